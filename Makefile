@@ -1,0 +1,96 @@
+# Everything a developer runs. A fresh machine needs only Python 3.11 or newer with venv and pip, and make.
+# Each target installs what it needs into $(VENV) once; after that it starts at once.
+
+PYTHON ?= python3
+VENV ?= .venv
+VERSIONS ?= 3.11 3.12 3.13
+ARGS ?=
+
+BIN := $(VENV)/bin
+NOTEBOOKS := examples/tour.ipynb examples/async_and_sync.ipynb
+BENCHMARKS := $(wildcard benchmarks/__main__.py)
+# An editable install sees changed code by itself, but not changed dependencies or kernelspec files.
+INSTALLED := pyproject.toml $(wildcard kernelspec/*)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test test-all check docs clean
+# Two installers at once would spoil the environment.
+.NOTPARALLEL:
+
+help: ## list the targets
+	@echo "make TARGET [ARGS=...] [PYTHON=python3] [VENV=.venv]"
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | while read -r target text; do \
+		if [ "$$target" != bench ] || [ -n "$(BENCHMARKS)" ]; then printf '  %-10s %s\n' "$$target" "$$text"; fi; done
+
+demo: $(VENV)/.installed-demo ## run the example notebooks with this kernel and write them as HTML
+	@$(BIN)/jupyter nbconvert --to html --execute --ExecutePreprocessor.kernel_name=namespace_kernel \
+		$(ARGS) $(NOTEBOOKS)
+	@echo "Open in a browser:"
+	@for notebook in $(NOTEBOOKS:.ipynb=.html); do echo "  $(CURDIR)/$$notebook"; done
+
+lab: $(VENV)/.installed-lab ## open the examples in JupyterLab, this kernel selected
+	@$(BIN)/jupyter lab --MultiKernelManager.default_kernel_name=namespace_kernel \
+		$$(if [ "$$(id -u)" = 0 ]; then echo --allow-root; fi) $(ARGS) $(firstword $(NOTEBOOKS))
+
+test: $(VENV)/.installed-test ## run the tests; ARGS goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: ## run the tests with each of VERSIONS, each in an environment of its own
+	@find_python() { \
+		for candidate in "python$$1" "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$1[.-]*/bin/python$$1; do \
+			if "$$candidate" -c 'import ensurepip, venv' 2>/dev/null; then echo "$$candidate"; return; fi; \
+		done; return 1; }; \
+	missing=; failed=; \
+	for version in $(VERSIONS); do find_python $$version >/dev/null || missing="$$missing $$version"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "No Python$$missing (with venv) on PATH or in pyenv." \
+			"Install it, for example with: pyenv install$$missing - or name the ones you have: make test-all VERSIONS='...'" >&2; \
+		exit 1; \
+	fi; \
+	for version in $(VERSIONS); do \
+		echo "== Python $$version"; \
+		$(MAKE) --no-print-directory test VENV=.venvs/$$version PYTHON="$$(find_python $$version)" \
+			|| failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "Failed with Python$$failed" >&2; exit 1; fi
+
+check: $(VENV)/.installed-check ## lint, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy namespace_kernel
+
+ifneq ($(BENCHMARKS),)
+.PHONY: bench
+bench: $(VENV)/.installed-bench ## measure against other kernels; ARGS goes to benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
+endif
+
+docs: $(VENV)/.installed-docs ## build the documentation into build/docs
+	@$(BIN)/mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml $(ARGS)
+	@echo "Open in a browser: $(CURDIR)/build/docs/index.html"
+
+clean: ## remove the environments and everything that was built
+	rm -rf .venv .venvs build dist .mypy_cache .pytest_cache .ruff_cache tests/artifacts
+	rm -f $(NOTEBOOKS:.ipynb=.html)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@command -v "$(PYTHON)" >/dev/null || { \
+		echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): Python 3.11 or newer is needed. Name one: make PYTHON=python3.11" >&2; \
+		exit 1; }
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "$(PYTHON) could not make an environment; Debian and Ubuntu have venv in a package: apt-get install python3-venv" >&2; \
+		exit 1; }
+	@# uv installs in a fraction of pip's time. Without it pip does the same.
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv || echo "Going on without uv"
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.created $(INSTALLED)
+	@echo "Installing namespace_kernel[$*] into $(VENV)"
+	@{ test -x $(BIN)/uv && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$*]'; } \
+		|| $(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,141 @@
+"""`NamespaceKernelApp`: the composition root. It builds every part and wires them."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from typing import Any
+
+from ipykernel.kernelapp import IPKernelApp
+from traitlets import Type
+
+from .bridge import ExecutionContextBridge
+from .cell import Context
+from .coroutines import NeverAwaitedHook, track_origins
+from .executors import MainThreadExecutor, UserLoop, UserLoopExecutor
+from .executors.asyncio_front import AsyncioFront
+from .interrupts import InterruptController
+from .kernel import NamespaceKernel
+from .magics import NamespaceMagics
+from .namespace import AsyncNamespaceManager
+from .protocol import ProtocolThread
+from .receipt import CollectUnreachable, ReportFailedTasks, ShowReceipt
+from .routing import Router
+from .settle import close_coroutines
+from .shell import NamespaceShell
+from .shell_engine import LetGoOfError, ShellEngine
+
+#: Seconds that the user's tasks get to finish when the kernel ends.
+_TASKS_TIME = 0.5
+
+
+class UserLoopRunner:
+    """IPython's `loop_runner`: for code that a cell runs by `get_ipython().run_cell`, `%run`, …"""
+
+    def __init__(self, user_loop: UserLoop) -> None:
+        self._user_loop = user_loop
+
+    def __call__(self, coroutine: Any) -> Any:
+        """Run `coroutine` on the user loop and wait for it."""
+        return self._user_loop.loop.run_until_complete(coroutine)
+
+    def __str__(self) -> str:
+        return "asyncio"
+
+
+class NamespaceKernelApp(IPKernelApp):
+    """ipykernel's application, with our kernel, protocol thread and signal handling.
+
+    Options of ipykernel's and IPython's classes are valid here; `namespace_kernel_config.py` is read
+    after `ipython_config.py`.
+    """
+
+    name = "namespace-kernel"
+    description = "A Jupyter kernel for Python for people whose code mixes sync and async."
+    kernel_class = Type(
+        "namespace_kernel.kernel.NamespaceKernel",
+        klass="ipykernel.kernelbase.Kernel",
+        help="The kernel class, as an importable name; a subclass of NamespaceKernel.",
+    ).tag(config=True)
+    classes = [NamespaceKernel, NamespaceShell, *IPKernelApp.classes[2:]]
+    subcommands: dict[str, Any] = {}
+
+    def init_control(self, context: Any) -> None:
+        """Overridden: our protocol thread in place of ipykernel's shell channel thread."""
+        super().init_control(context)
+        self.shell_channel_thread.io_loop.close()
+        self.shell_channel_thread = ProtocolThread()
+
+    def init_signal(self) -> None:
+        """Overridden: SIGINT has an owner from the start, which drops it until a cell runs."""
+        self.interrupts = InterruptController(self._notice, self._describe)
+        self.interrupts.install()
+
+    def init_kernel(self) -> None:
+        """Overridden to build the parts: the store before the shell, the rest after it."""
+        self.namespace = AsyncNamespaceManager()
+        super().init_kernel()
+        kernel, shell = self.kernel, self.kernel.shell
+        foreground = contextvars.copy_context()
+        self.user_loop = UserLoop(shell.notice, shell.describe_frame, shell.show_task_error)
+        self.never_awaited = NeverAwaitedHook(shell.is_cell_file)
+        self.asyncio_front = AsyncioFront(self.user_loop.loop, self._is_main_thread)
+        engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
+        bridge = ExecutionContextBridge(
+            self.namespace,
+            router=Router(shell.transform_cell, self.namespace.live.get, lambda: engine.awaits_on_user_loop),
+            engine=engine,
+            executors={
+                Context.MAIN: MainThreadExecutor(foreground, self.interrupts),
+                Context.ASYNC: UserLoopExecutor(self.user_loop, foreground, self.interrupts),
+            },
+            hooks=(
+                # What is within reach first: closing it may drop the last reference to others.
+                close_coroutines,
+                CollectUnreachable(self.never_awaited),
+                ReportFailedTasks(self.user_loop),
+                # The receipt tells what the hooks before it found.
+                ShowReceipt(shell.place_of, shell.show_lines),
+                LetGoOfError(shell),
+            ),
+            context=foreground,
+        )
+        kernel.attach(bridge, self.user_loop, foreground)
+        shell.register_magics(NamespaceMagics)
+
+    def start(self) -> None:
+        """Overridden: the main thread serves cells, not a tornado loop."""
+        if self.poller is not None:
+            self.poller.start()
+        track_origins()
+        self.never_awaited.install()
+        self.asyncio_front.install()
+        self.kernel.install_input()
+        self.user_loop.start()
+        self.kernel.start()
+        try:
+            self.kernel.serve()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Let the control thread finish its reply and the user's tasks end; `atexit` does the rest."""
+        ending = self.kernel.ending
+        ending.served()
+        self.user_loop.close(_TASKS_TIME)
+        ending.replied.wait()
+        self.asyncio_front.uninstall()
+        self.never_awaited.uninstall()
+
+    def _notice(self, line: str) -> None:
+        self.kernel.shell.notice(line)
+
+    def _describe(self, frame: Any) -> str:
+        description: str = self.kernel.shell.describe_frame(frame)
+        return description
+
+    def _is_main_thread(self) -> bool:
+        return threading.current_thread() is threading.main_thread()
+
+
+launch_new_instance = NamespaceKernelApp.launch_instance

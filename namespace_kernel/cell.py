@@ -1,0 +1,97 @@
+"""The values that travel with a cell: `Cell` → `Route` → `Outcome`, and the `CellChanges` it made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Context(StrEnum):
+    """Where code runs, or who writes a name."""
+
+    MAIN = "main"  # a foreground cell, no loop running
+    ASYNC = "async"  # a foreground cell on the user loop, or a coroutine on the embedder's
+    CALLER = "caller"  # embedded, in the calling thread, on the live dict
+    BACKGROUND = "background"  # a cell that does not make the next one wait
+    THREAD = "thread"  # embedded, in the calling thread, on a copy
+    ISOLATED = "isolated"  # another process, on a copy
+    ENGINE = "engine"  # the kernel itself: the only writer of engine names
+
+
+#: Contexts whose code sees a copy; only what it changed is merged back, and nothing if it fails.
+COPYING = frozenset({Context.THREAD, Context.ISOLATED})
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One piece of code to execute.
+
+    `code` is what the user wrote. `execution_id` names the execution to people and in provenance.
+    `silent` and `store_history` mean what they mean in an `execute_request`.
+    """
+
+    code: str
+    execution_id: str
+    tags: frozenset[str] = frozenset()
+    silent: bool = False
+    store_history: bool = True
+    cell_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a cell goes and why.
+
+    `source` is the Python to run (directive removed, magics transformed). `error` is what an input
+    transformer or a wrong directive raised; such a cell is shown as failed and never run.
+    """
+
+    context: Context
+    reason: str
+    source: str
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an execution came to: a value or an error, never both.
+
+    `detail` is the engine's own record of it (IPython's `ExecutionResult` in the kernel).
+    """
+
+    value: Any = None
+    error: BaseException | None = None
+    detail: Any = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there was no error."""
+        return self.error is None
+
+    def unwrap(self) -> Any:
+        """Return the value or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class CellChanges:
+    """What a cell did to the namespace, found by identity.
+
+    `added` and `rebound` map names to their new values; `overwritten` are the engine names that it
+    changed and that were set right again.
+    """
+
+    added: Mapping[str, Any] = field(default_factory=dict)
+    rebound: Mapping[str, Any] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
+    overwritten: frozenset[str] = frozenset()
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """Added and rebound names with their values."""
+        return {**self.added, **self.rebound}

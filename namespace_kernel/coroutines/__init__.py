@@ -1,0 +1,15 @@
+"""Coroutines that nobody awaited: noticed, closed, and kept awaitable where someone still can."""
+
+from .closing import StandIns, close_leaked, replaced
+from .deferred import DeferredCoroutine
+from .tracking import Leak, NeverAwaitedHook, track_origins
+
+__all__ = [
+    "DeferredCoroutine",
+    "Leak",
+    "NeverAwaitedHook",
+    "StandIns",
+    "close_leaked",
+    "replaced",
+    "track_origins",
+]

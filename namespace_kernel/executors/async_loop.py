@@ -1,0 +1,80 @@
+"""The executor of foreground async cells: the user loop, run on the main thread for their duration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextvars import Context as ContextVars
+from typing import Any
+
+from ..cell import Outcome
+from .base import Execution, Interrupts, current_execution
+from .user_loop import UserLoop
+
+
+class _Visit:
+    """One stay of the loop on the main thread, which the cell's task ends."""
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self.over = False
+        self.ended_by_task = False
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """Done callback. If user code stopped the loop first, it comes late, at home: then nothing."""
+        if not self.over:
+            self.ended_by_task = True
+            self._loop.stop()
+
+
+class UserLoopExecutor:
+    """Runs async cells on the user loop, on the main thread.
+
+    Guarantees: tasks of earlier cells go on meanwhile; a loop that user code stops is run on until
+    the cell is done; afterwards the loop is at home again, whatever happened.
+
+    Thread: main.
+    """
+
+    def __init__(self, user_loop: UserLoop, context: ContextVars, interrupts: Interrupts) -> None:
+        self._user_loop = user_loop
+        self._context = context
+        self._interrupts = interrupts
+
+    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """See `Executor.run`."""
+        self._context.run(current_execution.set, execution)
+        try:
+            with self._interrupts.waiting(execution):
+                self._user_loop.borrow()
+        except BaseException:
+            body.close()
+            raise
+        # Playwright's sync API leaves its loop set as this thread's running loop between two calls.
+        others_loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            return self._run_visit(execution, body)
+        finally:
+            execution.finished = True
+            asyncio._set_running_loop(others_loop)
+            self._user_loop.give_back()
+
+    def _run_visit(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+        loop = self._user_loop.loop
+        # Not `loop.create_task`: a cell is not among the tasks that it starts.
+        task = asyncio.Task(body, loop=loop, context=self._context, name=execution.cell.execution_id)
+        visit = _Visit(loop)
+        task.add_done_callback(visit.end)
+        with self._interrupts.async_code(execution, task, loop):
+            while not task.done():
+                try:
+                    loop.run_forever()
+                except KeyboardInterrupt:  # Stop, in the cell (then it is done) or in a task of it
+                    task.cancel()
+                except SystemExit:  # raised by a task; in a cell's own code it is caught
+                    continue
+                if not visit.ended_by_task:
+                    self._user_loop.stopped_by_user()
+        visit.over = True
+        return task.result()

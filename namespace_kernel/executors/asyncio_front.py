@@ -1,0 +1,128 @@
+"""What asyncio's module functions answer in threads where no loop runs.
+
+`asyncio.get_event_loop()` answers the user loop, also after `asyncio.run()` has set and removed its
+own; `create_task` and `all_tasks`, called by a helper function in a sync cell, use the user loop.
+`get_running_loop()` keeps raising: that is how libraries ask whether they are inside a loop. For the
+same reason `current_task` is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class _Local:
+    """Stands for the policy's thread-local, which nest_asyncio looks into."""
+
+    def __init__(self, policy: UserLoopPolicy) -> None:
+        self._policy = policy
+
+    @property
+    def _loop(self) -> Any:
+        return self._policy.get_event_loop()
+
+    @_loop.setter
+    def _loop(self, loop: Any) -> None:
+        self._policy.set_event_loop(loop)
+
+
+class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
+    """Delegates to the user's policy; where that has no usable loop, answers the user loop.
+
+    Only in threads for which `serves` is true; elsewhere the delegate decides alone.
+    """
+
+    def __init__(
+        self, delegate: asyncio.AbstractEventLoopPolicy, loop: Any, serves: Callable[[], bool]
+    ) -> None:
+        self.delegate = delegate
+        self._user_loop = loop
+        self._serves = serves
+        self._set = threading.local()
+        self._local = _Local(self)
+
+    def get_event_loop(self) -> Any:
+        """The loop that was set in this thread, if it is open; else the user loop."""
+        if not self._serves():
+            return self.delegate.get_event_loop()
+        loop = getattr(self._set, "loop", None)
+        return self._user_loop if loop is None or loop.is_closed() else loop
+
+    def set_event_loop(self, loop: Any) -> None:
+        """Remember `loop` for this thread."""
+        self._set.loop = loop
+        self.delegate.set_event_loop(loop)
+
+    def new_event_loop(self) -> Any:
+        """A new loop of the delegate's kind."""
+        return self.delegate.new_event_loop()
+
+    def get_child_watcher(self) -> Any:
+        """The delegate's."""
+        return self.delegate.get_child_watcher()
+
+    def set_child_watcher(self, watcher: Any) -> None:
+        """Set the delegate's."""
+        self.delegate.set_child_watcher(watcher)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.delegate, name)  # what uvloop's policy adds
+
+
+class AsyncioFront:
+    """Installs and removes the answers. Thread: main."""
+
+    def __init__(self, loop: Any, serves: Callable[[], bool]) -> None:
+        self._loop = loop
+        self._serves = serves
+        self._originals: list[tuple[Any, str, Any]] = []
+
+    def install(self) -> None:
+        """Put the policy and the two functions in place."""
+        self.refresh()
+        for name in ("create_task", "all_tasks"):
+            original = getattr(asyncio, name)
+            front = self._with_user_loop(original)
+            for module in (asyncio, asyncio.tasks):
+                self._originals.append((module, name, getattr(module, name)))
+                setattr(module, name, front)
+
+    def refresh(self) -> None:
+        """Wrap the current policy again if user code replaced it (`uvloop.install()`)."""
+        policy = asyncio.get_event_loop_policy()
+        if not isinstance(policy, UserLoopPolicy):
+            asyncio.set_event_loop_policy(UserLoopPolicy(policy, self._loop, self._serves))
+
+    def uninstall(self) -> None:
+        """Restore what was there before."""
+        for module, name, original in reversed(self._originals):
+            setattr(module, name, original)
+        self._originals.clear()
+        policy = asyncio.get_event_loop_policy()
+        if isinstance(policy, UserLoopPolicy):
+            asyncio.set_event_loop_policy(policy.delegate)
+
+    def _with_user_loop(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if function.__name__ == "create_task":
+
+            @functools.wraps(function)
+            def create_task(coro: Any, **options: Any) -> Any:
+                if asyncio._get_running_loop() is None and self._serves():
+                    # `name` may be None, which loops take; `context` must be absent if it is None.
+                    given = {key: value for key, value in options.items() if value is not None}
+                    return self._loop.create_task(coro, **given)
+                return function(coro, **options)
+
+            return create_task
+
+        @functools.wraps(function)
+        def all_tasks(loop: Any = None) -> Any:
+            if loop is None and asyncio._get_running_loop() is None and self._serves():
+                loop = self._loop
+            return function(loop)
+
+        return all_tasks

@@ -1,0 +1,82 @@
+"""What an executor is given, and what it promises.
+
+Every execution is a coroutine; executors differ only in who drives it. A sync cell's coroutine never
+suspends, so one `send` runs it to its end, in the calling thread and with no loop running. Thereby
+the stages of a cell are written once for sync and async.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from ..cell import Cell, Outcome, Route
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Execution:
+    """One cell while it runs.
+
+    `tasks` are the tasks that it started, directly or through other tasks, while any is alive; `failed`
+    those whose exception was not retrieved while it ran. `interrupted` is set when Stop was meant for
+    it, `finished` when its own code is over.
+    """
+
+    cell: Cell
+    route: Route
+    tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
+    failed: list[asyncio.Task[Any]] = field(default_factory=list)
+    interrupted: bool = False
+    finished: bool = False
+
+
+#: The execution whose code is running, inherited by its tasks and the contexts copied from it.
+current_execution: ContextVar[Execution | None] = ContextVar("current_execution", default=None)
+
+
+class Executor(Protocol):
+    """Runs the code of one route."""
+
+    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """Drive `body` to its end and return its outcome.
+
+        Called by the bridge in stage 3. `body` reports user errors in its outcome; whatever it raises
+        nevertheless (Stop arriving outside user code) is raised here. Only an executor for embedding
+        may suspend.
+        """
+
+
+class Interrupts(Protocol):
+    """Who decides what Stop does; see `namespace_kernel.interrupts`."""
+
+    def sync_code(self, execution: Execution) -> AbstractContextManager[None]:
+        """While entered, Stop raises `KeyboardInterrupt` in the main thread."""
+
+    def async_code(
+        self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
+    ) -> AbstractContextManager[None]:
+        """While entered, Stop ends `task`: by `KeyboardInterrupt` if it executes, else by cancelling it."""
+
+    def waiting(self, execution: Execution) -> AbstractContextManager[None]:
+        """While entered, Stop raises `KeyboardInterrupt`: the cell waits for the user loop."""
+
+
+def complete(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends, in the calling thread; return its result.
+
+    Raises `RuntimeError` if it does suspend; it is closed then.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError(f"{coroutine!r} awaited something where no event loop drives it")

@@ -1,0 +1,97 @@
+"""An event loop that may be used from threads where it is not running.
+
+asyncio's loops belong to the thread that runs them; `call_soon` from elsewhere may corrupt or
+oversleep. The user loop runs next door while a sync cell uses it (`create_task`, `call_later`,
+`future.set_result`), so each entry point looks where it is called from. In the loop's own thread it
+costs one comparison.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import sys
+from asyncio import events
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+
+
+class ThreadAwareLoop:
+    """Mixed in before a native loop class.
+
+    Guarantees: `call_soon`, `call_at`, `call_later`, `create_task` and `run_until_complete` work in every
+    thread; elsewhere `run_until_complete` waits, interruptibly, for the loop to do the work.
+
+    Limitations: `add_reader`, subprocess transports and other calls that reach into the selector are
+    the native ones.
+    """
+
+    #: The thread that runs the loop at this moment; `None` while it moves.
+    owner: int | None = None
+    #: Called with each new task in the thread that creates it.
+    on_task: Callable[[asyncio.Task[Any]], None] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        # On the instance, because nest_asyncio replaces methods on the class.
+        vars(self).update(run_forever=self._run_forever, run_until_complete=self._run_until_complete)
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        """As `asyncio.loop.call_soon`, in any thread."""
+        if self.owner == get_ident():
+            return super().call_soon(callback, *args, context=context)  # type: ignore[misc]
+        return self.call_soon_threadsafe(callback, *args, context=context)  # type: ignore[attr-defined]
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        """As `asyncio.loop.call_at`, in any thread; `call_later` comes here, too."""
+        if self.owner == get_ident():
+            return super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
+        timer = events.TimerHandle(when, callback, args, self, context)  # type: ignore[arg-type]
+        self.call_soon_threadsafe(self._schedule, timer)  # type: ignore[attr-defined]
+        return timer
+
+    def create_task(self, coro: Any, **options: Any) -> Any:
+        """As `asyncio.loop.create_task`, in any thread."""
+        task = super().create_task(coro, **options)  # type: ignore[misc]
+        if self.on_task is not None:
+            self.on_task(task)
+        return task
+
+    def _schedule(self, timer: Any) -> None:
+        if not timer.cancelled():
+            heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+            timer._scheduled = True
+
+    def _run_forever(self) -> None:
+        self.owner = get_ident()
+        try:
+            type(self).run_forever(self)  # type: ignore[attr-defined]
+        finally:
+            self.owner = None
+
+    def _run_until_complete(self, future: Any) -> Any:
+        if self.owner == get_ident():
+            return type(self).run_until_complete(self, future)  # type: ignore[attr-defined]
+        if not asyncio.isfuture(future) and not asyncio.iscoroutine(future):
+            raise TypeError(f"An asyncio.Future, a coroutine or an awaitable is required, not {future!r}")
+
+        async def wait() -> Any:
+            return await future
+
+        waiting = asyncio.run_coroutine_threadsafe(
+            future if asyncio.iscoroutine(future) else wait(),
+            self,  # type: ignore[arg-type]
+        )
+        try:
+            return waiting.result()
+        except BaseException:
+            waiting.cancel()
+            raise
+
+
+def new_loop() -> Any:
+    """Create a thread-aware loop of the platform's native kind."""
+    kind = "ProactorEventLoop" if sys.platform == "win32" else "SelectorEventLoop"
+    native = getattr(asyncio, kind)
+    return type("UserEventLoop", (ThreadAwareLoop, native), {})()

@@ -1,0 +1,196 @@
+"""The user loop: one event loop for life, which moves between its own thread and the main thread.
+
+A loop belongs to a thread only while it runs. So it lives at home, on a thread of its own, where
+tasks and widgets go on while a sync cell blocks the main thread; and for a foreground async cell it
+is stopped there, between two iterations, and run on the main thread until the cell is done, because
+only there does SIGINT break a blocking call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from ..coroutines import track_origins
+from .base import current_execution
+from .loop_class import new_loop
+
+#: After this many seconds, say what the loop is busy with.
+_PATIENCE = 0.5
+
+#: How long, in seconds, a task's exception may wait to be retrieved after its cell has ended.
+_RETRIEVAL_TIME = 0.05
+
+_STOPPED = "the user loop was stopped by user code; it is running again"
+
+
+class UserLoop:
+    """Owns the loop and its home thread.
+
+    `notice` shows one line to the user. `describe` turns the frame that blocks the loop into words.
+    `report` shows a task's exception that nobody retrieved; it is called in the task's context.
+
+    Guarantees: at most one thread runs the loop; whoever stops it, it runs again.
+    """
+
+    def __init__(
+        self,
+        notice: Callable[[str], None],
+        describe: Callable[[FrameType], str],
+        report: Callable[[BaseException], None],
+    ) -> None:
+        self.loop: Any = new_loop()
+        self.loop.on_task = self._task_created
+        self.loop.set_exception_handler(self._callback_failed)
+        self._notice = notice
+        self._describe = describe
+        self._report = report
+        # Guards the four flags. Waited on by main (a foreground cell) and by the home thread.
+        self._condition = threading.Condition()
+        self._wanted = False
+        self._at_home = False
+        self._leaving = False
+        self._closing = False
+        self._home = threading.Thread(target=self._live, name="User loop", daemon=True)
+
+    def start(self) -> None:
+        """Start the home thread."""
+        self._home.start()
+
+    # Moving
+
+    def borrow(self) -> None:
+        """Wait until the loop has left home; then the calling thread may run it.
+
+        A task that blocks the loop delays this; the user is told whose line it is. Raises
+        `KeyboardInterrupt` if Stop ends the wait; the loop then stays at home.
+
+        Thread: main.
+        """
+        with self._condition:
+            self._wanted = True
+            self.loop.call_soon_threadsafe(self._leave_home)
+            try:
+                if not self._condition.wait_for(lambda: not self._at_home, _PATIENCE):
+                    where = self._whereabouts()
+                    self._notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
+                    self._condition.wait_for(lambda: not self._at_home)
+            except BaseException:
+                self._wanted = False
+                self._condition.notify_all()
+                raise
+
+    def give_back(self) -> None:
+        """Let the loop go home. Thread: the borrower."""
+        with self._condition:
+            self._wanted = False
+            self._condition.notify_all()
+
+    def _leave_home(self) -> None:
+        if self._wanted and self._at_home:
+            self._leaving = True
+            self.loop.stop()
+
+    def _live(self) -> None:
+        track_origins()
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: not self._wanted or self._closing)
+                if self._closing:
+                    return
+                self._at_home = True
+            try:
+                self.loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                self._notice(f"a task raised {type(error).__name__}; the user loop goes on")
+                self._leaving = True
+            finally:
+                with self._condition:
+                    self._at_home = False
+                    unexpected = not (self._leaving or self._closing)
+                    self._leaving = False
+                    self._condition.notify_all()
+            if unexpected:
+                self._notice(_STOPPED)
+
+    def stopped_by_user(self) -> None:
+        """Say that user code stopped the loop. Thread: the borrower."""
+        self._notice(_STOPPED)
+
+    def _whereabouts(self) -> str:
+        frame = sys._current_frames().get(self._home.ident or 0)
+        return "" if frame is None else self._describe(frame)
+
+    @property
+    def home_ident(self) -> int | None:
+        """The home thread's ident."""
+        return self._home.ident
+
+    # Tasks
+
+    def _task_created(self, task: asyncio.Task[Any]) -> None:
+        execution = current_execution.get()
+        if execution is not None:
+            execution.tasks.add(task)
+            task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        # `_log_traceback` is asyncio's own note that nobody has retrieved the exception yet.
+        if task.cancelled() or not getattr(task, "_log_traceback", False):
+            return
+        execution = current_execution.get()
+        if execution is None or execution.finished:
+            self.loop.call_later(_RETRIEVAL_TIME, self.report_failure, task)
+        else:
+            execution.failed.append(task)
+
+    def report_failure(self, task: asyncio.Task[Any]) -> None:
+        """Show the exception of `task` unless someone has retrieved it.
+
+        Thread: any, in the context of the cell that started the task.
+        """
+        if getattr(task, "_log_traceback", False):
+            error = task.exception()
+            if error is not None:
+                self._report(error)
+
+    def _callback_failed(self, loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
+        handle, error = details.get("handle"), details.get("exception")
+        context = getattr(handle, "_context", None)
+        if context is not None and error is not None:
+            context.run(self._report, error)
+        else:
+            loop.default_exception_handler(details)
+
+    # The end
+
+    def close(self, timeout: float) -> None:
+        """Cancel all tasks, let them finish for `timeout` seconds, and stop.
+
+        Thread: main, not borrowing. A home thread that is stuck is left behind (it is a daemon).
+        """
+        if not self._home.is_alive():
+            return
+        ending = asyncio.run_coroutine_threadsafe(self._end_tasks(), self.loop)
+        try:
+            ending.result(timeout)
+        except BaseException:  # late, cancelled or failing tasks cannot keep the process alive
+            ending.cancel()
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._home.join(timeout)
+        if not self._home.is_alive():
+            self.loop.close()
+
+    async def _end_tasks(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.loop.shutdown_asyncgens()

@@ -1,0 +1,171 @@
+"""Stop: which code a SIGINT ends, and which it must not touch.
+
+The problem. Python runs a signal handler on the main thread, between any two bytecodes. The default
+handler raises `KeyboardInterrupt` right there: in the user's `time.sleep`, which is wanted, but also in
+the kernel's own code between two cells, in the next cell, or, where an event loop runs, in whichever
+task or callback happens to execute.
+
+What does not work. Masking the signal around our own code loses it. Raising only from the loop (a
+handler that cancels the task, as ipykernel does) never ends a busy or sleeping async cell, because the
+loop does not get to run. Raising into another thread does not wake a blocked call.
+
+The solution. Our handler is always installed and knows what runs:
+
+- nothing, or our own code: the signal is dropped. An interrupt belongs to the cell that was
+  running when it arrived, never to the next one.
+- a sync cell: for its duration, and only for it, Python's own handler is installed. `asyncio.run()`
+  and others that look for the default handler find it.
+- an async cell, whose loop runs on the main thread: if the loop's current task is the cell's, or one
+  that the cell started, `KeyboardInterrupt` is raised in it. If not, the cell is waiting, and its task is
+  cancelled. Both times the tasks that the cell started are cancelled; those of earlier cells live on.
+- an async cell that waits for the loop, busy at home: `KeyboardInterrupt` ends the wait.
+
+A task of an earlier cell that blocks the loop is not hit in the cell's stead. The user is told, and a
+second Stop ends that task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Protocol
+
+from .executors import Execution
+
+#: After this many seconds the user is told that the cell cannot be stopped yet, and why.
+_PATIENCE = 1.0
+
+
+class _Target(Protocol):
+    def interrupt(self, frame: FrameType | None) -> None:
+        """React to one SIGINT; may raise `KeyboardInterrupt`."""
+
+
+class InterruptController:
+    """Owns SIGINT. Implements `executors.Interrupts`.
+
+    `notice` shows one line; `describe` turns a frame into words.
+
+    Thread: main.
+    """
+
+    def __init__(self, notice: Callable[[str], None], describe: Callable[[FrameType], str]) -> None:
+        self.notice = notice
+        self.describe = describe
+        self._pid = os.getpid()
+        self.target: _Target | None = None
+
+    def install(self) -> None:
+        """Take SIGINT, for good; also back from user code that took it."""
+        while True:
+            try:
+                if signal.getsignal(signal.SIGINT) == self._on_sigint:
+                    return
+                signal.signal(signal.SIGINT, self._on_sigint)
+            except KeyboardInterrupt:
+                continue  # it came while the cell was ending: the cell is over
+
+    def sync_code(self, execution: Execution) -> _SyncCode:
+        """See `executors.Interrupts`."""
+        return _SyncCode(self)
+
+    def async_code(
+        self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
+    ) -> _AsyncCode:
+        """See `executors.Interrupts`."""
+        return _AsyncCode(self, execution, task, loop)
+
+    def waiting(self, execution: Execution) -> _Waiting:
+        """See `executors.Interrupts`."""
+        return _Waiting(self)
+
+    def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:  # a forked child has nothing but its own code
+            signal.default_int_handler(signum, frame)
+        elif self.target is not None:
+            self.target.interrupt(frame)
+
+
+class _SyncCode:
+    def __init__(self, controller: InterruptController) -> None:
+        self._controller = controller
+
+    def __enter__(self) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
+        self._controller.install()
+
+
+class _Waiting:
+    def __init__(self, controller: InterruptController) -> None:
+        self._controller = controller
+
+    def __enter__(self) -> None:
+        self._controller.target = self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
+        self._controller.target = None
+
+    def interrupt(self, frame: FrameType | None) -> None:
+        """End the wait."""
+        raise KeyboardInterrupt
+
+
+class _AsyncCode:
+    def __init__(
+        self,
+        controller: InterruptController,
+        execution: Execution,
+        task: asyncio.Task[Any],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._controller = controller
+        self._execution = execution
+        self._task = task
+        self._loop = loop
+        self._in_the_way: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> None:
+        self._controller.target = self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
+        self._controller.target = None
+        self._controller.install()
+
+    def interrupt(self, frame: FrameType | None) -> None:
+        """Raise in the cell's code, or cancel it where it waits."""
+        if self._task.done():
+            return
+        self._execution.interrupted = True
+        self._loop.call_soon_threadsafe(self._cancel)
+        current = asyncio.current_task(self._loop)
+        if current is self._task or current in self._execution.tasks:
+            raise KeyboardInterrupt
+        if current is not None and current is self._in_the_way:
+            self._in_the_way = None
+            raise KeyboardInterrupt
+        self._in_the_way = current
+        if current is not None and frame is not None:
+            self._explain_later(current, self._controller.describe(frame))
+
+    def _cancel(self) -> None:
+        self._task.cancel()
+        for task in list(self._execution.tasks):
+            task.cancel()
+
+    def _explain_later(self, other: asyncio.Task[Any], where: str) -> None:
+        def explain() -> None:
+            if not self._task.done() and asyncio.current_task(self._loop) is other:
+                self._controller.notice(
+                    f"the cell waits for a task that another cell started, which is busy {where}; "
+                    "Stop again ends that task"
+                )
+
+        timer = threading.Timer(_PATIENCE, explain)
+        timer.daemon = True
+        timer.start()

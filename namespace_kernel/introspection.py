@@ -1,0 +1,51 @@
+"""Completion, inspection and history while cells run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class IntrospectionHandlers:
+    """Mixed into the kernel before ipykernel's class, whose answers it wraps.
+
+    Thread: the introspection worker, or the records worker.
+    """
+
+    shell: Any
+    namespace: Any
+    session: Any
+    comm_manager: Any
+
+    async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
+        """Overridden: complete on a snapshot, which no cell changes while jedi iterates over it."""
+        names = self.namespace.namespace
+        completer = self.shell.Completer
+        completer.namespace = completer.global_namespace = names
+        answer: dict[str, Any] = super().do_complete(code, cursor_pos)  # type: ignore[misc]
+        return answer
+
+    async def do_inspect(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Overridden to be a coroutine function, which ipykernel asks for."""
+        answer: dict[str, Any] = super().do_inspect(*args, **kwargs)  # type: ignore[misc]
+        return answer
+
+    async def do_history(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Overridden to be a coroutine function."""
+        answer: dict[str, Any] = super().do_history(*args, **kwargs)  # type: ignore[misc]
+        return answer
+
+    async def do_is_complete(self, code: str) -> dict[str, Any]:
+        """Overridden to be a coroutine function."""
+        answer: dict[str, Any] = super().do_is_complete(code)  # type: ignore[misc]
+        return answer
+
+    async def comm_info_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden: cells open and close comms meanwhile, so iterate over a copy."""
+        target = parent["content"].get("target_name")
+        comms = {
+            key: {"target_name": comm.target_name}
+            for key, comm in self.comm_manager.comms.copy().items()
+            if target is None or comm.target_name == target
+        }
+        content = {"status": "ok", "comms": comms}
+        self.session.send(stream, "comm_info_reply", content, parent, ident)

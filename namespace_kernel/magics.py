@@ -1,0 +1,38 @@
+"""The kernel's own magics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+
+
+@magics_class
+class NamespaceMagics(Magics):
+    """`%coroutines`, and help for the directives, which the router takes before IPython sees them."""
+
+    @line_magic
+    def coroutines(self, line: str) -> None:
+        """List the coroutines that were created and not awaited yet, with the line that created them.
+
+        Those that only your own objects refer to are kept open until `%reset`.
+        """
+        shell: Any = self.shell
+        open_ones = shell.namespace.coroutines
+        for coroutine in open_ones:
+            origin = coroutine.cr_origin
+            place = f", line {origin[0][1]}" if origin else ""
+            print(f"{coroutine.__qualname__}(){place}")
+        if not open_ones:
+            print("No open coroutines.")
+
+    @cell_magic("async")  # type: ignore[arg-type]
+    def async_(self, line: str, cell: str) -> None:
+        """Run the cell on the user loop, whatever its code says. Must be the cell's first line."""
+        raise UsageError("`%%async` must be the first line of the cell")
+
+    @cell_magic
+    def sync(self, line: str, cell: str) -> None:
+        """Run the cell where no event loop is running. Must be the cell's first line."""
+        raise UsageError("`%%sync` must be the first line of the cell")

@@ -1,0 +1,77 @@
+"""The names that belong to the kernel, and where their right values come from.
+
+A cell may do anything to them: `for _ in …`, `del _oh`, `globals().clear()`. Nothing can be
+hooked (compiled `STORE_GLOBAL` bypasses a dict subclass), so they are set right after the cell,
+from a source that the cell cannot reach by name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+
+RESULT_NAMES = ("_", "__", "___")
+STATE_NAMES = ("_exit_code", "_exception")
+HISTORY_NAMES = ("In", "Out", "_ih", "_oh", "_dh", "_i", "_ii", "_iii")
+CALLABLE_NAMES = ("get_ipython", "exit", "quit")
+ENGINE_NAMES = frozenset((*RESULT_NAMES, *STATE_NAMES, *HISTORY_NAMES, *CALLABLE_NAMES))
+
+#: What a module's dict holds before any cell; put back only if missing, a cell may rebind them.
+MODULE_NAMES = frozenset(
+    ("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtin__", "__builtins__")
+)
+
+_NUMBERED = re.compile(r"_i?[0-9]+", re.ASCII)
+
+#: Stands for "there is no value": `None` is a value.
+MISSING: Any = object()
+
+
+class EngineSource(Protocol):
+    """Knows what the engine names should be now.
+
+    Called by the namespace, under its lock, after every cell.
+    """
+
+    def values(self) -> dict[str, Any]:
+        """The engine names that must exist, with their right values."""
+
+    def numbered(self, name: str) -> Any:
+        """The right value of `_N` or `_iN`, or `MISSING` if the engine has none."""
+
+    def results(self) -> list[Any]:
+        """Every reference to a result that the engine keeps outside the namespace."""
+
+    def replace(self, old: Any, new: Any) -> None:
+        """Put `new` wherever the engine keeps the result `old`."""
+
+
+def is_numbered(name: str) -> bool:
+    """Whether `name` is `_N` or `_iN`, where IPython caches outputs and inputs."""
+    return _NUMBERED.fullmatch(name) is not None
+
+
+def is_engine_name(name: str) -> bool:
+    """Whether `name` belongs to the kernel."""
+    return name in ENGINE_NAMES or is_numbered(name)
+
+
+def set_right(
+    live: dict[str, Any], source: EngineSource, state: dict[str, Any], touched: set[str]
+) -> set[str]:
+    """Restore the engine names in `live`; return those that were wrong.
+
+    `state` holds those that the namespace keeps itself. Of the numbered ones only those among `touched`
+    are examined: there may be thousands.
+    """
+    wrong = set()
+    for name, value in {**source.values(), **state}.items():
+        if live.get(name, MISSING) is not value:
+            live[name] = value
+            wrong.add(name)
+    for name in touched:
+        value = source.numbered(name) if is_numbered(name) else MISSING
+        if value is not MISSING and live.get(name, MISSING) is not value:
+            live[name] = value
+            wrong.add(name)
+    return wrong

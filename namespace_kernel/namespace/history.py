@@ -1,0 +1,70 @@
+"""Inputs and results of an embedded session: the engine source where there is no IPython."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from .engine_names import MISSING
+
+
+class ResultHistory:
+    """`In`, `Out` and the last three results, shifted as IPython shifts them.
+
+    Results are never compared: 0, "" and arrays count, `None` does not.
+
+    Thread: any, under the namespace's lock.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: list[str] = [""]
+        self.outputs: dict[int, Any] = {}
+        self.directories: list[str] = []
+        self._last: tuple[Any, Any, Any] = ("", "", "")
+
+    def record_input(self, code: str) -> int:
+        """Remember `code`; return its number, counted from 1."""
+        self.inputs.append(code)
+        return len(self.inputs) - 1
+
+    def record_result(self, value: Any) -> None:
+        """Make `value` the newest result, unless it is `None`."""
+        if value is None:
+            return
+        self._last = (value, *self._last[:2])
+        self.outputs[len(self.inputs) - 1] = value
+
+    def results(self) -> list[Any]:
+        """See `EngineSource`."""
+        return [*self._last, *self.outputs.values()]
+
+    def replace(self, old: Any, new: Any) -> None:
+        """Put `new` wherever `old` is kept."""
+        self._last = tuple(new if value is old else value for value in self._last)
+        for number, value in self.outputs.items():
+            if value is old:
+                self.outputs[number] = new
+
+    def values(self) -> dict[str, Any]:
+        """See `EngineSource`."""
+        recent = ["", "", "", *self.inputs[1:]]
+        names: dict[str, Any] = {
+            "In": self.inputs,
+            "_ih": self.inputs,
+            "Out": self.outputs,
+            "_oh": self.outputs,
+            "_dh": self.directories,
+            "_i": recent[-1],
+            "_ii": recent[-2],
+            "_iii": recent[-3],
+        }
+        if "_" not in vars(builtins):  # gettext.install() owns it then, as in IPython
+            names["_"], names["__"], names["___"] = self._last
+        return names
+
+    def numbered(self, name: str) -> Any:
+        """See `EngineSource`."""
+        if name.startswith("_i"):
+            number = int(name[2:])
+            return self.inputs[number] if number < len(self.inputs) else MISSING
+        return self.outputs.get(int(name[1:]), MISSING)

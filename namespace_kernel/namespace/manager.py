@@ -1,0 +1,262 @@
+"""`AsyncNamespaceManager`: the one dict that all code of a session shares.
+
+Guarantees:
+- The dict is created once and never replaced; `live` is the same object for life.
+- The engine's names are right after every merge, whatever the code did to them.
+- Nothing is compared by `==`, so any object can be stored.
+- Every operation holds one lock, so concurrent merges lose no name.
+
+Limitations:
+- Running code writes to the live dict without the lock (a dict is atomic per operation). Whatever
+  iterates must therefore work on a snapshot: `namespace`, never `live`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import threading
+import types
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import CoroutineType
+from typing import Any
+
+from ..cell import COPYING, CellChanges, Context, Outcome
+from ..errors import UnknownContextError
+from ..tasks import coroutines_of_tasks, was_never_started
+from .engine_names import MODULE_NAMES, EngineSource, is_engine_name, set_right
+from .history import ResultHistory
+from .merge import changes_between
+from .provenance import Provenance, ProvenanceBook
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one execution sees: the dict it runs in, and the state to compare with afterwards."""
+
+    context: Context
+    namespace: dict[str, Any]
+    base: dict[str, Any]
+
+
+class AsyncNamespaceManager:
+    """A merge-only namespace for code that runs in an event loop and in threads.
+
+    `module` is the module whose dict becomes the store; a fresh `__main__` by default, which is not
+    put into `sys.modules`.
+
+    Thread: any. The lock is reentrant because merging may run user code (a replaced value's
+    `__del__`) that comes back here.
+    """
+
+    def __init__(self, module: types.ModuleType | None = None) -> None:
+        self.module = types.ModuleType("__main__") if module is None else module
+        self.history = ResultHistory()
+        self._live: dict[str, Any] = self.module.__dict__
+        self._live.setdefault("__builtins__", builtins)
+        self._lock = threading.RLock()
+        self._engine: EngineSource = self.history
+        self._exception: BaseException | None = None
+        self._exit_code = 0
+        self._provenance = ProvenanceBook()
+        self._coroutines: weakref.WeakSet[CoroutineType[Any, Any, Any]] = weakref.WeakSet()
+        self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
+        self.restore_engine_names()
+
+    # The store
+
+    @property
+    def live(self) -> dict[str, Any]:
+        """The store itself, for running code in. Do not iterate over it."""
+        return self._live
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """A snapshot of all names."""
+        with self._lock:
+            return self._live.copy()
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The lock of every operation, for callers that combine several."""
+        return self._lock
+
+    def get_for_execution(self, context: str) -> dict[str, Any]:
+        """Return the dict for code of `context`: the live one, or a copy if it runs elsewhere.
+
+        Raises `UnknownContextError`.
+        """
+        with self._lock:
+            return self._live.copy() if _context(context) in COPYING else self._live
+
+    def update_namespace(self, updates: Mapping[str, Any], source_context: str) -> frozenset[str]:
+        """Merge `updates`; return the names that were refused.
+
+        Engine names are refused unless `source_context` is "engine". Raises `UnknownContextError`.
+        """
+        context = _context(source_context)
+        with self._lock:
+            refused = frozenset(
+                name for name in updates if context is not Context.ENGINE and is_engine_name(name)
+            )
+            accepted = {name: value for name, value in updates.items() if name not in refused}
+            self._live.update(accepted)
+            self._track(accepted.values())
+            if context is not Context.ENGINE:
+                self._provenance.record(CellChanges(accepted), f"update from {context}", context)
+            return refused
+
+    def merge_thread_results(
+        self,
+        thread_namespace: Mapping[str, Any],
+        original_namespace: Mapping[str, Any],
+        execution_id: str = "a thread",
+        context: Context = Context.THREAD,
+    ) -> CellChanges:
+        """Merge what code did to its copy: names added, rebound and deleted since `original_namespace`.
+
+        Names that the code left alone keep the value they have now, also if others changed it meanwhile.
+        """
+        with self._lock:
+            changes = changes_between(dict(original_namespace), dict(thread_namespace))
+            own = {name: value for name, value in changes.written.items() if not is_engine_name(name)}
+            self._live.update(own)
+            for name in changes.deleted:
+                if not is_engine_name(name):
+                    self._live.pop(name, None)
+            return self._finish(changes, execution_id, context)
+
+    # One execution
+
+    def open(self, context: Context) -> View:
+        """Begin an execution: return what it runs in and what to compare with."""
+        with self._lock:
+            base = self._live.copy()
+            return View(context, base.copy() if context in COPYING else self._live, base)
+
+    def close(self, view: View, execution_id: str, outcome: Outcome) -> CellChanges:
+        """End an execution: merge what it changed and set the engine's names right.
+
+        A failed execution keeps what it bound before the failure if it ran in the live dict, and
+        merges nothing if it ran on a copy. `_exception` is its error, `None` after a success.
+        """
+        with self._lock:
+            self._exception = outcome.error
+            if view.namespace is self._live:
+                return self._finish(changes_between(view.base, self._live.copy()), execution_id, view.context)
+            if outcome.succeeded:
+                return self.merge_thread_results(view.namespace, view.base, execution_id, view.context)
+            return self._finish(CellChanges(), execution_id, view.context)
+
+    def _finish(self, changes: CellChanges, execution_id: str, context: Context) -> CellChanges:
+        touched = {*changes.added, *changes.rebound, *changes.deleted}
+        overwritten = self.restore_engine_names(touched)
+        self._provenance.record(changes, execution_id, context)
+        self._track(changes.added.values())
+        self._track(changes.rebound.values())
+        return replace(changes, overwritten=frozenset(overwritten & touched))
+
+    # Engine names
+
+    def attach_engine(self, engine: EngineSource) -> None:
+        """Let `engine` say from now on what the engine names are (the kernel's shell)."""
+        with self._lock:
+            self._engine = engine
+            self.restore_engine_names()
+
+    def restore_engine_names(self, touched: set[str] | None = None) -> set[str]:
+        """Set every engine name right; return those that were wrong."""
+        with self._lock:
+            for name in self._module_names.keys() - self._live.keys():
+                self._live[name] = self._module_names[name]
+            state = {"_exit_code": self._exit_code, "_exception": self._exception}
+            return set_right(self._live, self._engine, state, touched or set())
+
+    @property
+    def engine(self) -> EngineSource:
+        """Who says what the engine names are."""
+        return self._engine
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What `_exception` is: the last execution's error."""
+        return self._exception
+
+    @property
+    def exit_code(self) -> int:
+        """What `_exit_code` is: of the last command or `sys.exit(n)`."""
+        return self._exit_code
+
+    def set_exit_code(self, code: int) -> None:
+        """Make `code` the value of `_exit_code`."""
+        with self._lock:
+            self._exit_code = code
+            self._live["_exit_code"] = code
+
+    def record_result(self, value: Any) -> None:
+        """Make `value` the newest result (`_`), unless it is `None`."""
+        with self._lock:
+            self.history.record_result(value)
+            self.restore_engine_names({f"_{len(self.history.inputs) - 1}"})
+
+    def remember_module_names(self) -> None:
+        """Take what the module's dict holds now (`__builtins__`, …) as what to put back."""
+        with self._lock:
+            self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
+
+    def remove_user_names(self) -> None:
+        """Remove every name but the engine's and the module's (`%reset`)."""
+        with self._lock:
+            for name in list(self._live):
+                if name not in MODULE_NAMES:
+                    self._live.pop(name, None)
+            self._provenance.clear()
+            self._exception = None
+            self.restore_engine_names()
+
+    def provenance(self, name: str) -> Provenance | None:
+        """Which cell and context wrote `name` last, or `None` if none did."""
+        with self._lock:
+            return self._provenance.get(name)
+
+    # Coroutines
+
+    def track(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
+        """Remember `coroutine`, weakly, until it is finished or cleaned up."""
+        with self._lock:
+            self._coroutines.add(coroutine)
+
+    @property
+    def coroutines(self) -> list[CoroutineType[Any, Any, Any]]:
+        """The tracked coroutines whose code has not begun."""
+        with self._lock:
+            return [coroutine for coroutine in self._coroutines if was_never_started(coroutine)]
+
+    def cleanup_coroutines(self) -> int:
+        """Close the tracked coroutines that nobody awaited; return how many.
+
+        One that a task is about to start is not touched.
+        """
+        with self._lock:
+            scheduled = coroutines_of_tasks()
+            abandoned = [one for one in self.coroutines if id(one) not in scheduled]
+            for coroutine in abandoned:
+                coroutine.close()
+            self._coroutines.clear()
+            return len(abandoned)
+
+    def _track(self, values: Iterable[Any]) -> None:
+        for value in values:
+            if type(value) is CoroutineType:
+                self._coroutines.add(value)
+
+
+def _context(name: str) -> Context:
+    try:
+        return Context(name)
+    except ValueError:
+        raise UnknownContextError(name, Context) from None
+
+
+__all__ = ["AsyncNamespaceManager", "View"]

@@ -1,0 +1,107 @@
+"""What a cell's code needs: does it await, does it use the running loop?
+
+Awaiting is decided by compiling, never by looking at the text (the text only says when compiling
+can be skipped). Using the loop without awaiting is decided on the syntax tree's top-level code.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+#: What needs a running loop though nobody awaits, and works in ipykernel's cells.
+_NEEDS_LOOP = frozenset(
+    ("create_task", "ensure_future", "get_running_loop", "current_task", "all_tasks", "gather", "shield")
+)
+#: What starts a loop of its own, and refuses to where one is running.
+_RUNS_LOOP = frozenset(("run", "Runner"))
+_RUNS_LOOP_METHODS = frozenset(("run_until_complete", "run_forever"))
+
+#: What compiling arbitrary text may raise; the engine shows it, routing does not care.
+_COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError)
+
+Lookup = Callable[[str], Any]
+
+
+def awaits(source: str) -> bool:
+    """Whether `source` compiles, with top-level await allowed, to a coroutine code object."""
+    if "await" not in source and "async" not in source:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the engine compiles again, and shows them
+            code = compile(source, "<route>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except _COMPILE_ERRORS:
+        return False
+    return bool(code.co_flags & inspect.CO_COROUTINE)
+
+
+def uses_running_loop(source: str, lookup: Lookup) -> bool:
+    """Whether the top-level code of `source` calls for the running loop, and runs no loop itself.
+
+    `lookup` gives the value of a global name, or `None`.
+    """
+    if not any(name in source for name in _NEEDS_LOOP):
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+    except _COMPILE_ERRORS:
+        return False
+    nodes = list(_top_level(tree))
+    imports = _imports(nodes)
+    calls = {_asyncio_name(node.func, imports, lookup) for node in nodes if isinstance(node, ast.Call)}
+    runs = any(isinstance(node, ast.Attribute) and node.attr in _RUNS_LOOP_METHODS for node in nodes)
+    return bool(calls & _NEEDS_LOOP) and not calls & _RUNS_LOOP and not runs
+
+
+def names_in(source: str) -> set[str]:
+    """The names that the code of `source` mentions anywhere, empty if it does not compile."""
+    try:
+        tree = ast.parse(source)
+    except _COMPILE_ERRORS:
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _top_level(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when the cell runs: everything but the bodies of functions."""
+    for field, value in ast.iter_fields(node):
+        if field == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield child
+                yield from _top_level(child)
+
+
+def _imports(nodes: list[ast.AST]) -> dict[str, str]:
+    """What the cell itself imports from asyncio: local name → "" for the module, or the name in it."""
+    names = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names.update({a.asname or a.name: "" for a in node.names if a.name == "asyncio"})
+        elif isinstance(node, ast.ImportFrom) and node.module == "asyncio":
+            names.update({a.asname or a.name: a.name for a in node.names})
+    return names
+
+
+def _asyncio_name(func: ast.expr, imports: dict[str, str], lookup: Lookup) -> str | None:
+    """The name in asyncio that `func` stands for, or `None` if it is something else."""
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+        base = func.value.id
+        is_module = imports[base] == "" if base in imports else lookup(base) is asyncio
+        return func.attr if is_module else None
+    if isinstance(func, ast.Name):
+        if func.id in imports:
+            return imports[func.id] or None
+        value = lookup(func.id)
+        name = getattr(value, "__name__", "")
+        is_asyncio = isinstance(name, str) and value is not None and getattr(asyncio, name, None) is value
+        return name if is_asyncio else None
+    return None

@@ -1,0 +1,48 @@
+"""`Router`: turns a cell into a route. The first rule that applies wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..cell import Cell, Context, Route
+from .analysis import awaits, uses_running_loop
+from .directives import take_directive
+
+
+class Router:
+    """Decides where a cell runs.
+
+    `transform` turns the user's text into Python (IPython's input transformers: user code, which is
+    why routing happens on the thread that runs cells). `lookup` gives a global's value or `None`.
+    `may_await` tells whether top-level await is switched on (`%autoawait`).
+
+    Thread: the one that runs the cell.
+    """
+
+    def __init__(
+        self,
+        transform: Callable[[str], str] = str,
+        lookup: Callable[[str], Any] = lambda name: None,
+        may_await: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._transform = transform
+        self._lookup = lookup
+        self._may_await = may_await
+
+    def route(self, cell: Cell) -> Route:
+        """Return where `cell` goes; never raises, an error in it is the route's."""
+        try:
+            asked, code = take_directive(cell.code, cell.tags)
+            source = self._transform(code)
+        except Exception as error:
+            return Route(Context.MAIN, "it cannot be prepared", cell.code, error)
+        if asked is not None:
+            return Route(asked, "its directive or tag says so", source)
+        if not self._may_await():
+            return Route(Context.MAIN, "top-level await is switched off", source)
+        if awaits(source):
+            return Route(Context.ASYNC, "it awaits", source)
+        if uses_running_loop(source, self._lookup):
+            return Route(Context.ASYNC, "it uses the running loop", source)
+        return Route(Context.MAIN, "it does not need the loop", source)

@@ -1,0 +1,236 @@
+"""IPython's shell on the merge-only namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import html
+import linecache
+import sys
+import warnings
+from types import FrameType
+from typing import Any
+
+from ipykernel.displayhook import ZMQShellDisplayHook
+from ipykernel.zmqshell import ZMQInteractiveShell
+from traitlets import Type, observe
+
+from .cell import Context
+from .coroutines import Leak
+from .engine import exit_code_of
+from .executors.base import current_execution
+from .namespace import AsyncNamespaceManager
+from .namespace.engine_names import MISSING
+
+#: Cells that look at the last error keep it, though they succeed.
+_POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
+
+
+class NamespaceDisplayHook(ZMQShellDisplayHook):
+    """Keeps `_`, `__`, `___` and `Out` without relying on what the namespace holds under these names."""
+
+    def update_user_ns(self, result: Any) -> None:
+        """Overridden: IPython's reads `user_ns['_oh']`, and gives `_` up once a cell has bound it."""
+        shell: Any = self.shell
+        outputs = shell.history_manager.output_hist
+        if not self.cache_size or result is outputs:
+            return
+        if len(outputs) >= self.cache_size and self.do_full_cache:
+            self.cull_cache()
+        self.___, self.__, self._ = self.__, self._, result
+        names = {} if "_" in vars(builtins) else {"_": self._, "__": self.__, "___": self.___}
+        if self.do_full_cache:
+            outputs[self.prompt_count] = result
+            names[f"_{self.prompt_count}"] = result
+        shell.namespace.update_namespace(names, Context.ENGINE)
+
+
+class ShellNames:
+    """What the engine names should be, read from where IPython keeps the originals.
+
+    Implements `namespace.engine_names.EngineSource`.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+
+    def values(self) -> dict[str, Any]:
+        """See `EngineSource`."""
+        shell, history, hook = self._shell, self._shell.history_manager, self._shell.displayhook
+        names: dict[str, Any] = {"exit": shell.exiter, "quit": shell.exiter}
+        if "get_ipython" in shell.user_ns_hidden:
+            names["get_ipython"] = shell.user_ns_hidden["get_ipython"]
+        if "_" not in vars(builtins):  # gettext.install() owns it then
+            names |= {"_": hook._, "__": hook.__, "___": hook.___}
+        if history is not None:  # it is gone during shutdown
+            names |= {"In": history.input_hist_parsed, "_ih": history.input_hist_parsed}
+            names |= {"Out": history.output_hist, "_oh": history.output_hist, "_dh": history.dir_hist}
+            names |= {"_i": history._i, "_ii": history._ii, "_iii": history._iii}
+        return names
+
+    def numbered(self, name: str) -> Any:
+        """See `EngineSource`."""
+        history = self._shell.history_manager
+        if name.startswith("_i"):
+            number, inputs = int(name[2:]), history.input_hist_raw
+            return inputs[number] if 0 < number < len(inputs) else MISSING
+        return history.output_hist.get(int(name[1:]), MISSING)
+
+    def results(self) -> list[Any]:
+        """See `EngineSource`."""
+        hook, outputs = self._shell.displayhook, self._shell.history_manager.output_hist
+        return [hook._, hook.__, hook.___, *list(outputs.values())]
+
+    def replace(self, old: Any, new: Any) -> None:
+        """See `EngineSource`."""
+        hook, outputs = self._shell.displayhook, self._shell.history_manager.output_hist
+        for name in ("_", "__", "___"):
+            if getattr(hook, name) is old:
+                setattr(hook, name, new)
+        for number in [number for number, value in list(outputs.items()) if value is old]:
+            outputs[number] = new
+
+
+class NamespaceShell(ZMQInteractiveShell):
+    """The shell whose `user_ns` is the store's dict, for life."""
+
+    displayhook_class = Type(NamespaceDisplayHook)
+
+    namespace: AsyncNamespaceManager
+
+    def init_create_namespaces(self, user_module: Any = None, user_ns: Any = None) -> None:
+        """Overridden to take the store from the kernel before anything is put into it."""
+        self.namespace = self.kernel.namespace
+        super().init_create_namespaces(self.namespace.module, None)
+        if user_ns:
+            self.namespace.update_namespace(user_ns, Context.MAIN)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Introspection happens on another thread while cells run. The trap counts its users without
+        # a lock; one user that never leaves keeps the builtins (`get_ipython`) in place.
+        self.builtin_trap.__enter__()
+        self.builtin_trap._nested_level += 1_000_000
+        warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
+        self.namespace.remember_module_names()
+        self.namespace.attach_engine(ShellNames(self))
+
+    # The namespace
+
+    @property
+    def user_ns(self) -> dict[str, Any]:
+        """The live dict. Assigning merges: the engine's own variables live in it."""
+        return self.namespace.live
+
+    @user_ns.setter
+    def user_ns(self, names: dict[str, Any]) -> None:
+        if names is not self.namespace.live:
+            self.namespace.update_namespace(names, Context.MAIN)
+
+    def reset(self, new_session: bool = True, aggressive: bool = False) -> None:
+        """Overridden: the user's names go, the engine's stay, open coroutines are closed."""
+        self.namespace.cleanup_coroutines()
+        self.namespace.remove_user_names()
+        super().reset(new_session, aggressive)
+        self.namespace.restore_engine_names()
+
+    def system_piped(self, cmd: str) -> None:
+        """Overridden to tell the store the exit code, which super leaves in `user_ns`."""
+        try:
+            super().system_piped(cmd)
+        finally:
+            code = self.user_ns.get("_exit_code")
+            if isinstance(code, int):
+                self.namespace.set_exit_code(code)
+
+    system = system_piped
+
+    # Errors
+
+    def showtraceback(
+        self,
+        exc_tuple: Any = None,
+        filename: str | None = None,
+        tb_offset: int | None = None,
+        exception_only: bool = False,
+        running_compiled_code: bool = False,
+    ) -> None:
+        """Overridden: a cell that was stopped shows `KeyboardInterrupt`, `sys.exit(n)` one line."""
+        _, error, trace = sys.exc_info() if exc_tuple is None else exc_tuple
+        if isinstance(error, SystemExit):
+            self._show_exit(error)
+            return
+        stopped = self.as_interrupt(error)
+        if stopped is not error:
+            exc_tuple = (KeyboardInterrupt, stopped, trace)
+        super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+
+    def as_interrupt(self, error: BaseException | None) -> BaseException | None:
+        """Return `error`, or a `KeyboardInterrupt` instead, if Stop cancelled the cell by it."""
+        execution = current_execution.get()
+        if isinstance(error, asyncio.CancelledError) and execution is not None and execution.interrupted:
+            return KeyboardInterrupt().with_traceback(error.__traceback__)
+        return error
+
+    def _show_exit(self, error: SystemExit) -> None:
+        self._get_exc_info((type(error), error, error.__traceback__))  # for %tb and %debug
+        self.namespace.set_exit_code(exit_code_of(error))
+        said = error.code if error.code is not None else 0
+        self._showtraceback(type(error), error, [f"exited with {said}"])
+
+    def forget_last_error(self, source: str) -> None:
+        """After a cell that succeeded: let go of the last error, and with it of its frames' variables.
+
+        A cell that asks about the last error (`%debug`, `%tb`) keeps it.
+        """
+        if source.lstrip().startswith(_POST_MORTEM):
+            return
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
+        self.InteractiveTB.tb = None
+        self.SyntaxTB.last_syntax_error = None
+
+    def show_task_error(self, error: BaseException) -> None:
+        """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""
+        lines = self.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=0)
+        print("A task that this cell started failed:", *lines, sep="\n", file=sys.stderr)
+
+    # Words
+
+    def is_cell_file(self, filename: str) -> bool:
+        """Whether code with this file name comes from a cell."""
+        return filename in self.compile._filename_map
+
+    def place_of(self, leak: Leak) -> str:
+        """Where a coroutine was created, seen from the cell that has just run."""
+        number = self.compile._filename_map.get(leak.filename)
+        here = number is None or number == self.execution_count - 1
+        return f"line {leak.line}" + ("" if here else f" of In [{number}]")
+
+    def describe_frame(self, frame: FrameType) -> str:
+        """The innermost line of a cell that `frame` is in, or its own line."""
+        inner: FrameType | None = frame
+        while inner is not None and not self.is_cell_file(inner.f_code.co_filename):
+            inner = inner.f_back
+        filename, line = (inner or frame).f_code.co_filename, (inner or frame).f_lineno
+        where = f"In [{self.compile._filename_map[filename]}]" if inner is not None else filename
+        return f"at line {line} of {where}: {linecache.getline(filename, line).strip()}"
+
+    def show_lines(self, lines: list[str]) -> None:
+        """Display quiet lines under the cell."""
+        text = "\n".join(lines)
+        style = "color: var(--jp-ui-font-color2, #616161); font-size: 90%"
+        marked = "<br>".join(html.escape(line) for line in lines)
+        self.display_pub.publish({"text/plain": text, "text/html": f'<div style="{style}">{marked}</div>'})
+
+    def notice(self, line: str) -> None:
+        """Write one line about the kernel to stderr. Thread: any."""
+        print(f"namespace_kernel: {line}", file=sys.stderr)
+
+    # The end
+
+    @observe("exit_now")
+    def _update_exit_now(self, change: Any) -> None:
+        """Overridden: the main thread serves a queue, not a tornado loop."""
+        if change["new"]:
+            self.kernel.request_exit()

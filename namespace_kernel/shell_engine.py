@@ -1,0 +1,78 @@
+"""Runs a cell's code by IPython: the kernel's engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cell import Cell, Context, Outcome, Route
+from .settle import Settling
+from .shell import NamespaceShell
+
+
+class ShellEngine:
+    """Implements `engine.Engine` with `InteractiveShell.run_cell_async`.
+
+    Thread: the one that runs the cell, in the foreground's context.
+    """
+
+    def __init__(self, shell: NamespaceShell, user_loop_runner: Any) -> None:
+        self._shell = shell
+        self._runner = user_loop_runner
+        shell.loop_runner = user_loop_runner
+
+    @property
+    def awaits_on_user_loop(self) -> bool:
+        """Whether top-level await is for the user loop: not switched off, and not given to trio."""
+        return bool(self._shell.autoawait and self._shell.loop_runner is self._runner)
+
+    async def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Outcome:
+        """See `Engine.run`."""
+        shell = self._shell
+        shell._last_traceback = None
+        shell._last_traceback_during_displayhook = False
+        failure = None if route.error is None else (type(route.error), route.error, route.error.__traceback__)
+        result = None
+        running = shell.run_cell_async(
+            cell.code,
+            store_history=cell.store_history,
+            silent=cell.silent,
+            transformed_cell=route.source,
+            preprocessing_exc_tuple=failure,
+            cell_id=cell.cell_id,
+            cell_meta=dict(cell.metadata),
+        )
+        try:
+            if self._needs_other_runner(cell, route):
+                result = shell.loop_runner(running)
+            else:
+                result = await running
+        finally:
+            shell.events.trigger("post_execute")
+            if not cell.silent:
+                shell.events.trigger("post_run_cell", result)
+        if result.error_in_exec is not None:
+            result.error_in_exec = shell.as_interrupt(result.error_in_exec)
+        return Outcome(result.result, result.error_before_exec or result.error_in_exec, result)
+
+    def _needs_other_runner(self, cell: Cell, route: Route) -> bool:
+        """`%autoawait trio`: a cell that awaits runs in a loop of trio's own, started for it."""
+        if route.context is not Context.MAIN or route.error is not None or self.awaits_on_user_loop:
+            return False
+        return bool(self._shell.should_run_async(cell.code, transformed_cell=route.source))
+
+    def show(self, cell: Cell, route: Route, error: BaseException) -> Outcome:
+        """See `Engine.show`."""
+        self._shell.showtraceback((type(error), error, error.__traceback__))
+        return Outcome(error=error)
+
+
+class LetGoOfError:
+    """Post-cell hook: after a success, nothing may keep the last error's frames alive."""
+
+    def __init__(self, shell: NamespaceShell) -> None:
+        self._shell = shell
+
+    def __call__(self, settling: Settling) -> None:
+        """See `settle.Hook`."""
+        if settling.outcome.succeeded and not settling.execution.cell.silent:
+            self._shell.forget_last_error(settling.execution.cell.code)

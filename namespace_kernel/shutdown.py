@@ -1,0 +1,77 @@
+"""The end of a kernel process: cells are ended first, `atexit` runs, and it does not take forever."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from queue import SimpleQueue
+from typing import Any
+
+#: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
+_INSIST = 0.1
+
+
+class Ending:
+    """Ends the main thread's service of `cells`, and the process.
+
+    Guarantees: after `watch(t)` the process is gone within t seconds, and `atexit` callbacks have run or
+    begun to, whatever the user's threads and callbacks do.
+    """
+
+    def __init__(self, cells: SimpleQueue[Any]) -> None:
+        self._cells = cells
+        self._served = threading.Event()
+        #: Set when the `shutdown_reply` is sent, or none is due.
+        self.replied = threading.Event()
+        self.replied.set()
+        self.requested = False
+
+    def request(self) -> None:
+        """Let service end after the running cell. Thread: any."""
+        self.requested = True
+        self._cells.put(None)
+
+    async def end_main_thread(self, timeout: float) -> None:
+        """Request the end, and interrupt the running cell until it is over or `timeout` seconds passed.
+
+        Thread: control.
+        """
+        self.replied.clear()
+        self.request()
+        until = time.monotonic() + timeout
+        while not self._served.is_set() and time.monotonic() < until:
+            interrupt_main()
+            await asyncio.sleep(_INSIST)
+
+    def served(self) -> None:
+        """Say that service has ended. Thread: main."""
+        self._served.set()
+
+    def watch(self, timeout: float) -> None:
+        """End the process after `timeout` seconds, if it is still there. Thread: any."""
+        timer = threading.Timer(timeout, _end_process)
+        timer.daemon = True
+        timer.start()
+
+
+def interrupt_main() -> None:
+    """Send SIGINT to ourselves; on Windows simulate it."""
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def _end_process() -> None:
+    # A second watchdog, in case an `atexit` callback blocks here as well.
+    last = threading.Timer(1.0, os._exit, (0,))
+    last.daemon = True
+    last.start()
+    atexit._run_exitfuncs()
+    os._exit(0)
