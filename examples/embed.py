@@ -25,7 +25,8 @@ async def main() -> None:
     print("   y =", value)
 
     print("3. No loop is running in that thread, so asyncio.run works there.")
-    code = "async def double(n):\n    await asyncio.sleep(0)\n    return 2 * n\n\n_result = asyncio.run(double(y))"
+    code = "async def double(n):\n    await asyncio.sleep(0)\n    return 2 * n\n\n"
+    code += "_result = asyncio.run(double(y))"
     value = await asyncio.to_thread(bridge.execute_in_thread, code, "three")
     print("   code that binds _result returns that:", value)
 

@@ -16,7 +16,6 @@ from .executors import MainThreadExecutor, UserLoop, UserLoopExecutor
 from .executors.asyncio_front import AsyncioFront
 from .interrupts import InterruptController
 from .kernel import NamespaceKernel
-from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
 from .protocol import ProtocolThread
 from .receipt import CollectUnreachable, ReportFailedTasks, ShowReceipt
@@ -24,6 +23,7 @@ from .routing import Router
 from .settle import close_coroutines
 from .shell import NamespaceShell
 from .shell_engine import LetGoOfError, ShellEngine
+from .wire import tolerate_surrogates
 
 #: Seconds that the user's tasks get to finish when the kernel ends.
 _TASKS_TIME = 0.5
@@ -66,9 +66,16 @@ class NamespaceKernelApp(IPKernelApp):
         self.shell_channel_thread.io_loop.close()
         self.shell_channel_thread = ProtocolThread()
 
+    def init_sockets(self) -> None:
+        """Overridden to prepare the session before anything is sent."""
+        tolerate_surrogates(self.session)
+        super().init_sockets()
+
     def init_signal(self) -> None:
         """Overridden: SIGINT has an owner from the start, which drops it until a cell runs."""
-        self.interrupts = InterruptController(self._notice, self._describe)
+        self.interrupts = InterruptController(
+            self._notice, self._describe, self.shell_channel_thread.call_later
+        )
         self.interrupts.install()
 
     def init_kernel(self) -> None:
@@ -100,8 +107,7 @@ class NamespaceKernelApp(IPKernelApp):
             ),
             context=foreground,
         )
-        kernel.attach(bridge, self.user_loop, foreground)
-        shell.register_magics(NamespaceMagics)
+        kernel.attach(bridge, self.user_loop, foreground, self.interrupts)
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""

@@ -74,6 +74,14 @@ def exit_code_of(error: SystemExit) -> int:
     return error.code if isinstance(error.code, int) else 1
 
 
+def words_of(error: object) -> str:
+    """`str(error)`, or what went wrong in it."""
+    try:
+        return str(error)
+    except Exception as problem:
+        return f"<its __str__ raised {type(problem).__name__}>"
+
+
 def _compile(source: str, filename: str) -> tuple[CodeType, CodeType | None, bool]:
     """Return the code of the statements, of the last expression if any, and whether `_result` is bound."""
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)

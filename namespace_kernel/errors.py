@@ -2,10 +2,10 @@
 
 NamespaceKernelError
 ├── DirectiveError          a `%%` directive that is misspelt, doubled or contradictory
+├── CellTextError           a cell whose text cannot be encoded
 ├── UnknownContextError     a context that the namespace does not know
 ├── AwaitInThreadError      awaiting code where no event loop runs
-├── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
-└── LoopBusyError           a foreground cell gave up waiting for the user loop
+└── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
 """
 
 from __future__ import annotations
@@ -19,6 +19,18 @@ class NamespaceKernelError(Exception):
 
 class DirectiveError(NamespaceKernelError, SyntaxError):
     """A cell's directive cannot be followed. Shown like a syntax error: nothing of the cell ran."""
+
+
+class CellTextError(NamespaceKernelError, ValueError):
+    """A cell's text holds half a character (a lone surrogate). Nothing of the cell ran."""
+
+    def __init__(self, problem: UnicodeEncodeError) -> None:
+        line = problem.object.count("\n", 0, problem.start) + 1
+        code = ord(problem.object[problem.start])
+        super().__init__(
+            f"line {line} of the cell holds half a character (the lone surrogate U+{code:04X}), "
+            "which cannot be encoded; delete it, or write it as an escape"
+        )
 
 
 class UnknownContextError(NamespaceKernelError, ValueError):
@@ -41,7 +53,3 @@ class AwaitInThreadError(NamespaceKernelError, RuntimeError):
 
 class DeferredCoroutineError(NamespaceKernelError, RuntimeError):
     """A `DeferredCoroutine` was awaited a second time, or its function is gone."""
-
-
-class LoopBusyError(NamespaceKernelError, RuntimeError):
-    """The user loop could not be borrowed."""

@@ -11,14 +11,19 @@ loop does not get to run. Raising into another thread does not wake a blocked ca
 
 The solution. Our handler is always installed and knows what runs:
 
-- nothing, or our own code: the signal is dropped. An interrupt belongs to the cell that was
-  running when it arrived, never to the next one.
+- nothing, or our own code after a cell: the signal is dropped. An interrupt belongs to the cell that
+  was running when it arrived, never to the next one.
+- our own code before a cell's: the cell ends as soon as its code begins.
 - a sync cell: for its duration, and only for it, Python's own handler is installed. `asyncio.run()`
   and others that look for the default handler find it.
 - an async cell, whose loop runs on the main thread: if the loop's current task is the cell's, or one
   that the cell started, `KeyboardInterrupt` is raised in it. If not, the cell is waiting, and its task is
   cancelled. Both times the tasks that the cell started are cancelled; those of earlier cells live on.
-- an async cell that waits for the loop, busy at home: `KeyboardInterrupt` ends the wait.
+- an async cell that waits for the loop, busy at home: the wait ends by itself soon after, with
+  `KeyboardInterrupt`.
+
+"Executes" means: its frame is on the stack. asyncio's own code around a task's step is Python, too, and an
+exception in it would leave a task that is neither done nor ever stepped again.
 
 A task of an earlier cell that blocks the loop is not hit in the cell's stead. The user is told, and a
 second Stop ends that task.
@@ -29,7 +34,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Protocol
@@ -48,16 +52,36 @@ class _Target(Protocol):
 class InterruptController:
     """Owns SIGINT. Implements `executors.Interrupts`.
 
-    `notice` shows one line; `describe` turns a frame into words.
+    `notice` shows one line; `describe` turns a frame into words; `later` calls a function, on another
+    thread, after some seconds (it must be safe in a signal handler, so it must not start a thread).
 
     Thread: main.
     """
 
-    def __init__(self, notice: Callable[[str], None], describe: Callable[[FrameType], str]) -> None:
+    def __init__(
+        self,
+        notice: Callable[[str], None],
+        describe: Callable[[FrameType], str],
+        later: Callable[[float, Callable[[], None]], None],
+    ) -> None:
         self.notice = notice
         self.describe = describe
+        self.later = later
         self._pid = os.getpid()
         self.target: _Target | None = None
+        self._cell_runs = False
+        #: A SIGINT came for the running cell before its code began.
+        self.pending = False
+
+    def begin_cell(self) -> None:
+        """Say that a cell runs from now on: what arrives before its code begins is kept for it."""
+        self.pending = False
+        self._cell_runs = True
+
+    def end_cell(self) -> None:
+        """Say that no cell runs."""
+        self._cell_runs = False
+        self.pending = False
 
     def install(self) -> None:
         """Take SIGINT, for good; also back from user code that took it."""
@@ -81,13 +105,24 @@ class InterruptController:
 
     def waiting(self, execution: Execution) -> _Waiting:
         """See `executors.Interrupts`."""
-        return _Waiting(self)
+        return _Waiting(self, execution)
 
     def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
         if os.getpid() != self._pid:  # a forked child has nothing but its own code
             signal.default_int_handler(signum, frame)
         elif self.target is not None:
             self.target.interrupt(frame)
+        else:
+            self.pending = self._cell_runs
+
+
+def without_own_frames(error: BaseException) -> None:
+    """Cut the frames of the signal handler off the traceback of a `KeyboardInterrupt` that it raised."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_next is not None and trace.tb_next.tb_frame.f_code.co_filename == __file__:
+            trace.tb_next = None
+        trace = trace.tb_next
 
 
 class _SyncCode:
@@ -95,25 +130,42 @@ class _SyncCode:
         self._controller = controller
 
     def __enter__(self) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self._controller.pending:
+                raise KeyboardInterrupt
+        except BaseException:
+            self._controller.install()
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
         self._controller.install()
 
 
 class _Waiting:
-    def __init__(self, controller: InterruptController) -> None:
+    def __init__(self, controller: InterruptController, execution: Execution) -> None:
         self._controller = controller
+        self._execution = execution
 
     def __enter__(self) -> None:
         self._controller.target = self
+        if self._controller.pending:
+            self._execution.interrupted = True
 
     def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
         self._controller.target = None
 
     def interrupt(self, frame: FrameType | None) -> None:
-        """End the wait."""
-        raise KeyboardInterrupt
+        """End the wait. Only a note: an exception would tear the waiting lock apart."""
+        self._execution.interrupted = True
+
+
+def _is_inside(frame: FrameType | None, coroutine: Any) -> bool:
+    """Whether `frame` was called, however indirectly, by the code of `coroutine`."""
+    own = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+    while frame is not None and frame is not own:
+        frame = frame.f_back
+    return frame is not None
 
 
 class _AsyncCode:
@@ -132,6 +184,9 @@ class _AsyncCode:
 
     def __enter__(self) -> None:
         self._controller.target = self
+        if self._execution.interrupted or self._controller.pending:
+            self._execution.interrupted = True
+            self._loop.call_soon_threadsafe(self._cancel)
 
     def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
         self._controller.target = None
@@ -144,6 +199,8 @@ class _AsyncCode:
         self._execution.interrupted = True
         self._loop.call_soon_threadsafe(self._cancel)
         current = asyncio.current_task(self._loop)
+        if current is not None and not _is_inside(frame, current.get_coro()):
+            return  # asyncio is just taking a step of it, and must not be torn apart
         if current is self._task or current in self._execution.tasks:
             raise KeyboardInterrupt
         if current is not None and current is self._in_the_way:
@@ -166,6 +223,4 @@ class _AsyncCode:
                     "Stop again ends that task"
                 )
 
-        timer = threading.Timer(_PATIENCE, explain)
-        timer.daemon = True
-        timer.start()
+        self._controller.later(_PATIENCE, explain)

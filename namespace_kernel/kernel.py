@@ -16,8 +16,10 @@ from traitlets import Type, default
 
 from .bridge import ExecutionContextBridge
 from .cell import Cell, Context, Route
+from .engine import words_of
 from .executors import Execution, UserLoop, complete
 from .executors.base import current_execution
+from .interrupts import InterruptController
 from .introspection import IntrospectionHandlers
 from .namespace import AsyncNamespaceManager
 from .protocol import COMM_MESSAGES, INTROSPECTION, RECORDS, Dispatcher, ReplySocket, Request, Worker
@@ -49,6 +51,7 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
     bridge: ExecutionContextBridge
     user_loop: UserLoop
     foreground: contextvars.Context
+    interrupts: InterruptController
 
     @default("namespace")
     def _default_namespace(self) -> AsyncNamespaceManager:
@@ -59,12 +62,17 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
         return None  # ipykernel's is a dict, which the shell would take for the namespace
 
     def attach(
-        self, bridge: ExecutionContextBridge, user_loop: UserLoop, foreground: contextvars.Context
+        self,
+        bridge: ExecutionContextBridge,
+        user_loop: UserLoop,
+        foreground: contextvars.Context,
+        interrupts: InterruptController,
     ) -> None:
         """Receive the parts that the app built. Thread: main, before `start`."""
         self.bridge = bridge
         self.user_loop = user_loop
         self.foreground = foreground
+        self.interrupts = interrupts
         self.dispatcher = Dispatcher(self._parse, self._submit, self._abort, self.log)
         self.replies = ReplySocket(self.shell_channel_thread, self.shell_stream)
         self.control_replies = ReplySocket(self.control_thread, self.control_stream)
@@ -96,7 +104,9 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
         while not self.ending.requested:
             request = self.dispatcher.cells.get()
             if request is not None:
+                self.interrupts.begin_cell()
                 self._serve_cell(request)
+                self.interrupts.end_cell()
 
     def request_exit(self) -> None:
         """End after the running cell (`exit()`). Thread: any."""
@@ -205,6 +215,7 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
 
     def _serve_cell(self, request: Request) -> None:
         message = request.message
+        sys.stdout, sys.stderr = sys.stdout or self._stdout, sys.stderr or self._stderr  # a cell may set None
         self.foreground.run(self.set_parent, request.idents, message, "shell")
         self._publish_status("busy", "shell", parent=message)
         metadata = self.init_metadata(message)
@@ -212,7 +223,7 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
             content = self._execute(message)
         except Exception as error:
             self.log.exception("an execute_request failed outside the cell's code")
-            content = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
+            content = {"status": "error", "ename": type(error).__name__, "evalue": words_of(error)}
             content["traceback"] = traceback.format_exception(error)
         self._flush_output()
         content = json_clean(content)
@@ -270,8 +281,8 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
         else:
             reply |= {
                 "status": "error",
-                "ename": type(outcome.error).__name__,
-                "evalue": str(outcome.error),
+                "ename": shell.last_shown[0] if outcome.succeeded else type(outcome.error).__name__,
+                "evalue": shell.last_shown[1] if outcome.succeeded else words_of(outcome.error),
                 "traceback": shell._last_traceback or [],
                 "engine_info": {"engine_uuid": self.ident, "engine_id": self.int_id, "method": "execute"},
                 "user_expressions": {},

@@ -53,6 +53,10 @@ class ProtocolThread(BaseThread):
     def __init__(self) -> None:
         super().__init__(name="Protocol", daemon=True)
 
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call `function` on this thread after `seconds`. Thread: any, also in a signal handler."""
+        self.io_loop.add_callback(self.io_loop.call_later, seconds, function)
+
 
 class ReplySocket:
     """What `Session.send` is given for a stream: sends on the stream's own thread, whoever calls.

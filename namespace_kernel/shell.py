@@ -13,12 +13,16 @@ from typing import Any
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.utils.text import LSString, SList
 from traitlets import Type, observe
 
 from .cell import Context
+from .commands import output_of, record_script_codes
 from .coroutines import Leak
-from .engine import exit_code_of
+from .engine import exit_code_of, words_of
 from .executors.base import current_execution
+from .interrupts import without_own_frames
+from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
 from .namespace.engine_names import MISSING
 
@@ -97,6 +101,8 @@ class NamespaceShell(ZMQInteractiveShell):
     displayhook_class = Type(NamespaceDisplayHook)
 
     namespace: AsyncNamespaceManager
+    #: Class name and text of the error shown last.
+    last_shown = ("", "")
 
     def init_create_namespaces(self, user_module: Any = None, user_ns: Any = None) -> None:
         """Overridden to take the store from the kernel before anything is put into it."""
@@ -145,6 +151,19 @@ class NamespaceShell(ZMQInteractiveShell):
 
     system = system_piped
 
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        """Overridden to keep the exit code of `x = !cmd`."""
+        if sys.platform == "win32" or self.system_raise_on_error or cmd.rstrip().endswith("&"):
+            return super().getoutput(cmd, split, depth + 1)
+        printed = output_of(self.var_expand(cmd, depth=depth + 1), self.namespace)
+        return SList(printed.splitlines()) if split else LSString(printed)
+
+    def init_magics(self) -> None:
+        """Overridden to keep the exit code of `%%bash` and the like, and to add our own magics."""
+        super().init_magics()
+        record_script_codes(self.magics_manager.registry["ScriptMagics"], self.namespace)
+        self.register_magics(NamespaceMagics)
+
     # Errors
 
     def showtraceback(
@@ -160,6 +179,8 @@ class NamespaceShell(ZMQInteractiveShell):
         if isinstance(error, SystemExit):
             self._show_exit(error)
             return
+        if isinstance(error, KeyboardInterrupt):
+            without_own_frames(error)
         stopped = self.as_interrupt(error)
         if stopped is not error:
             exc_tuple = (KeyboardInterrupt, stopped, trace)
@@ -171,6 +192,18 @@ class NamespaceShell(ZMQInteractiveShell):
         if isinstance(error, asyncio.CancelledError) and execution is not None and execution.interrupted:
             return KeyboardInterrupt().with_traceback(error.__traceback__)
         return error
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        """Overridden for errors whose `__str__` raises, and to keep what was shown for the reply."""
+        self.last_shown = (etype.__name__, words_of(evalue))
+        super()._showtraceback(etype, self.last_shown[1], stb)
+
+    def _format_exception_for_storage(
+        self, exception: BaseException, filename: str | None = None, running_compiled_code: bool = False
+    ) -> dict[str, Any]:
+        """Overridden: store what was shown, rather than format the traceback a second time."""
+        shown = self._last_traceback or [words_of(exception)]
+        return {"ename": type(exception).__name__, "evalue": words_of(exception), "traceback": shown}
 
     def _show_exit(self, error: SystemExit) -> None:
         self._get_exc_info((type(error), error, error.__traceback__))  # for %tb and %debug

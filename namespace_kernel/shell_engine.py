@@ -7,6 +7,7 @@ from typing import Any
 from .cell import Cell, Context, Outcome, Route
 from .settle import Settling
 from .shell import NamespaceShell
+from .wire import encodable
 
 
 class ShellEngine:
@@ -33,7 +34,7 @@ class ShellEngine:
         failure = None if route.error is None else (type(route.error), route.error, route.error.__traceback__)
         result = None
         running = shell.run_cell_async(
-            cell.code,
+            encodable(cell.code),
             store_history=cell.store_history,
             silent=cell.silent,
             transformed_cell=route.source,
@@ -63,7 +64,7 @@ class ShellEngine:
     def show(self, cell: Cell, route: Route, error: BaseException) -> Outcome:
         """See `Engine.show`."""
         self._shell.showtraceback((type(error), error, error.__traceback__))
-        return Outcome(error=error)
+        return Outcome(error=self._shell.as_interrupt(error))
 
 
 class LetGoOfError:

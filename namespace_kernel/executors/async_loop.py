@@ -46,7 +46,7 @@ class UserLoopExecutor:
         self._context.run(current_execution.set, execution)
         try:
             with self._interrupts.waiting(execution):
-                self._user_loop.borrow()
+                self._user_loop.borrow(lambda: execution.interrupted)
         except BaseException:
             body.close()
             raise

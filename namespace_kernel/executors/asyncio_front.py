@@ -23,7 +23,7 @@ class _Local:
 
     @property
     def _loop(self) -> Any:
-        return self._policy.get_event_loop()
+        return self._policy.current_loop()  # not get_event_loop, which nest_asyncio replaces
 
     @_loop.setter
     def _loop(self, loop: Any) -> None:
@@ -47,6 +47,10 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
 
     def get_event_loop(self) -> Any:
         """The loop that was set in this thread, if it is open; else the user loop."""
+        return self.current_loop()
+
+    def current_loop(self) -> Any:
+        """As `get_event_loop`."""
         if not self._serves():
             return self.delegate.get_event_loop()
         loop = getattr(self._set, "loop", None)

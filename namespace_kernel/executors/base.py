@@ -65,7 +65,7 @@ class Interrupts(Protocol):
         """While entered, Stop ends `task`: by `KeyboardInterrupt` if it executes, else by cancelling it."""
 
     def waiting(self, execution: Execution) -> AbstractContextManager[None]:
-        """While entered, Stop raises `KeyboardInterrupt`: the cell waits for the user loop."""
+        """While entered, Stop sets `execution.interrupted`: the cell waits for the user loop."""
 
 
 def complete(coroutine: Coroutine[Any, Any, T]) -> T:

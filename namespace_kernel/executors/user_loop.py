@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -21,6 +22,9 @@ from .loop_class import new_loop
 
 #: After this many seconds, say what the loop is busy with.
 _PATIENCE = 0.5
+
+#: How often, in seconds, a waiting cell looks whether it was stopped.
+_SLICE = 0.05
 
 #: How long, in seconds, a task's exception may wait to be retrieved after its cell has ended.
 _RETRIEVAL_TIME = 0.05
@@ -63,26 +67,30 @@ class UserLoop:
 
     # Moving
 
-    def borrow(self) -> None:
+    def borrow(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Wait until the loop has left home; then the calling thread may run it.
 
         A task that blocks the loop delays this; the user is told whose line it is. Raises
-        `KeyboardInterrupt` if Stop ends the wait; the loop then stays at home.
+        `KeyboardInterrupt` if `stopped()` becomes true meanwhile; the loop then stays at home.
 
         Thread: main.
         """
         with self._condition:
             self._wanted = True
-            self.loop.call_soon_threadsafe(self._leave_home)
-            try:
-                if not self._condition.wait_for(lambda: not self._at_home, _PATIENCE):
-                    where = self._whereabouts()
-                    self._notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
-                    self._condition.wait_for(lambda: not self._at_home)
-            except BaseException:
-                self._wanted = False
-                self._condition.notify_all()
-                raise
+        self.loop.call_soon_threadsafe(self._leave_home)
+        patience = time.monotonic() + _PATIENCE
+        while not self._has_left(_SLICE):
+            if stopped():
+                self.give_back()
+                raise KeyboardInterrupt
+            if time.monotonic() > patience:
+                patience = float("inf")
+                where = self._whereabouts()
+                self._notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
+
+    def _has_left(self, timeout: float) -> bool:
+        with self._condition:
+            return self._condition.wait_for(lambda: not self._at_home, timeout)
 
     def give_back(self) -> None:
         """Let the loop go home. Thread: the borrower."""

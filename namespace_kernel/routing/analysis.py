@@ -24,6 +24,8 @@ _RUNS_LOOP_METHODS = frozenset(("run_until_complete", "run_forever"))
 #: What compiling arbitrary text may raise; the engine shows it, routing does not care.
 _COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError)
 
+_AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+
 Lookup = Callable[[str], Any]
 
 
@@ -35,6 +37,9 @@ def awaits(source: str) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the engine compiles again, and shows them
             code = compile(source, "<route>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except SyntaxError:
+        # Parsed, but not compiled ("'return' outside function"): what stands before it may still run.
+        return any(isinstance(node, _AWAITING) for node in _top_level(_parse(source)))
     except _COMPILE_ERRORS:
         return False
     return bool(code.co_flags & inspect.CO_COROUTINE)
@@ -47,26 +52,21 @@ def uses_running_loop(source: str, lookup: Lookup) -> bool:
     """
     if not any(name in source for name in _NEEDS_LOOP):
         return False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-    except _COMPILE_ERRORS:
-        return False
-    nodes = list(_top_level(tree))
+    nodes = list(_top_level(_parse(source)))
     imports = _imports(nodes)
     calls = {_asyncio_name(node.func, imports, lookup) for node in nodes if isinstance(node, ast.Call)}
     runs = any(isinstance(node, ast.Attribute) and node.attr in _RUNS_LOOP_METHODS for node in nodes)
     return bool(calls & _NEEDS_LOOP) and not calls & _RUNS_LOOP and not runs
 
 
-def names_in(source: str) -> set[str]:
-    """The names that the code of `source` mentions anywhere, empty if it does not compile."""
+def _parse(source: str) -> ast.Module:
+    """The syntax tree of `source`, empty if it has none."""
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
     except _COMPILE_ERRORS:
-        return set()
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        return ast.Module([], [])
 
 
 def _top_level(node: ast.AST) -> Iterator[ast.AST]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..cell import Cell, Context, Route
+from ..errors import CellTextError
 from .analysis import awaits, uses_running_loop
 from .directives import take_directive
 
@@ -33,6 +34,7 @@ class Router:
     def route(self, cell: Cell) -> Route:
         """Return where `cell` goes; never raises, an error in it is the route's."""
         try:
+            _check_text(cell.code)
             asked, code = take_directive(cell.code, cell.tags)
             source = self._transform(code)
         except Exception as error:
@@ -46,3 +48,10 @@ class Router:
         if uses_running_loop(source, self._lookup):
             return Route(Context.ASYNC, "it uses the running loop", source)
         return Route(Context.MAIN, "it does not need the loop", source)
+
+
+def _check_text(code: str) -> None:
+    try:
+        code.encode()
+    except UnicodeEncodeError as problem:
+        raise CellTextError(problem) from None
