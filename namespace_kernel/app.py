@@ -12,15 +12,24 @@ from traitlets import Type
 from .bridge import ExecutionContextBridge
 from .cell import Context
 from .coroutines import NeverAwaitedHook, track_origins
-from .executors import MainThreadExecutor, UserLoop, UserLoopExecutor
+from .executors import (
+    Executor,
+    MainThreadExecutor,
+    SideCells,
+    UserLoop,
+    UserLoopExecutor,
+    WorkerExecutor,
+    WorkerLoopExecutor,
+)
 from .executors.asyncio_front import AsyncioFront
 from .interrupts import InterruptController
-from .kernel import NamespaceKernel
+from .kernel import NamespaceKernel, Parts
+from .lanes import Lane
 from .namespace import AsyncNamespaceManager
 from .protocol import ProtocolThread
 from .receipt import CollectUnreachable, ReportFailedTasks, ShowReceipt
 from .routing import Router
-from .settle import close_coroutines
+from .settle import Hook, close_coroutines
 from .shell import NamespaceShell
 from .shell_engine import LetGoOfError, ShellEngine
 from .wire import tolerate_surrogates
@@ -83,31 +92,55 @@ class NamespaceKernelApp(IPKernelApp):
         self.namespace = AsyncNamespaceManager()
         super().init_kernel()
         kernel, shell = self.kernel, self.kernel.shell
-        foreground = contextvars.copy_context()
         self.user_loop = UserLoop(shell.notice, shell.describe_frame, shell.show_task_error)
         self.never_awaited = NeverAwaitedHook(shell.is_cell_file)
-        self.asyncio_front = AsyncioFront(self.user_loop.loop, self._is_main_thread)
+        self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
+        side_cells = SideCells()
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
-        bridge = ExecutionContextBridge(
-            self.namespace,
-            router=Router(shell.transform_cell, self.namespace.live.get, lambda: engine.awaits_on_user_loop),
-            engine=engine,
-            executors={
-                Context.MAIN: MainThreadExecutor(foreground, self.interrupts),
-                Context.ASYNC: UserLoopExecutor(self.user_loop, foreground, self.interrupts),
-            },
-            hooks=(
-                # What is within reach first: closing it may drop the last reference to others.
-                close_coroutines,
-                CollectUnreachable(self.never_awaited),
-                ReportFailedTasks(self.user_loop),
-                # The receipt tells what the hooks before it found.
-                ShowReceipt(shell.place_of, shell.show_lines),
-                LetGoOfError(shell),
-            ),
-            context=foreground,
+        router = Router(shell.transform_cell, self.namespace.live.get, lambda: engine.awaits_on_user_loop)
+        hooks: tuple[Hook, ...] = (
+            # What is within reach first: closing it may drop the last reference to others.
+            close_coroutines,
+            CollectUnreachable(self.never_awaited),
+            ReportFailedTasks(self.user_loop),
+            # The receipt tells what the hooks before it found.
+            ShowReceipt(shell.place_of, shell.show_lines),
+            LetGoOfError(shell),
         )
-        kernel.attach(bridge, self.user_loop, foreground, self.interrupts)
+
+        def bridge(
+            context: contextvars.Context, executors: dict[Context, Executor]
+        ) -> ExecutionContextBridge:
+            return ExecutionContextBridge(
+                self.namespace,
+                router=router,
+                engine=engine,
+                executors=executors,
+                hooks=hooks,
+                context=context,
+            )
+
+        def foreground_bridge(context: contextvars.Context) -> ExecutionContextBridge:
+            return bridge(
+                context,
+                {
+                    Context.MAIN: MainThreadExecutor(context, self.interrupts),
+                    Context.ASYNC: UserLoopExecutor(self.user_loop, context, self.interrupts),
+                },
+            )
+
+        def subshell_bridge(context: contextvars.Context) -> ExecutionContextBridge:
+            return bridge(
+                context,
+                {
+                    Context.MAIN: WorkerExecutor(context, side_cells),
+                    Context.ASYNC: WorkerLoopExecutor(self.user_loop, context, side_cells),
+                },
+            )
+
+        context = contextvars.copy_context()
+        foreground = Lane(None, context, foreground_bridge(context))
+        kernel.attach(Parts(self.user_loop, self.interrupts, side_cells, foreground, subshell_bridge))
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""
@@ -140,8 +173,10 @@ class NamespaceKernelApp(IPKernelApp):
         description: str = self.kernel.shell.describe_frame(frame)
         return description
 
-    def _is_main_thread(self) -> bool:
-        return threading.current_thread() is threading.main_thread()
+    def _runs_cells(self) -> bool:
+        """Whether the calling thread is one where cells run: main, or a subshell's."""
+        thread = threading.current_thread()
+        return thread is threading.main_thread() or thread.name.startswith("subshell-")
 
 
 launch_new_instance = NamespaceKernelApp.launch_instance

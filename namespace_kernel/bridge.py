@@ -49,6 +49,7 @@ class ExecutionContextBridge:
         self.engine: Engine = PythonEngine(manager) if engine is None else engine
         self.executors: Mapping[Context, Executor] = executors or {
             Context.ASYNC: AwaitingExecutor(),
+            Context.MAIN: CallingThreadExecutor(),
             Context.CALLER: CallingThreadExecutor(),
             Context.THREAD: CallingThreadExecutor(),
         }

@@ -28,12 +28,15 @@ COPYING = frozenset({Context.THREAD, Context.ISOLATED})
 class Cell:
     """One piece of code to execute.
 
-    `code` is what the user wrote. `execution_id` names the execution to people and in provenance.
+    `code` is what the user wrote. `execution_id` names the execution to people and in provenance;
+    `number` is the kernel's execution count for it, `lane_id` the subshell's that it runs in.
     `silent` and `store_history` mean what they mean in an `execute_request`.
     """
 
     code: str
     execution_id: str
+    number: int = 0
+    lane_id: str | None = None
     tags: frozenset[str] = frozenset()
     silent: bool = False
     store_history: bool = True

@@ -37,7 +37,9 @@ class UnknownContextError(NamespaceKernelError, ValueError):
     """A context name that does not exist."""
 
     def __init__(self, context: str, known: Iterable[str]) -> None:
-        super().__init__(f"unknown context {context!r}; use one of {', '.join(map(repr, known))}")
+        super().__init__(
+            f"unknown context {context!r}; use one of {', '.join(repr(str(one)) for one in known)}"
+        )
 
 
 class AwaitInThreadError(NamespaceKernelError, RuntimeError):

@@ -11,7 +11,8 @@ loop does not get to run. Raising into another thread does not wake a blocked ca
 
 The solution. Our handler is always installed and knows what runs:
 
-- nothing, or our own code after a cell: the signal is dropped. An interrupt belongs to the cell that
+- nothing in the foreground: the cells of subshells are stopped, if any run; else the signal is dropped.
+- our own code after a cell: the signal is dropped. An interrupt belongs to the cell that
   was running when it arrived, never to the next one.
 - our own code before a cell's: the cell ends as soon as its code begins.
 - a sync cell: for its duration, and only for it, Python's own handler is installed. `asyncio.run()`
@@ -68,6 +69,8 @@ class InterruptController:
         self.describe = describe
         self.later = later
         self._pid = os.getpid()
+        #: Stops the cells beside the foreground, where none runs in it. Called in the signal handler.
+        self.stop_side_cells: Callable[[], object] = lambda: None
         self.target: _Target | None = None
         self._cell_runs = False
         #: A SIGINT came for the running cell before its code began.
@@ -112,8 +115,10 @@ class InterruptController:
             signal.default_int_handler(signum, frame)
         elif self.target is not None:
             self.target.interrupt(frame)
+        elif self._cell_runs:
+            self.pending = True
         else:
-            self.pending = self._cell_runs
+            self.stop_side_cells()
 
 
 def without_own_frames(error: BaseException) -> None:

@@ -30,8 +30,10 @@ class IntrospectionHandlers:
         return answer
 
     async def do_history(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Overridden to be a coroutine function."""
+        """Overridden: IPython says 0 for the current session's number."""
         answer: dict[str, Any] = super().do_history(*args, **kwargs)  # type: ignore[misc]
+        current = self.shell.history_manager.session_number
+        answer["history"] = [(session or current, *rest) for session, *rest in answer["history"]]
         return answer
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:

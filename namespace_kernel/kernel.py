@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-import threading
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
-from ipykernel.jsonutil import json_clean
+from ipykernel.subshell_manager import UnknownSubshellError
 from traitlets import Any as AnyTrait
 from traitlets import Type, default
 
 from .bridge import ExecutionContextBridge
 from .cell import Cell, Context, Route
-from .engine import words_of
-from .executors import Execution, UserLoop, complete
+from .cells import CellHandlers
+from .compiler import CellCompiler
+from .executors import Execution, SideCells, UserLoop, complete
 from .executors.base import current_execution
+from .gui import GuiLoop
 from .interrupts import InterruptController
 from .introspection import IntrospectionHandlers
+from .lanes import Lane, Lanes, SubshellHandlers
 from .namespace import AsyncNamespaceManager
 from .protocol import COMM_MESSAGES, INTROSPECTION, RECORDS, Dispatcher, ReplySocket, Request, Worker
 from .shell import NamespaceShell
@@ -34,11 +38,23 @@ _SHUTDOWN_TIME = 4.0
 _SIDE_CALL = Route(Context.ASYNC, "it accompanies the cells", "")
 
 
-class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
-    """Answers the protocol. What runs a cell is the bridge, which the app attaches."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the app builds and the kernel uses. `build_bridge` makes a bridge for a subshell's context."""
+
+    user_loop: UserLoop
+    interrupts: InterruptController
+    side_cells: SideCells
+    foreground: Lane
+    build_bridge: Callable[[contextvars.Context], ExecutionContextBridge]
+
+
+class NamespaceKernel(CellHandlers, SubshellHandlers, IntrospectionHandlers, InputHandlers, IPythonKernel):
+    """Answers the protocol. What runs a cell is its lane's bridge, which the app builds."""
 
     implementation = "namespace_kernel"
     shell_class = Type(NamespaceShell)
+    compiler_class = Type(CellCompiler)
 
     #: The store; the app's, if there is one.
     namespace = AnyTrait()
@@ -48,11 +64,6 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
     control_stream: Any
     _shell_parent_ident: Any
 
-    bridge: ExecutionContextBridge
-    user_loop: UserLoop
-    foreground: contextvars.Context
-    interrupts: InterruptController
-
     @default("namespace")
     def _default_namespace(self) -> AsyncNamespaceManager:
         return getattr(self.parent, "namespace", None) or AsyncNamespaceManager()
@@ -61,30 +72,28 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
     def _default_user_ns(self) -> None:
         return None  # ipykernel's is a dict, which the shell would take for the namespace
 
-    def attach(
-        self,
-        bridge: ExecutionContextBridge,
-        user_loop: UserLoop,
-        foreground: contextvars.Context,
-        interrupts: InterruptController,
-    ) -> None:
+    def attach(self, parts: Parts) -> None:
         """Receive the parts that the app built. Thread: main, before `start`."""
-        self.bridge = bridge
-        self.user_loop = user_loop
-        self.foreground = foreground
-        self.interrupts = interrupts
-        self.dispatcher = Dispatcher(self._parse, self._submit, self._abort, self.log)
+        self.user_loop = parts.user_loop
+        self.interrupts = parts.interrupts
+        self._side_cells = parts.side_cells
+        self.lanes = Lanes(
+            parts.foreground, parts.build_bridge, self.serve_cell, self._stop_lane, self._abort
+        )
+        self.shell_channel_thread.manager = self.lanes
+        self.dispatcher = Dispatcher(
+            self._parse, self._lane_of, self._submit, self._abort, self._refuse, self.log
+        )
         self.replies = ReplySocket(self.shell_channel_thread, self.shell_stream)
         self.control_replies = ReplySocket(self.control_thread, self.control_stream)
-        self.ending = Ending(self.dispatcher.cells)
+        self.ending = Ending(parts.foreground.put)
         self._introspection = Worker("Introspection", self._answer)
         self._records = Worker("Records", self._answer)
+        self.gui = GuiLoop()
+        parts.foreground.wake = self.gui.wake
+        self.interrupts.stop_side_cells = self._stop_side_cells
 
     # Service
-
-    @property
-    def _supports_kernel_subshells(self) -> bool:
-        return False
 
     def start(self) -> None:
         """Overridden: the shell stream is read on the protocol thread and cells wait in a queue."""
@@ -102,15 +111,33 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
     def serve(self) -> None:
         """Run cells until the kernel is asked to end. Thread: main."""
         while not self.ending.requested:
-            request = self.dispatcher.cells.get()
+            request = self.gui.next_cell(self.lanes.foreground.cells)
             if request is not None:
                 self.interrupts.begin_cell()
-                self._serve_cell(request)
+                self.serve_cell(self.lanes.foreground, request)
                 self.interrupts.end_cell()
 
     def request_exit(self) -> None:
         """End after the running cell (`exit()`). Thread: any."""
         self.ending.request()
+
+    def _stop_side_cells(self, wanted: Callable[[Execution], bool] = lambda execution: True) -> None:
+        """Stop cells of subshells, and say later which of them cannot be stopped. Thread: any."""
+        stopped = self._side_cells.stop(wanted)
+
+        def explain() -> None:
+            for execution in stopped:
+                if self._side_cells.runs(execution):
+                    self.shell.notice(
+                        f"{execution.cell.execution_id} runs beside the others in a call that nothing can "
+                        "interrupt; it ends as soon as that returns"
+                    )
+
+        if stopped:
+            self.shell_channel_thread.call_later(1.0, explain)
+
+    def _stop_lane(self, lane: Lane) -> None:
+        self._stop_side_cells(lambda execution: execution.cell.lane_id == lane.lane_id)
 
     async def shutdown_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Overridden: a running cell is ended first, and the whole ends in bounded time.
@@ -143,6 +170,14 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
             return None
         return Request(idents, message, self.replies)
 
+    def _lane_of(self, request: Request) -> Lane | None:
+        lane: Lane | None = self.lanes.get(request.lane_id)
+        return lane
+
+    def _refuse(self, request: Request) -> None:
+        error = UnknownSubshellError(request.lane_id or "")
+        self._send_unknown_subshell_reply(request.idents, request.message, error)
+
     def _submit(self, request: Request) -> None:
         if request.kind in INTROSPECTION:
             self._introspection.submit(request)
@@ -155,17 +190,22 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
 
     def _side_context(self) -> contextvars.Context:
         """The foreground's variables, for code that runs beside the cells."""
-        return self.foreground.copy()
+        context: contextvars.Context = self.lanes.foreground.context
+        return context.copy()
 
     def _answer_comm(self, request: Request) -> None:
         """Thread: the one that runs the user loop."""
         execution = Execution(Cell("", request.kind), _SIDE_CALL)
         execution.finished = True
         current_execution.set(execution)
+        self.adopt(request)
+        self._answer(request)
+
+    def adopt(self, request: Request) -> None:
+        """Let output in the calling context go to `request`, and nowhere else. Thread: any."""
         self._shell_parent.set(request.message)
         self._shell_parent_ident.set(request.idents)
         self.shell.set_thread_parent(request.message)
-        self._answer(request)
 
     def _answer(self, request: Request) -> None:
         message = request.message
@@ -184,7 +224,7 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
                 self._send_error(request, error)
         finally:
             if request.kind in COMM_MESSAGES:
-                self._flush_output()
+                self.flush_output()
             self._publish_status("idle", "shell", parent=message)
 
     def _send_error(self, request: Request, error: BaseException) -> None:
@@ -202,91 +242,8 @@ class NamespaceKernel(IntrospectionHandlers, InputHandlers, IPythonKernel):
         self._send_abort_reply(request.replies, request.message, request.idents)
         self._publish_status("idle", "shell", parent=request.message)
 
-    def _flush_output(self) -> None:
+    def flush_output(self) -> None:
+        """Send what was printed. Thread: any."""
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
-
-    # Cells; all on the main thread
-
-    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden for the control channel: the cell waits with the others, whichever way it came."""
-        self.dispatcher.cells.put(Request(ident, parent, self.control_replies))
-
-    def _serve_cell(self, request: Request) -> None:
-        message = request.message
-        sys.stdout, sys.stderr = sys.stdout or self._stdout, sys.stderr or self._stderr  # a cell may set None
-        self.foreground.run(self.set_parent, request.idents, message, "shell")
-        self._publish_status("busy", "shell", parent=message)
-        metadata = self.init_metadata(message)
-        try:
-            content = self._execute(message)
-        except Exception as error:
-            self.log.exception("an execute_request failed outside the cell's code")
-            content = {"status": "error", "ename": type(error).__name__, "evalue": words_of(error)}
-            content["traceback"] = traceback.format_exception(error)
-        self._flush_output()
-        content = json_clean(content)
-        metadata = self.finish_metadata(message, metadata, content)
-
-        def finish() -> None:
-            self.session.send(
-                request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
-            )
-            self._publish_status("idle", "shell", parent=message)
-
-        asked = message["content"]
-        if content["status"] == "error" and not asked.get("silent") and asked.get("stop_on_error", True):
-            self._finish_failed(finish)
-        else:
-            finish()
-
-    def _finish_failed(self, finish: Any) -> None:
-        done = threading.Event()
-
-        def on_protocol_thread() -> None:
-            try:
-                self.dispatcher.finish_failed(self.shell_stream, finish, self.stop_on_error_timeout)
-            finally:
-                done.set()
-
-        self.io_loop.add_callback(on_protocol_thread)
-        done.wait()
-
-    def _execute(self, message: dict[str, Any]) -> dict[str, Any]:
-        content, metadata = message["content"], message.get("metadata") or {}
-        code = content.get("code")
-        if not isinstance(code, str):
-            raise TypeError(f"an execute_request must have a string `code`, not {code!r}")
-        silent = bool(content.get("silent", False))
-        if not silent:
-            self._publish_execute_input(code, message, self.shell.execution_count)
-        cell = Cell(
-            code,
-            f"In [{self.shell.execution_count}]",
-            tags=frozenset(tag for tag in metadata.get("tags") or () if isinstance(tag, str)),
-            silent=silent,
-            store_history=bool(content.get("store_history", not silent)) and not silent,
-            cell_id=metadata.get("cellId"),
-            metadata=metadata,
-        )
-        outcome = complete(self.bridge.execute(cell))
-        return self._reply_to(outcome, content.get("user_expressions") or {})
-
-    def _reply_to(self, outcome: Any, user_expressions: dict[str, str]) -> dict[str, Any]:
-        shell = self.shell
-        reply: dict[str, Any] = {"status": "ok", "execution_count": shell.execution_count - 1}
-        if outcome.succeeded and not shell._last_traceback_during_displayhook:
-            reply["user_expressions"] = self.foreground.run(shell.user_expressions, user_expressions)
-        else:
-            reply |= {
-                "status": "error",
-                "ename": shell.last_shown[0] if outcome.succeeded else type(outcome.error).__name__,
-                "evalue": shell.last_shown[1] if outcome.succeeded else words_of(outcome.error),
-                "traceback": shell._last_traceback or [],
-                "engine_info": {"engine_uuid": self.ident, "engine_id": self.int_id, "method": "execute"},
-                "user_expressions": {},
-            }
-        reply["payload"] = shell.payload_manager.read_payload()
-        shell.payload_manager.clear_payload()
-        return reply

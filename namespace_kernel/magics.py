@@ -19,7 +19,7 @@ class NamespaceMagics(Magics):
         Those that only your own objects refer to are kept open until `%reset`.
         """
         shell: Any = self.shell
-        open_ones = shell.namespace.coroutines
+        open_ones = shell.open_coroutines()
         for coroutine in open_ones:
             origin = coroutine.cr_origin
             place = f", line {origin[0][1]}" if origin else ""

@@ -4,7 +4,7 @@ It runs no user code, so nothing that a cell does keeps a reply, a completion or
 
 | message                                         | answered by                              |
 |-------------------------------------------------|------------------------------------------|
-| `execute_request`                               | the main thread, one after the other     |
+| `execute_request`                               | its lane: main, or a subshell's worker   |
 | `complete_request`, `inspect_request`           | the introspection worker                 |
 | `is_complete_request`, `history_request`        | a second worker: transformers, SQLite    |
 | `comm_open`, `comm_msg`, `comm_close`           | the user loop, one after the other       |
@@ -18,12 +18,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 import zmq
 from ipykernel.thread import BaseThread
 from zmq.eventloop.zmqstream import ZMQStream
+
+if TYPE_CHECKING:
+    from .lanes import Lane, Lanes
 
 COMM_MESSAGES = frozenset(("comm_open", "comm_msg", "comm_close"))
 INTROSPECTION = frozenset(("complete_request", "inspect_request"))
@@ -44,11 +47,19 @@ class Request:
         kind: str = self.message["header"]["msg_type"]
         return kind
 
+    @property
+    def lane_id(self) -> str | None:
+        """The subshell that it is addressed to, `None` for the foreground."""
+        lane_id: str | None = self.message["header"].get("subshell_id")
+        return lane_id
+
 
 class ProtocolThread(BaseThread):
     """The thread whose loop drives the shell socket. The app gives it the stream, as to ipykernel's."""
 
     shell_stream: ZMQStream | None = None
+    #: The lanes, where ipykernel's `%subshell` looks for them.
+    manager: Lanes
 
     def __init__(self) -> None:
         super().__init__(name="Protocol", daemon=True)
@@ -100,63 +111,62 @@ class Worker:
 
 
 class Dispatcher:
-    """Sorts what arrives, and aborts what is queued behind a cell that failed.
+    """Sorts what arrives, and aborts what waits behind a cell that failed.
 
-    `parse` turns frames into a request or `None` (invalid, already logged). `handlers` is asked in
-    order: the first set of message types that contains the request's decides. `abort` answers a cell
-    that will not run.
+    `parse` turns frames into a request or `None` (invalid, already logged). `lane_of` finds the lane
+    that a request is addressed to, `None` if there is no such subshell, which `refuse` answers.
+    `submit` takes everything but cells. `abort` answers a cell that will not run.
+
+    Thread: protocol.
     """
 
     def __init__(
         self,
         parse: Callable[[list[Any]], Request | None],
+        lane_of: Callable[[Request], Lane | None],
         submit: Callable[[Request], None],
         abort: Callable[[Request], None],
+        refuse: Callable[[Request], None],
         log: logging.Logger,
     ) -> None:
-        #: Cells for the main thread; `None` ends its service.
-        self.cells: SimpleQueue[Request | None] = SimpleQueue()
         self._parse = parse
+        self._lane_of = lane_of
         self._submit = submit
         self._abort = abort
+        self._refuse = refuse
         self._log = log
-        self._abort_until = 0.0
 
     def receive(self, frames: list[Any]) -> None:
-        """Callback of the shell stream. Thread: protocol."""
+        """Callback of the shell stream."""
         try:
             request = self._parse(frames)
-            if request is None:
-                return
-            if request.kind != "execute_request":
-                self._submit(request)
-            elif time.monotonic() < self._abort_until:
-                self._abort(request)
-            else:
-                self.cells.put(request)
+            if request is not None:
+                self._sort(request)
         except Exception:
             self._log.exception("a message could not be handled")
 
-    def finish_failed(self, stream: ZMQStream, finish: Callable[[], None], grace: float) -> None:
-        """Abort the cells that have arrived until now, or do within `grace` seconds, then `finish`.
+    def _sort(self, request: Request) -> None:
+        lane = self._lane_of(request)
+        if lane is None:
+            self._refuse(request)
+        elif request.kind != "execute_request":
+            self._submit(request)
+        elif time.monotonic() < lane.abort_until:
+            self._abort(request)
+        else:
+            lane.put(request)
+
+    def finish_failed(self, lane: Lane, stream: ZMQStream, finish: Callable[[], None], grace: float) -> None:
+        """`finish` a failed cell, and abort those of its lane that have arrived until now, or do within
+        `grace` seconds.
 
         `finish` sends the failed cell's reply. A cell that a client sends after it has seen that
         reply is not aborted, for everything that has arrived is drained before.
-
-        Thread: protocol.
         """
         stream.flush(zmq.POLLIN)
-        waiting = []
-        while True:
-            try:
-                waiting.append(self.cells.get_nowait())
-            except Empty:
-                break
+        waiting = lane.take_waiting()
         finish()
         if grace:
-            self._abort_until = time.monotonic() + grace
+            lane.abort_until = time.monotonic() + grace
         for request in waiting:
-            if request is None:
-                self.cells.put(None)
-            else:
-                self._abort(request)
+            self._abort(request)

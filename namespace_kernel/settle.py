@@ -101,10 +101,9 @@ def describe_leaks(leaks: Iterable[Leak], place: Callable[[Leak], str]) -> list[
     lines = []
     for leak, count in Counter(leaks).items():
         times = "" if count == 1 else f" ({count} times)"
+        where = f"{place(leak)}, " if leak.line else ""
         name = leak.name.rpartition("<locals>.")[2]
-        lines.append(
-            f"`{name}()` was never awaited{times}, {place(leak)}, closed; did you mean `await {name}()`?"
-        )
+        lines.append(f"`{name}()` was never awaited{times}, {where}closed; did you mean `await {name}()`?")
     return lines
 
 

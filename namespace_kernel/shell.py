@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import html
 import linecache
 import sys
@@ -11,88 +10,24 @@ import warnings
 from types import FrameType
 from typing import Any
 
-from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.utils.text import LSString, SList
 from traitlets import Type, observe
 
+from .awaiting_magics import AwaitingMagics, await_magics
 from .cell import Context
 from .commands import output_of, record_script_codes
-from .coroutines import Leak
+from .coroutines import Leak, find_open
 from .engine import exit_code_of, words_of
 from .executors.base import current_execution
 from .interrupts import without_own_frames
 from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
-from .namespace.engine_names import MISSING
+from .per_cell import PerCell
+from .results import NamespaceDisplayHook, ShellNames
 
 #: Cells that look at the last error keep it, though they succeed.
 _POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
-
-
-class NamespaceDisplayHook(ZMQShellDisplayHook):
-    """Keeps `_`, `__`, `___` and `Out` without relying on what the namespace holds under these names."""
-
-    def update_user_ns(self, result: Any) -> None:
-        """Overridden: IPython's reads `user_ns['_oh']`, and gives `_` up once a cell has bound it."""
-        shell: Any = self.shell
-        outputs = shell.history_manager.output_hist
-        if not self.cache_size or result is outputs:
-            return
-        if len(outputs) >= self.cache_size and self.do_full_cache:
-            self.cull_cache()
-        self.___, self.__, self._ = self.__, self._, result
-        names = {} if "_" in vars(builtins) else {"_": self._, "__": self.__, "___": self.___}
-        if self.do_full_cache:
-            outputs[self.prompt_count] = result
-            names[f"_{self.prompt_count}"] = result
-        shell.namespace.update_namespace(names, Context.ENGINE)
-
-
-class ShellNames:
-    """What the engine names should be, read from where IPython keeps the originals.
-
-    Implements `namespace.engine_names.EngineSource`.
-    """
-
-    def __init__(self, shell: Any) -> None:
-        self._shell = shell
-
-    def values(self) -> dict[str, Any]:
-        """See `EngineSource`."""
-        shell, history, hook = self._shell, self._shell.history_manager, self._shell.displayhook
-        names: dict[str, Any] = {"exit": shell.exiter, "quit": shell.exiter}
-        if "get_ipython" in shell.user_ns_hidden:
-            names["get_ipython"] = shell.user_ns_hidden["get_ipython"]
-        if "_" not in vars(builtins):  # gettext.install() owns it then
-            names |= {"_": hook._, "__": hook.__, "___": hook.___}
-        if history is not None:  # it is gone during shutdown
-            names |= {"In": history.input_hist_parsed, "_ih": history.input_hist_parsed}
-            names |= {"Out": history.output_hist, "_oh": history.output_hist, "_dh": history.dir_hist}
-            names |= {"_i": history._i, "_ii": history._ii, "_iii": history._iii}
-        return names
-
-    def numbered(self, name: str) -> Any:
-        """See `EngineSource`."""
-        history = self._shell.history_manager
-        if name.startswith("_i"):
-            number, inputs = int(name[2:]), history.input_hist_raw
-            return inputs[number] if 0 < number < len(inputs) else MISSING
-        return history.output_hist.get(int(name[1:]), MISSING)
-
-    def results(self) -> list[Any]:
-        """See `EngineSource`."""
-        hook, outputs = self._shell.displayhook, self._shell.history_manager.output_hist
-        return [hook._, hook.__, hook.___, *list(outputs.values())]
-
-    def replace(self, old: Any, new: Any) -> None:
-        """See `EngineSource`."""
-        hook, outputs = self._shell.displayhook, self._shell.history_manager.output_hist
-        for name in ("_", "__", "___"):
-            if getattr(hook, name) is old:
-                setattr(hook, name, new)
-        for number in [number for number, value in list(outputs.items()) if value is old]:
-            outputs[number] = new
 
 
 class NamespaceShell(ZMQInteractiveShell):
@@ -101,8 +36,13 @@ class NamespaceShell(ZMQInteractiveShell):
     displayhook_class = Type(NamespaceDisplayHook)
 
     namespace: AsyncNamespaceManager
+    # Of two cells that overlap, each has its own.
+    _last_traceback = PerCell()
+    _last_traceback_during_displayhook = PerCell(False)
     #: Class name and text of the error shown last.
-    last_shown = ("", "")
+    last_shown = PerCell(("", ""))
+    _own_count = PerCell()
+    _next_count = 1
 
     def init_create_namespaces(self, user_module: Any = None, user_ns: Any = None) -> None:
         """Overridden to take the store from the kernel before anything is put into it."""
@@ -121,6 +61,32 @@ class NamespaceShell(ZMQInteractiveShell):
         self.namespace.remember_module_names()
         self.namespace.attach_engine(ShellNames(self))
 
+    # Numbers
+
+    @property
+    def execution_count(self) -> int:
+        """Overridden: in a cell, the cell's own count, whatever other cells have begun meanwhile."""
+        count: int = self._next_count if self._own_count is None else self._own_count
+        return count
+
+    @execution_count.setter
+    def execution_count(self, value: int) -> None:
+        if self._own_count is None or value < self._own_count:  # `%reset` begins again at 1
+            self._next_count = value
+        if self._own_count is not None:
+            self._own_count = value
+
+    def take_number(self, counts: bool) -> int:
+        """The number of a cell that begins now. If it `counts`, the next one gets another."""
+        with self.namespace.lock:
+            number = self._next_count
+            self._next_count += counts
+        return number
+
+    def use_number(self, number: int) -> None:
+        """Let `execution_count` be `number` in the calling context, where a cell begins."""
+        self._own_count = number
+
     # The namespace
 
     @property
@@ -133,8 +99,14 @@ class NamespaceShell(ZMQInteractiveShell):
         if names is not self.namespace.live:
             self.namespace.update_namespace(names, Context.MAIN)
 
+    def open_coroutines(self) -> list[Any]:
+        """The coroutines from cells that were never started, wherever they are."""
+        return find_open(self.is_cell_file)
+
     def reset(self, new_session: bool = True, aggressive: bool = False) -> None:
         """Overridden: the user's names go, the engine's stay, open coroutines are closed."""
+        for coroutine in self.open_coroutines():
+            self.namespace.track(coroutine)
         self.namespace.cleanup_coroutines()
         self.namespace.remove_user_names()
         super().reset(new_session, aggressive)
@@ -158,11 +130,16 @@ class NamespaceShell(ZMQInteractiveShell):
         printed = output_of(self.var_expand(cmd, depth=depth + 1), self.namespace)
         return SList(printed.splitlines()) if split else LSString(printed)
 
+    def transform_cell(self, raw_cell: str) -> str:
+        """Overridden to let magics await; see `awaiting_magics`."""
+        return await_magics(super().transform_cell(raw_cell), self)
+
     def init_magics(self) -> None:
         """Overridden to keep the exit code of `%%bash` and the like, and to add our own magics."""
         super().init_magics()
         record_script_codes(self.magics_manager.registry["ScriptMagics"], self.namespace)
         self.register_magics(NamespaceMagics)
+        self.awaiting_magics = AwaitingMagics(self)
 
     # Errors
 
@@ -236,8 +213,8 @@ class NamespaceShell(ZMQInteractiveShell):
 
     def place_of(self, leak: Leak) -> str:
         """Where a coroutine was created, seen from the cell that has just run."""
-        number = self.compile._filename_map.get(leak.filename)
-        here = number is None or number == self.execution_count - 1
+        number, execution = self.compile._filename_map.get(leak.filename), current_execution.get()
+        here = number is None or execution is None or number == execution.cell.number
         return f"line {leak.line}" + ("" if here else f" of In [{number}]")
 
     def describe_frame(self, frame: FrameType) -> str:
@@ -259,6 +236,11 @@ class NamespaceShell(ZMQInteractiveShell):
     def notice(self, line: str) -> None:
         """Write one line about the kernel to stderr. Thread: any."""
         print(f"namespace_kernel: {line}", file=sys.stderr)
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Overridden: the toolkit's loop runs while the main thread waits for a cell."""
+        self.kernel.gui.enable(gui, self.kernel)
+        self.active_eventloop = gui
 
     # The end
 

@@ -29,6 +29,7 @@ class ShellEngine:
     async def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Outcome:
         """See `Engine.run`."""
         shell = self._shell
+        shell.use_number(cell.number)
         shell._last_traceback = None
         shell._last_traceback_during_displayhook = False
         failure = None if route.error is None else (type(route.error), route.error, route.error.__traceback__)

@@ -10,22 +10,21 @@ import signal
 import sys
 import threading
 import time
-from queue import SimpleQueue
-from typing import Any
+from collections.abc import Callable
 
 #: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
 _INSIST = 0.1
 
 
 class Ending:
-    """Ends the main thread's service of `cells`, and the process.
+    """Ends the main thread's service, by `put(None)` into its queue, and the process.
 
     Guarantees: after `watch(t)` the process is gone within t seconds, and `atexit` callbacks have run or
     begun to, whatever the user's threads and callbacks do.
     """
 
-    def __init__(self, cells: SimpleQueue[Any]) -> None:
-        self._cells = cells
+    def __init__(self, put: Callable[[None], None]) -> None:
+        self._put = put
         self._served = threading.Event()
         #: Set when the `shutdown_reply` is sent, or none is due.
         self.replied = threading.Event()
@@ -35,7 +34,7 @@ class Ending:
     def request(self) -> None:
         """Let service end after the running cell. Thread: any."""
         self.requested = True
-        self._cells.put(None)
+        self._put(None)
 
     async def end_main_thread(self, timeout: float) -> None:
         """Request the end, and interrupt the running cell until it is over or `timeout` seconds passed.

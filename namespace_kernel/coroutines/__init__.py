@@ -2,7 +2,7 @@
 
 from .closing import StandIns, close_leaked, replaced
 from .deferred import DeferredCoroutine
-from .tracking import Leak, NeverAwaitedHook, track_origins
+from .tracking import Leak, NeverAwaitedHook, find_open, track_origins
 
 __all__ = [
     "DeferredCoroutine",
@@ -10,6 +10,7 @@ __all__ = [
     "NeverAwaitedHook",
     "StandIns",
     "close_leaked",
+    "find_open",
     "replaced",
     "track_origins",
 ]

@@ -8,6 +8,7 @@ there before. Nothing is done for a coroutine that is awaited, apart from the or
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from collections import deque
@@ -15,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
+
+from ..tasks import was_never_started
 
 #: How many unreported leaks are kept; a loop that leaks a million coroutines needs no million lines.
 _KEPT = 1000
@@ -43,6 +46,18 @@ def leak_of(coroutine: CoroutineType[Any, Any, Any]) -> Leak:
     origin = coroutine.cr_origin
     filename, line = origin[0][:2] if origin else ("", 0)
     return Leak(coroutine.__qualname__, filename, line)
+
+
+def find_open(is_cell_file: Callable[[str], bool]) -> list[CoroutineType[Any, Any, Any]]:
+    """All coroutines created by a line of a cell whose code has not begun, wherever they are kept.
+
+    Scans the heap: for commands of the user, not for every cell.
+    """
+    return [
+        one
+        for one in gc.get_objects()
+        if was_never_started(one) and (leak := leak_of(one)).line and is_cell_file(leak.filename)
+    ]
 
 
 class NeverAwaitedHook:

@@ -4,6 +4,7 @@ from .async_loop import UserLoopExecutor
 from .base import Execution, Executor, Interrupts, complete
 from .main_thread import AwaitingExecutor, CallingThreadExecutor, MainThreadExecutor
 from .user_loop import UserLoop
+from .workers import SideCells, WorkerExecutor, WorkerLoopExecutor
 
 __all__ = [
     "AwaitingExecutor",
@@ -12,7 +13,10 @@ __all__ = [
     "Executor",
     "Interrupts",
     "MainThreadExecutor",
+    "SideCells",
     "UserLoop",
     "UserLoopExecutor",
+    "WorkerExecutor",
+    "WorkerLoopExecutor",
     "complete",
 ]

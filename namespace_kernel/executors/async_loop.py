@@ -46,7 +46,7 @@ class UserLoopExecutor:
         self._context.run(current_execution.set, execution)
         try:
             with self._interrupts.waiting(execution):
-                self._user_loop.borrow(lambda: execution.interrupted)
+                self._context.run(self._user_loop.borrow, lambda: execution.interrupted)
         except BaseException:
             body.close()
             raise
@@ -75,6 +75,6 @@ class UserLoopExecutor:
                 except SystemExit:  # raised by a task; in a cell's own code it is caught
                     continue
                 if not visit.ended_by_task:
-                    self._user_loop.stopped_by_user()
+                    self._context.run(self._user_loop.stopped_by_user)
         visit.over = True
         return task.result()

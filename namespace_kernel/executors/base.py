@@ -25,7 +25,8 @@ class Execution:
     """One cell while it runs.
 
     `tasks` are the tasks that it started, directly or through other tasks, while any is alive; `failed`
-    those whose exception was not retrieved while it ran. `interrupted` is set when Stop was meant for
+    those whose exception was not retrieved while it ran. `own_task` is set for an async cell of a
+    worker. `interrupted` is set when Stop was meant for
     it, `finished` when its own code is over.
     """
 
@@ -33,6 +34,7 @@ class Execution:
     route: Route
     tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
     failed: list[asyncio.Task[Any]] = field(default_factory=list)
+    own_task: asyncio.Task[Any] | None = None
     interrupted: bool = False
     finished: bool = False
 

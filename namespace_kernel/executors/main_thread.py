@@ -11,7 +11,7 @@ from ..errors import AwaitInThreadError
 from .base import Execution, Interrupts, current_execution
 
 
-def _run_to_end(execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+def run_to_end(execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Drive `body` with one send; if it awaits nevertheless, raise the reason inside it."""
     try:
         body.send(None)
@@ -41,7 +41,7 @@ class MainThreadExecutor:
         self._context.run(current_execution.set, execution)
         try:
             with self._interrupts.sync_code(execution):
-                return self._context.run(_run_to_end, execution, body)
+                return self._context.run(run_to_end, execution, body)
         finally:
             execution.finished = True
             body.close()
@@ -56,7 +56,7 @@ class CallingThreadExecutor:
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
         try:
-            return _run_to_end(execution, body)
+            return run_to_end(execution, body)
         finally:
             execution.finished = True
             body.close()

@@ -60,6 +60,7 @@ class AsyncNamespaceManager:
         self._exception: BaseException | None = None
         self._exit_code = 0
         self._provenance = ProvenanceBook()
+        self._running = 0
         self._coroutines: weakref.WeakSet[CoroutineType[Any, Any, Any]] = weakref.WeakSet()
         self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
         self.restore_engine_names()
@@ -132,6 +133,7 @@ class AsyncNamespaceManager:
     def open(self, context: Context) -> View:
         """Begin an execution: return what it runs in and what to compare with."""
         with self._lock:
+            self._running += 1
             base = self._live.copy()
             return View(context, base.copy() if context in COPYING else self._live, base)
 
@@ -142,6 +144,7 @@ class AsyncNamespaceManager:
         merges nothing if it ran on a copy. `_exception` is its error, `None` after a success.
         """
         with self._lock:
+            self._running -= 1
             self._exception = outcome.error
             if view.namespace is self._live:
                 return self._finish(changes_between(view.base, self._live.copy()), execution_id, view.context)
@@ -151,7 +154,8 @@ class AsyncNamespaceManager:
 
     def _finish(self, changes: CellChanges, execution_id: str, context: Context) -> CellChanges:
         touched = {*changes.added, *changes.rebound, *changes.deleted}
-        overwritten = self.restore_engine_names(touched)
+        # A cell that still runs may be using one (`for _ in …`); they are set right when it ends.
+        overwritten = set() if self._running else self.restore_engine_names(touched)
         self._provenance.record(changes, execution_id, context)
         self._track(changes.added.values())
         self._track(changes.rebound.values())

@@ -39,7 +39,7 @@ def awaits(source: str) -> bool:
             code = compile(source, "<route>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError:
         # Parsed, but not compiled ("'return' outside function"): what stands before it may still run.
-        return any(isinstance(node, _AWAITING) for node in _top_level(_parse(source)))
+        return any(isinstance(node, _AWAITING) for node in top_level(_parse(source)))
     except _COMPILE_ERRORS:
         return False
     return bool(code.co_flags & inspect.CO_COROUTINE)
@@ -52,7 +52,7 @@ def uses_running_loop(source: str, lookup: Lookup) -> bool:
     """
     if not any(name in source for name in _NEEDS_LOOP):
         return False
-    nodes = list(_top_level(_parse(source)))
+    nodes = list(top_level(_parse(source)))
     imports = _imports(nodes)
     calls = {_asyncio_name(node.func, imports, lookup) for node in nodes if isinstance(node, ast.Call)}
     runs = any(isinstance(node, ast.Attribute) and node.attr in _RUNS_LOOP_METHODS for node in nodes)
@@ -69,7 +69,7 @@ def _parse(source: str) -> ast.Module:
         return ast.Module([], [])
 
 
-def _top_level(node: ast.AST) -> Iterator[ast.AST]:
+def top_level(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes that run when the cell runs: everything but the bodies of functions."""
     for field, value in ast.iter_fields(node):
         if field == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -77,7 +77,7 @@ def _top_level(node: ast.AST) -> Iterator[ast.AST]:
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
                 yield child
-                yield from _top_level(child)
+                yield from top_level(child)
 
 
 def _imports(nodes: list[ast.AST]) -> dict[str, str]:

@@ -1,0 +1,156 @@
+"""Executors of cells that run beside the foreground: on a worker thread, or on the user loop for it."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import ctypes
+import threading
+from collections.abc import Callable, Coroutine
+from contextvars import Context as ContextVars
+from typing import Any
+
+from ..cell import Outcome
+from ..coroutines import track_origins
+from .base import Execution, current_execution
+from .main_thread import run_to_end
+from .user_loop import UserLoop
+
+
+class SideCells:
+    """The cells that run beside the foreground, and how to stop each.
+
+    Thread: any. The lock is reentrant because a signal handler on the main thread stops cells.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._stops: dict[Execution, Callable[[], None]] = {}
+
+    def enter(self, execution: Execution, stop: Callable[[], None]) -> None:
+        """Register a running cell."""
+        with self._lock:
+            self._stops[execution] = stop
+
+    def leave(self, execution: Execution) -> None:
+        """Forget a cell that is over."""
+        with self._lock:
+            self._stops.pop(execution, None)
+
+    def stop(self, wanted: Callable[[Execution], bool] = lambda execution: True) -> list[Execution]:
+        """Stop the wanted cells; return those that ran."""
+        with self._lock:
+            chosen = [(execution, stop) for execution, stop in self._stops.items() if wanted(execution)]
+            for _, stop in chosen:
+                stop()
+        return [execution for execution, _ in chosen]
+
+    def runs(self, execution: Execution) -> bool:
+        """Whether `execution` is registered."""
+        return execution in self._stops
+
+
+class _ThreadStop:
+    """Raises `KeyboardInterrupt` into one thread, while its cell runs and not later.
+
+    Limitation: it is raised between two bytecodes; a call that blocks in C ends by itself first.
+    """
+
+    def __init__(self) -> None:
+        self._ident = ctypes.c_ulong(threading.get_ident())
+        self._lock = threading.RLock()
+        self._open = True
+
+    def stop(self) -> None:
+        with self._lock:
+            if self._open:
+                self._raise_in_thread(ctypes.py_object(KeyboardInterrupt))
+
+    def close(self) -> None:
+        while True:
+            try:
+                with self._lock:
+                    self._open = False
+                    self._raise_in_thread(None)
+                return
+            except KeyboardInterrupt:
+                continue  # it arrived while the cell was ending
+
+    def _raise_in_thread(self, error: Any) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._ident, error)
+
+
+class WorkerExecutor:
+    """Runs sync cells on the calling worker thread, in its lane's context variables.
+
+    Guarantees: no loop runs in the thread; Stop reaches the cell between two bytecodes.
+
+    Thread: a lane's worker.
+    """
+
+    def __init__(self, context: ContextVars, side_cells: SideCells) -> None:
+        self._context = context
+        self._side_cells = side_cells
+
+    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """See `Executor.run`."""
+        track_origins()
+        self._context.run(current_execution.set, execution)
+        interrupt = _ThreadStop()
+        self._side_cells.enter(execution, interrupt.stop)
+        try:
+            return self._context.run(run_to_end, execution, body)
+        finally:
+            interrupt.close()
+            self._side_cells.leave(execution)
+            execution.finished = True
+            body.close()
+
+
+class WorkerLoopExecutor:
+    """Runs async cells as a task on the user loop, wherever that is, and waits for it.
+
+    Thread: a lane's worker.
+    """
+
+    def __init__(self, user_loop: UserLoop, context: ContextVars, side_cells: SideCells) -> None:
+        self._loop = user_loop.loop
+        self._context = context
+        self._side_cells = side_cells
+
+    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """See `Executor.run`."""
+        self._context.run(current_execution.set, execution)
+        outcome: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
+        self._loop.call_soon_threadsafe(self._start, execution, body, outcome)
+        self._side_cells.enter(execution, lambda: self._loop.call_soon_threadsafe(self._stop, execution))
+        try:
+            return outcome.result()
+        finally:
+            self._side_cells.leave(execution)
+            execution.finished = True
+
+    def _start(
+        self,
+        execution: Execution,
+        body: Coroutine[Any, Any, Outcome],
+        outcome: concurrent.futures.Future[Outcome],
+    ) -> None:
+        task = asyncio.Task(body, loop=self._loop, context=self._context, name=execution.cell.execution_id)
+        execution.own_task = task
+
+        def deliver(task: asyncio.Task[Outcome]) -> None:
+            if task.cancelled():
+                outcome.set_exception(asyncio.CancelledError())
+            elif (error := task.exception()) is not None:
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(task.result())
+
+        task.add_done_callback(deliver)
+
+    def _stop(self, execution: Execution) -> None:
+        execution.interrupted = True
+        for task in [execution.own_task, *execution.tasks]:
+            if task is not None:
+                task.cancel()

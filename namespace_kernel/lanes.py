@@ -1,0 +1,173 @@
+"""Lanes: each runs its cells one after the other, and lanes overlap.
+
+The foreground is one, served by the main thread. Each subshell (JEP 91) is another, with a worker
+thread of its own, its own context variables, and the same namespace.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import uuid
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from .bridge import ExecutionContextBridge
+from .protocol import Request
+
+
+class Lane:
+    """A queue of cells, and what they run with.
+
+    `lane_id` is the subshell's id, `None` for the foreground.
+    """
+
+    def __init__(
+        self, lane_id: str | None, context: contextvars.Context, bridge: ExecutionContextBridge
+    ) -> None:
+        self.lane_id = lane_id
+        self.context = context
+        self.bridge = bridge
+        #: Cells to run; `None` ends the service.
+        self.cells: SimpleQueue[Request | None] = SimpleQueue()
+        #: Called when a cell is put in.
+        self.wake: Callable[[], None] = lambda: None
+        #: Until then (`time.monotonic`), cells that arrive are aborted.
+        self.abort_until = 0.0
+
+    def put(self, request: Request | None) -> None:
+        """Add a cell, or the end. Thread: any."""
+        self.cells.put(request)
+        self.wake()
+
+    def take_waiting(self) -> list[Request]:
+        """Take the cells that wait. Thread: protocol or control."""
+        waiting = []
+        ends = False
+        while True:
+            try:
+                request = self.cells.get_nowait()
+            except Empty:
+                break
+            if request is None:
+                ends = True
+            else:
+                waiting.append(request)
+        if ends:
+            self.cells.put(None)
+        return waiting
+
+
+class Lanes:
+    """The foreground and the subshells. Also what ipykernel's `%subshell` asks.
+
+    `build` makes a bridge for a context; `serve` runs one cell of a lane; `stop` ends a lane's running
+    cell; `abort` answers a cell that will not run.
+
+    Thread: any; creation and deletion come from the control thread.
+    """
+
+    def __init__(
+        self,
+        foreground: Lane,
+        build: Callable[[contextvars.Context], ExecutionContextBridge],
+        serve: Callable[[Lane, Request], None],
+        stop: Callable[[Lane], None],
+        abort: Callable[[Request], None],
+    ) -> None:
+        self.foreground = foreground
+        self._build = build
+        self._serve = serve
+        self._stop = stop
+        self._abort = abort
+        self._lock = threading.Lock()
+        self._subshells: dict[str, tuple[Lane, threading.Thread]] = {}
+
+    def get(self, lane_id: str | None) -> Lane | None:
+        """The lane of that id, if there is one."""
+        if lane_id is None:
+            return self.foreground
+        with self._lock:
+            entry = self._subshells.get(lane_id)
+        return entry[0] if entry is not None else None
+
+    def create(self) -> str:
+        """Start a subshell; return its id."""
+        lane_id = str(uuid.uuid4())
+        context = self.foreground.context.copy()
+        lane = Lane(lane_id, context, self._build(context))
+        thread = threading.Thread(target=self._work, args=(lane,), name=f"subshell-{lane_id}", daemon=True)
+        with self._lock:
+            self._subshells[lane_id] = (lane, thread)
+        thread.start()
+        return lane_id
+
+    def delete(self, lane_id: str) -> bool:
+        """End a subshell: its running cell is stopped, waiting ones are aborted. False if there is none."""
+        with self._lock:
+            entry = self._subshells.pop(lane_id, None)
+        if entry is None:
+            return False
+        lane = entry[0]
+        for request in lane.take_waiting():
+            self._abort(request)
+        lane.put(None)
+        self._stop(lane)
+        return True
+
+    def list_subshell(self) -> list[str]:
+        """The ids of the subshells."""
+        with self._lock:
+            return list(self._subshells)
+
+    def subshell_id_from_thread_id(self, ident: int) -> str | None:
+        """Which subshell a thread belongs to, `None` for main. Raises `RuntimeError` for other threads."""
+        if ident == threading.main_thread().ident:
+            return None
+        with self._lock:
+            for lane_id, (_, thread) in self._subshells.items():
+                if thread.ident == ident:
+                    return lane_id
+        raise RuntimeError(f"thread {ident} does not belong to a subshell of this kernel")
+
+    def _work(self, lane: Lane) -> None:
+        while (request := lane.cells.get()) is not None:
+            self._serve(lane, request)
+
+
+class SubshellHandlers:
+    """Mixed into the kernel: the three requests of JEP 91 on the control channel.
+
+    Thread: control.
+    """
+
+    lanes: Lanes
+    session: Any
+
+    @property
+    def _supports_kernel_subshells(self) -> bool:
+        return True
+
+    async def create_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden: a lane, not a pair of sockets."""
+        content = {"status": "ok", "subshell_id": self.lanes.create()}
+        self.session.send(socket, "create_subshell_reply", content, parent, ident)
+
+    async def delete_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden: as above. An unknown id is an error in the reply."""
+        lane_id = parent["content"].get("subshell_id")
+        content: dict[str, Any] = {"status": "ok"}
+        if not isinstance(lane_id, str) or not self.lanes.delete(lane_id):
+            content = {
+                "status": "error",
+                "ename": "UnknownSubshellError",
+                "evalue": f"Unknown subshell_id {lane_id!r}; list_subshell_request tells which exist",
+                "traceback": [],
+            }
+        self.session.send(socket, "delete_subshell_reply", content, parent, ident)
+
+    async def list_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden: as above."""
+        content = {"status": "ok", "subshell_id": self.lanes.list_subshell()}
+        self.session.send(socket, "list_subshell_reply", content, parent, ident)
