@@ -146,6 +146,7 @@ class NamespaceKernelApp(IPKernelApp):
         """Overridden: the main thread serves cells, not a tornado loop."""
         if self.poller is not None:
             self.poller.start()
+        self._own_ident = threading.get_ident()
         track_origins()
         self.never_awaited.install()
         self.asyncio_front.install()
@@ -176,7 +177,7 @@ class NamespaceKernelApp(IPKernelApp):
     def _runs_cells(self) -> bool:
         """Whether the calling thread is one where cells run: main, or a subshell's."""
         thread = threading.current_thread()
-        return thread is threading.main_thread() or thread.name.startswith("subshell-")
+        return thread.ident == self._own_ident or thread.name.startswith("subshell-")
 
 
 launch_new_instance = NamespaceKernelApp.launch_instance

@@ -68,12 +68,20 @@ class ExecutionContextBridge:
         try:
             outcome = await self.executors[route.context].run(execution, body)  # 3 execute
         except BaseException as error:
-            outcome = self._in_context(self.engine.show, cell, route, error)
+            outcome = self._shown(cell, route, error)
         changes = self.namespace.close(view, cell.execution_id, outcome)  # 4 merge
         settling = Settling(self.namespace, execution, outcome, changes)
         del outcome, changes  # whatever settling replaces must not live on here
         self._in_context(settle, settling, self.hooks)  # 5 settle
         return settling.outcome  # 6 reply
+
+    def _shown(self, cell: Cell, route: Route, error: BaseException) -> Outcome:
+        """The outcome of an error that escaped the engine; not even showing it may fail the stages."""
+        try:
+            outcome: Outcome = self._in_context(self.engine.show, cell, route, error)
+            return outcome
+        except Exception:
+            return Outcome(error=error)
 
     # Embedding
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 import linecache
 from collections.abc import Coroutine
 from types import CodeType
 from typing import Any, Protocol
 
-from .cell import Cell, Outcome, Route
+from .cell import Cell, Context, Outcome, Route
+from .errors import AwaitInThreadError
 from .namespace import AsyncNamespaceManager
 
 _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -43,21 +45,22 @@ class PythonEngine:
     async def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Outcome:
         """See `Engine.run`. The value is the last expression's, or `_result` if the code binds it."""
         filename = f"<{cell.execution_id}>"
-        with self._manager.lock:
-            self._manager.history.record_input(cell.code)
+        number = self._manager.record_input(cell.code)
         try:
-            statements, expression, binds_result = _compile(route.source, filename)
+            statements, expression = _compile(route.source, filename)
+            codes = [code for code in (statements, expression) if code is not None]
+            if route.context is not Context.ASYNC and any(_awaits(code) for code in codes):
+                raise AwaitInThreadError(cell.execution_id)
             value = None
-            for code in (statements, expression):
-                if code is not None:
-                    value = eval(code, namespace)
-                    if code.co_flags & inspect.CO_COROUTINE:
-                        value = await value
+            for code in codes:
+                value = eval(code, namespace)
+                if _awaits(code):
+                    value = await value
         except BaseException as error:
             return self.show(cell, route, _from_line_of(error, filename))
-        if binds_result and "_result" in namespace:
-            value = namespace["_result"]
-        self._manager.record_result(value)
+        if any(_binds(code, "_result") for code in codes):
+            value = namespace.get("_result", value)
+        self._manager.record_result(value, number)
         return Outcome(value)
 
     def show(self, cell: Cell, route: Route, error: BaseException) -> Outcome:
@@ -82,19 +85,30 @@ def words_of(error: object) -> str:
         return f"<its __str__ raised {type(problem).__name__}>"
 
 
-def _compile(source: str, filename: str) -> tuple[CodeType, CodeType | None, bool]:
-    """Return the code of the statements, of the last expression if any, and whether `_result` is bound."""
+def _awaits(code: CodeType) -> bool:
+    return bool(code.co_flags & inspect.CO_COROUTINE)
+
+
+def _binds(code: CodeType, name: str, *, nested: bool = False) -> bool:
+    """Whether running `code` may bind the global `name`; in functions only if they declare it global."""
+    stores = ("STORE_GLOBAL",) if nested else ("STORE_NAME", "STORE_GLOBAL")
+    if name in code.co_names and any(
+        step.opname in stores and step.argval == name for step in dis.get_instructions(code)
+    ):
+        return True
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return any(_binds(constant, name, nested=True) for constant in inner)
+
+
+def _compile(source: str, filename: str) -> tuple[CodeType, CodeType | None]:
+    """Return the code of the statements, and of the last expression if there is one."""
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     tree: ast.Module = compile(source, filename, "exec", _AWAIT | ast.PyCF_ONLY_AST, dont_inherit=True)
-    binds_result = any(
-        isinstance(node, ast.Name) and node.id == "_result" and isinstance(node.ctx, ast.Store)
-        for node in ast.walk(tree)
-    )
     expression = None
     if tree.body and isinstance(last := tree.body[-1], ast.Expr):
         tree.body.pop()
         expression = compile(ast.Expression(last.value), filename, "eval", _AWAIT, dont_inherit=True)
-    return compile(tree, filename, "exec", _AWAIT, dont_inherit=True), expression, binds_result
+    return compile(tree, filename, "exec", _AWAIT, dont_inherit=True), expression
 
 
 def _from_line_of(error: BaseException, filename: str) -> BaseException:

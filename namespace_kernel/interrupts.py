@@ -35,14 +35,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .executors import Execution
 
 #: After this many seconds the user is told that the cell cannot be stopped yet, and why.
 _PATIENCE = 1.0
+
+
+T = TypeVar("T")
 
 
 class _Target(Protocol):
@@ -69,6 +73,8 @@ class InterruptController:
         self.describe = describe
         self.later = later
         self._pid = os.getpid()
+        # A kernel may be started in another thread (it then has no Stop): Python allows handlers only here.
+        self._on_main_thread = threading.current_thread() is threading.main_thread()
         #: Stops the cells beside the foreground, where none runs in it. Called in the signal handler.
         self.stop_side_cells: Callable[[], object] = lambda: None
         self.target: _Target | None = None
@@ -88,7 +94,7 @@ class InterruptController:
 
     def install(self) -> None:
         """Take SIGINT, for good; also back from user code that took it."""
-        while True:
+        while self._on_main_thread:
             try:
                 if signal.getsignal(signal.SIGINT) == self._on_sigint:
                     return
@@ -96,9 +102,28 @@ class InterruptController:
             except KeyboardInterrupt:
                 continue  # it came while the cell was ending: the cell is over
 
-    def sync_code(self, execution: Execution) -> _SyncCode:
-        """See `executors.Interrupts`."""
-        return _SyncCode(self)
+    def run_sync(self, run: Callable[[], T]) -> T:
+        """See `executors.Interrupts`.
+
+        The restoring stands in this frame and without a loop: a signal is handled at calls and jumps,
+        so there is no place between the end of `run` and the first `try` where one could get in.
+        """
+        if not self._on_main_thread:
+            return run()
+        own = self._on_sigint
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self.pending:
+                raise KeyboardInterrupt
+            return run()
+        finally:
+            try:
+                signal.signal(signal.SIGINT, own)
+            except KeyboardInterrupt:  # it came while the cell was ending: the cell is over
+                try:
+                    signal.signal(signal.SIGINT, own)
+                except KeyboardInterrupt:
+                    signal.signal(signal.SIGINT, own)
 
     def async_code(
         self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
@@ -128,23 +153,6 @@ def without_own_frames(error: BaseException) -> None:
         if trace.tb_next is not None and trace.tb_next.tb_frame.f_code.co_filename == __file__:
             trace.tb_next = None
         trace = trace.tb_next
-
-
-class _SyncCode:
-    def __init__(self, controller: InterruptController) -> None:
-        self._controller = controller
-
-    def __enter__(self) -> None:
-        try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            if self._controller.pending:
-                raise KeyboardInterrupt
-        except BaseException:
-            self._controller.install()
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
-        self._controller.install()
 
 
 class _Waiting:

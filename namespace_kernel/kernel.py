@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +17,10 @@ from traitlets import Any as AnyTrait
 from traitlets import Type, default
 
 from .bridge import ExecutionContextBridge
-from .cell import Cell, Context, Route
 from .cells import CellHandlers
+from .comms import CommHandlers, CommHomes
 from .compiler import CellCompiler
 from .executors import Execution, SideCells, UserLoop, complete
-from .executors.base import current_execution
 from .gui import GuiLoop
 from .interrupts import InterruptController
 from .introspection import IntrospectionHandlers
@@ -34,9 +34,6 @@ from .stdin import InputHandlers
 #: Seconds from a `shutdown_request` to the process's end, at most. jupyter_client kills after 5.
 _SHUTDOWN_TIME = 4.0
 
-#: What a comm's callback runs as: nobody's cell, so that Stop does not reach the tasks it starts.
-_SIDE_CALL = Route(Context.ASYNC, "it accompanies the cells", "")
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -49,7 +46,9 @@ class Parts:
     build_bridge: Callable[[contextvars.Context], ExecutionContextBridge]
 
 
-class NamespaceKernel(CellHandlers, SubshellHandlers, IntrospectionHandlers, InputHandlers, IPythonKernel):
+class NamespaceKernel(
+    CellHandlers, SubshellHandlers, CommHandlers, IntrospectionHandlers, InputHandlers, IPythonKernel
+):
     """Answers the protocol. What runs a cell is its lane's bridge, which the app builds."""
 
     implementation = "namespace_kernel"
@@ -87,9 +86,11 @@ class NamespaceKernel(CellHandlers, SubshellHandlers, IntrospectionHandlers, Inp
         self.replies = ReplySocket(self.shell_channel_thread, self.shell_stream)
         self.control_replies = ReplySocket(self.control_thread, self.control_stream)
         self.ending = Ending(parts.foreground.put)
-        self._introspection = Worker("Introspection", self._answer)
-        self._records = Worker("Records", self._answer)
+        self._introspection = Worker("Introspection", self.answer)
+        self._records = Worker("Records", self.answer)
         self.gui = GuiLoop()
+        self.comm_homes = CommHomes(self, self._current_request)
+        self.shell_handlers["comm_msg"] = self.comm_msg
         parts.foreground.wake = self.gui.wake
         self.interrupts.stop_side_cells = self._stop_side_cells
 
@@ -110,6 +111,7 @@ class NamespaceKernel(CellHandlers, SubshellHandlers, IntrospectionHandlers, Inp
 
     def serve(self) -> None:
         """Run cells until the kernel is asked to end. Thread: main."""
+        self.lanes.foreground_ident = threading.get_ident()
         while not self.ending.requested:
             request = self.gui.next_cell(self.lanes.foreground.cells)
             if request is not None:
@@ -184,22 +186,14 @@ class NamespaceKernel(CellHandlers, SubshellHandlers, IntrospectionHandlers, Inp
         elif request.kind in RECORDS:
             self._records.submit(request)
         elif request.kind in COMM_MESSAGES:
-            self.user_loop.loop.call_soon_threadsafe(self._answer_comm, request, context=self._side_context())
+            self.submit_comm(request)
         else:
-            self._answer(request)
+            self.answer(request)
 
-    def _side_context(self) -> contextvars.Context:
-        """The foreground's variables, for code that runs beside the cells."""
-        context: contextvars.Context = self.lanes.foreground.context
-        return context.copy()
-
-    def _answer_comm(self, request: Request) -> None:
-        """Thread: the one that runs the user loop."""
-        execution = Execution(Cell("", request.kind), _SIDE_CALL)
-        execution.finished = True
-        current_execution.set(execution)
-        self.adopt(request)
-        self._answer(request)
+    def _current_request(self) -> Request:
+        """The request that the calling code belongs to."""
+        ident = self._get_shell_context_var(self._shell_parent_ident)
+        return Request(ident, self.get_parent("shell"), self.replies)
 
     def adopt(self, request: Request) -> None:
         """Let output in the calling context go to `request`, and nowhere else. Thread: any."""
@@ -207,7 +201,8 @@ class NamespaceKernel(CellHandlers, SubshellHandlers, IntrospectionHandlers, Inp
         self._shell_parent_ident.set(request.idents)
         self.shell.set_thread_parent(request.message)
 
-    def _answer(self, request: Request) -> None:
+    def answer(self, request: Request) -> None:
+        """Answer anything but a cell. Thread: protocol, a worker, or the user loop's for comm messages."""
         message = request.message
         self._publish_status("busy", "shell", parent=message)
         handler = self.shell_handlers.get(request.kind)

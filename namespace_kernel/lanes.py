@@ -82,6 +82,8 @@ class Lanes:
         self._stop = stop
         self._abort = abort
         self._lock = threading.Lock()
+        #: The thread that serves the foreground, as a rule the main thread.
+        self.foreground_ident: int | None = None
         self._subshells: dict[str, tuple[Lane, threading.Thread]] = {}
 
     def get(self, lane_id: str | None) -> Lane | None:
@@ -123,7 +125,7 @@ class Lanes:
 
     def subshell_id_from_thread_id(self, ident: int) -> str | None:
         """Which subshell a thread belongs to, `None` for main. Raises `RuntimeError` for other threads."""
-        if ident == threading.main_thread().ident:
+        if ident == self.foreground_ident:
             return None
         with self._lock:
             for lane_id, (_, thread) in self._subshells.items():
@@ -162,7 +164,7 @@ class SubshellHandlers:
             content = {
                 "status": "error",
                 "ename": "UnknownSubshellError",
-                "evalue": f"Unknown subshell_id {lane_id!r}; list_subshell_request tells which exist",
+                "evalue": f"Unknown subshell_id {lane_id!r}",
                 "traceback": [],
             }
         self.session.send(socket, "delete_subshell_reply", content, parent, ident)

@@ -9,7 +9,7 @@ from ipykernel.displayhook import ZMQShellDisplayHook
 
 from .cell import Context
 from .executors.base import current_execution
-from .namespace.engine_names import MISSING
+from .namespace.engine_names import MISSING, RESULT_NAMES
 from .per_cell import PerCell
 
 
@@ -26,6 +26,12 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
         if execution is None:
             return bool(super().quiet())
         return bool(self.semicolon_at_end_of_expression(execution.route.source))
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        """Overridden to note which cell displays a widget."""
+        shell: Any = self.shell
+        shell.kernel.comm_homes.displayed(format_dict)
+        super().write_format_data(format_dict, md_dict)
 
     def update_user_ns(self, result: Any) -> None:
         """Overridden: IPython's reads `user_ns['_oh']`, and gives `_` up once a cell has bound it."""
@@ -58,8 +64,7 @@ class ShellNames:
         names: dict[str, Any] = {"exit": shell.exiter, "quit": shell.exiter}
         if "get_ipython" in shell.user_ns_hidden:
             names["get_ipython"] = shell.user_ns_hidden["get_ipython"]
-        if "_" not in vars(builtins):  # gettext.install() owns it then
-            names |= {"_": hook._, "__": hook.__, "___": hook.___}
+        names |= {"_": hook._, "__": hook.__, "___": hook.___}
         if history is not None:  # it is gone during shutdown
             names |= {"In": history.input_hist_parsed, "_ih": history.input_hist_parsed}
             names |= {"Out": history.output_hist, "_oh": history.output_hist, "_dh": history.dir_hist}
@@ -73,6 +78,12 @@ class ShellNames:
             number, inputs = int(name[2:]), history.input_hist_raw
             return inputs[number] if 0 < number < len(inputs) else MISSING
         return history.output_hist.get(int(name[1:]), MISSING)
+
+    def accept(self, names: dict[str, Any]) -> None:
+        """See `EngineSource`."""
+        for name in RESULT_NAMES:
+            if name in names:
+                setattr(self._shell.displayhook, name, names[name])
 
     def results(self) -> list[Any]:
         """See `EngineSource`."""

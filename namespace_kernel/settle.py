@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .cell import CellChanges, Outcome
-from .coroutines import Leak, StandIns, close_leaked, replaced
+from .coroutines import Leak, Replacements, close_leaked, replaced
 from .executors import Execution
 from .namespace import AsyncNamespaceManager
 from .namespace.engine_names import is_engine_name
@@ -65,19 +65,19 @@ def close_coroutines(settling: Settling) -> None:
         if not any(type(value) in _CONTAINERS or was_never_started(value) for value in values):
             return
         values.clear()  # references are counted
-        leaks, stand_ins = close_leaked(live, names, _held(settling), is_engine_name)
-        for old, new in stand_ins.values():
+        leaks, replacements = close_leaked(live, names, _held(settling), is_engine_name)
+        for old, new in replacements.values():
             manager.engine.replace(old, new)
-        if stand_ins:
+        if replacements:
             settling.changes = CellChanges()  # it refers to the closed ones; nobody needs it any more
-            settling.outcome = _replaced_in(settling.outcome, stand_ins)
+            settling.outcome = _replaced_in(settling.outcome, replacements)
         settling.leaks.extend(leaks)
 
 
-def _replaced_in(outcome: Outcome, stand_ins: StandIns) -> Outcome:
+def _replaced_in(outcome: Outcome, replacements: Replacements) -> Outcome:
     if getattr(outcome.detail, "result", None) is not None:
-        outcome.detail.result = replaced(outcome.detail.result, stand_ins)
-    return replace(outcome, value=replaced(outcome.value, stand_ins))
+        outcome.detail.result = replaced(outcome.detail.result, replacements)
+    return replace(outcome, value=replaced(outcome.value, replacements))
 
 
 def _held(settling: Settling) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from traitlets import Type, observe
 from .awaiting_magics import AwaitingMagics, await_magics
 from .cell import Context
 from .commands import output_of, record_script_codes
+from .comms import NamespaceDisplayPublisher
 from .coroutines import Leak, find_open
 from .engine import exit_code_of, words_of
 from .executors.base import current_execution
@@ -34,6 +35,7 @@ class NamespaceShell(ZMQInteractiveShell):
     """The shell whose `user_ns` is the store's dict, for life."""
 
     displayhook_class = Type(NamespaceDisplayHook)
+    display_pub_class = Type(NamespaceDisplayPublisher)
 
     namespace: AsyncNamespaceManager
     # Of two cells that overlap, each has its own.

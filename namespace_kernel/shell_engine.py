@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .cell import Cell, Context, Outcome, Route
+from .errors import AwaitInThreadError
+from .routing.analysis import awaits
 from .settle import Settling
 from .shell import NamespaceShell
 from .wire import encodable
@@ -29,6 +32,9 @@ class ShellEngine:
     async def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Outcome:
         """See `Engine.run`."""
         shell = self._shell
+        if route.context is Context.MAIN and self.awaits_on_user_loop and awaits(route.source):
+            # Only a directive or a tag can have sent it there.
+            route = replace(route, error=AwaitInThreadError(cell.execution_id))
         shell.use_number(cell.number)
         shell._last_traceback = None
         shell._last_traceback_during_displayhook = False

@@ -1,6 +1,6 @@
 """Coroutines that nobody awaited: noticed, closed, and kept awaitable where someone still can."""
 
-from .closing import StandIns, close_leaked, replaced
+from .closing import Replacements, close_leaked, replaced
 from .deferred import DeferredCoroutine
 from .tracking import Leak, NeverAwaitedHook, find_open, track_origins
 
@@ -8,7 +8,7 @@ __all__ = [
     "DeferredCoroutine",
     "Leak",
     "NeverAwaitedHook",
-    "StandIns",
+    "Replacements",
     "close_leaked",
     "find_open",
     "replaced",

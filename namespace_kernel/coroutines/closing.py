@@ -2,14 +2,16 @@
 
 Only what the cell wrote or mentions is searched, and in it only builtin containers: the heap is
 never scanned. A coroutine that anything else refers to as well (an object's attribute, a queue, a
-closure, a task) is left alone, for closing it would break that. Its reference count tells.
+closure, a task) is left alone, for closing it would break that. Its reference count tells: every
+reference must be one that was found. The same holds for a tuple around it, which cannot be changed
+and is therefore replaced.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from types import CoroutineType
 from typing import Any, TypeAlias
 
@@ -21,42 +23,60 @@ from .tracking import Leak, leak_of
 _BUDGET = 10_000
 _DEPTH = 5
 
-Coro: TypeAlias = "CoroutineType[Any, Any, Any]"
-#: Closed coroutines and what takes their place, by the id of the former.
-StandIns: TypeAlias = "Mapping[int, tuple[Coro, DeferredCoroutine]]"
+#: What was replaced and by what, by the id of the former: coroutines, and tuples with some in them.
+Replacements: TypeAlias = "dict[int, tuple[Any, Any]]"
 
 
 class _Search:
-    """One walk through values and their builtin containers."""
+    """One walk through values and their builtin containers.
 
-    def __init__(self, budget: int) -> None:
-        self.coroutines: dict[int, Coro] = {}
+    `found` are the unstarted coroutines, and the tuples that hold some, by id; `slots` counts the
+    places where each was met; `holders` are the lists, dicts and sets that hold some; `around` are,
+    for each coroutine, the tuples that it is in.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[int, Any] = {}
         self.slots: Counter[int] = Counter()
-        self.containers: list[Any] = []
-        self._budget = budget
-        self._seen: set[int] = set()
+        self.holders: list[Any] = []
+        self.around: dict[int, set[int]] = {}
+        self._budget = _BUDGET
+        self._inside: dict[int, set[int]] = {}
 
-    def visit(self, value: Any, depth: int = 0) -> bool:
-        """Look at `value`; return whether it is, or holds, a coroutine that was never started."""
-        kind = type(value)
+    def visit(self, value: Any, depth: int = 0) -> set[int]:
+        """Look at `value`; return the ids of the unstarted coroutines in it."""
+        kind, key = type(value), id(value)
         if kind is CoroutineType:
             if not was_never_started(value):
-                return False
-            self.coroutines[id(value)] = value
-            self.slots[id(value)] += 1
-            return True
-        if kind not in (list, tuple, set, dict) or depth == _DEPTH or id(value) in self._seen:
-            return False
-        self._seen.add(id(value))
-        items = list(value.values()) if kind is dict else list(value)
+                return set()
+            self.found[key] = value
+            self.around.setdefault(key, set())
+            self.slots[key] += 1
+            return {key}
+        if kind not in (list, tuple, set, dict) or depth == _DEPTH:
+            return set()
+        if key not in self._inside:
+            self._inside[key] = set()  # a container that holds itself adds nothing
+            self._inside[key] = self._visit_items(value, depth)
+        inside = self._inside[key]
+        if inside and kind is tuple:
+            self.found[key] = value
+            self.slots[key] += 1
+        return inside
+
+    def _visit_items(self, container: Any, depth: int) -> set[int]:
+        items = list(container.values()) if type(container) is dict else list(container)
         items = items[-self._budget :] if self._budget > 0 else []
         self._budget -= len(items)
-        found = False
+        inside: set[int] = set()
         for item in items:
-            found = self.visit(item, depth + 1) or found
-        if found:
-            self.containers.append(value)
-        return found
+            inside |= self.visit(item, depth + 1)
+        if inside and type(container) is tuple:
+            for key in inside:
+                self.around[key].add(id(container))
+        elif inside:
+            self.holders.append(container)
+        return inside
 
 
 def close_leaked(
@@ -64,67 +84,81 @@ def close_leaked(
     names: Iterable[str],
     held: Iterable[Any] = (),
     is_engine_name: Callable[[str], bool] = lambda name: False,
-) -> tuple[list[Leak], StandIns]:
+) -> tuple[list[Leak], Replacements]:
     """Close what is bound to `names` in `live`, directly or in builtin containers.
 
     `held` yields what other places refer to that the caller knows of, once for each reference; it must
     not itself keep the values (a generator). Returns the leaks that only names of the engine were bound
-    to (the others are within the user's reach, and nothing is amiss), and the closed coroutines with
-    their stand-ins by id, so that the caller can replace them there, too.
+    to (the others are within the user's reach, and nothing is amiss), and what was replaced in `live`,
+    so that the caller can replace it in those other places, too.
 
     Thread: the one that runs the cell, under the namespace's lock.
     """
-    search = _Search(_BUDGET)
+    search = _Search()
     roots = {name: live[name] for name in names if name in live}
-    holding = [name for name, value in roots.items() if not is_engine_name(name) and search.visit(value)]
-    reachable = set(search.coroutines)
-    holding += [name for name, value in roots.items() if is_engine_name(name) and search.visit(value)]
-    expected = search.slots
-    if not search.coroutines:
+    reachable: set[int] = set()
+    for name, value in roots.items():
+        if not is_engine_name(name):
+            reachable |= search.visit(value)
+    for name, value in roots.items():
+        if is_engine_name(name):
+            search.visit(value)
+    if not search.found:
         return [], {}
-    # Names that are not roots may be bound to the same coroutine, and the caller's holders.
-    expected.subtract(id(value) for value in roots.values() if id(value) in search.coroutines)
-    for values in (list(live.values()), list(roots.values()), held):
-        expected.update(id(value) for value in values if id(value) in search.coroutines)
-    values = []  # it refers to the coroutines, too
+    # A root was counted as one slot; it is counted with all of `live` instead.
+    search.slots.subtract(id(value) for value in roots.values() if id(value) in search.found)
+    del roots, name, value
+    known = search.slots
+    known.update(key for key in map(id, list(live.values())) if key in search.found)
+    known.update(key for key in map(id, held) if key in search.found)
     scheduled = coroutines_of_tasks()
+    # Two references are ours: the search's dict, and getrefcount's own argument.
+    free = {key for key in search.found if sys.getrefcount(search.found[key]) <= known[key] + 2}
     leaks = []
-    stand_ins: dict[int, tuple[Coro, DeferredCoroutine]] = {}
-    for key in list(search.coroutines):
-        # Two more references are ours: the search's dict and getrefcount's own argument.
-        if key in scheduled or sys.getrefcount(search.coroutines[key]) > expected[key] + 2:
-            continue
-        coroutine = search.coroutines[key]
-        deferred = DeferredCoroutine.in_place_of(coroutine)
-        if deferred is not None:
-            if key not in reachable:
-                leaks.append(leak_of(coroutine))
-            coroutine.close()
-            stand_ins[key] = (coroutine, deferred)
-    for container in search.containers:
-        _replace_in(container, stand_ins)
-    for name in holding:
-        live[name] = replaced(roots[name], stand_ins)
-    return leaks, stand_ins
+    replacements: Replacements = {}
+    for key, around in search.around.items():
+        if key in free and around <= free and key not in scheduled:
+            coroutine = search.found[key]
+            deferred = DeferredCoroutine.in_place_of(coroutine)
+            if deferred is not None:
+                if key not in reachable:
+                    leaks.append(leak_of(coroutine))
+                coroutine.close()
+                replacements[key] = (coroutine, deferred)
+    for holder in search.holders:
+        _replace_in(holder, replacements)
+    for name, value in list(live.items()):
+        if id(value) in search.found and live.get(name) is value:
+            live[name] = replaced(value, replacements)
+    return leaks, replacements
 
 
-def replaced(value: Any, stand_ins: StandIns) -> Any:
-    """Return `value`, or its stand-in, or a tuple with stand-ins in it."""
-    if id(value) in stand_ins:
-        return stand_ins[id(value)][1]
-    if type(value) is tuple and any(id(item) in stand_ins or type(item) is tuple for item in value):
-        return tuple(replaced(item, stand_ins) for item in value)
+def replaced(value: Any, replacements: Replacements) -> Any:
+    """Return what stands in for `value`: itself, unless it or something in a tuple was replaced.
+
+    A tuple is rebuilt once, wherever it is met.
+    """
+    key = id(value)
+    if key in replacements:
+        return replacements[key][1]
+    if type(value) is tuple:
+        items = tuple(replaced(item, replacements) for item in value)
+        if any(new is not old for new, old in zip(items, value, strict=True)):
+            replacements[key] = (value, items)
+            return items
     return value
 
 
-def _replace_in(container: Any, stand_ins: StandIns) -> None:
+def _replace_in(container: Any, replacements: Replacements) -> None:
     if type(container) is list:
         for index, item in enumerate(container):
-            container[index] = replaced(item, stand_ins)
+            container[index] = replaced(item, replacements)
     elif type(container) is dict:
         for key, item in list(container.items()):
-            container[key] = replaced(item, stand_ins)
-    elif type(container) is set:
-        for item in [item for item in container if id(item) in stand_ins]:
-            container.discard(item)
-            container.add(stand_ins[id(item)][1])
+            container[key] = replaced(item, replacements)
+    else:
+        for item in list(container):
+            new = replaced(item, replacements)
+            if new is not item:
+                container.discard(item)
+                container.add(new)

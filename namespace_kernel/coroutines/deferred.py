@@ -28,6 +28,7 @@ class DeferredCoroutine(Coroutine[Any, Any, Any]):
             kwargs,
         )
         self._coroutine: Any = None
+        self._over = False
         self.__name__ = function.__name__
         self.__qualname__ = function.__qualname__
 
@@ -63,16 +64,21 @@ class DeferredCoroutine(Coroutine[Any, Any, Any]):
 
     def send(self, value: Any) -> Any:
         """Start or resume the coroutine (a task does)."""
-        if self._coroutine is None:
-            self._coroutine = self._claim()
-        return self._coroutine.send(value)
+        return self._step("send", value)
 
     def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:
         """Raise an exception in the coroutine (a task does, to cancel it)."""
-        if self._coroutine is None:
-            self._coroutine = self._claim()
         error = typ if isinstance(typ, BaseException) else (typ() if val is None else typ(val))
-        return self._coroutine.throw(error if tb is None else error.with_traceback(tb))
+        return self._step("throw", error if tb is None else error.with_traceback(tb))
+
+    def _step(self, method: str, argument: Any) -> Any:
+        if self._coroutine is None or self._over:
+            self._coroutine = self._claim()
+        try:
+            return getattr(self._coroutine, method)(argument)
+        except BaseException:
+            self._over = True
+            raise
 
     def close(self) -> None:
         """End the coroutine; an unstarted one can then no longer be awaited."""

@@ -70,19 +70,20 @@ class NeverAwaitedHook:
         self._is_cell_file = is_cell_file
         self._leaks: deque[Leak] = deque(maxlen=_KEPT)
         self._previous: Callable[[Any], None] | None = None
+        self._installed = False
 
     def install(self) -> None:
         """Put the hook in front of the one that is there."""
-        if self._previous is None:
+        if not self._installed:
+            self._installed = True
             self._previous = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
             warnings._warn_unawaited_coroutine = self._notice  # type: ignore[attr-defined]
 
     def uninstall(self) -> None:
-        """Put the previous hook back, unless someone else took our place meanwhile."""
-        if self._previous is not None:
-            if warnings._warn_unawaited_coroutine == self._notice:  # type: ignore[attr-defined]
-                warnings._warn_unawaited_coroutine = self._previous  # type: ignore[attr-defined]
-            self._previous = None
+        """Put the previous hook back, unless someone else took our place; then only pass on."""
+        self._installed = False
+        if warnings._warn_unawaited_coroutine == self._notice:  # type: ignore[attr-defined]
+            warnings._warn_unawaited_coroutine = self._previous  # type: ignore[attr-defined]
 
     def drain(self) -> list[Leak]:
         """Return the leaks noticed since the last call."""
@@ -92,7 +93,7 @@ class NeverAwaitedHook:
         return leaks
 
     def _notice(self, coroutine: Any) -> None:
-        if type(coroutine) is CoroutineType:
+        if self._installed and type(coroutine) is CoroutineType:
             leak = leak_of(coroutine)
             if leak.line and self._is_cell_file(leak.filename):
                 self._leaks.append(leak)

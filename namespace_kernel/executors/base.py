@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -58,8 +58,8 @@ class Executor(Protocol):
 class Interrupts(Protocol):
     """Who decides what Stop does; see `namespace_kernel.interrupts`."""
 
-    def sync_code(self, execution: Execution) -> AbstractContextManager[None]:
-        """While entered, Stop raises `KeyboardInterrupt` in the main thread."""
+    def run_sync(self, run: Callable[[], T]) -> T:
+        """Return `run()`; while it runs, and only then, Stop raises `KeyboardInterrupt`."""
 
     def async_code(
         self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop

@@ -9,7 +9,9 @@ costs one comparison.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import heapq
+import inspect
 import sys
 from asyncio import events
 from collections.abc import Callable
@@ -73,8 +75,8 @@ class ThreadAwareLoop:
     def _run_until_complete(self, future: Any) -> Any:
         if self.owner == get_ident():
             return type(self).run_until_complete(self, future)  # type: ignore[attr-defined]
-        if not asyncio.isfuture(future) and not asyncio.iscoroutine(future):
-            raise TypeError(f"An asyncio.Future, a coroutine or an awaitable is required, not {future!r}")
+        if not inspect.isawaitable(future):
+            raise TypeError("An asyncio.Future, a coroutine or an awaitable is required")
 
         async def wait() -> Any:
             return await future
@@ -85,6 +87,8 @@ class ThreadAwareLoop:
         )
         try:
             return waiting.result()
+        except concurrent.futures.CancelledError:
+            raise asyncio.CancelledError from None
         except BaseException:
             waiting.cancel()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from contextvars import Context as ContextVars
+from functools import partial
 from typing import Any
 
 from ..cell import Outcome
@@ -40,8 +41,7 @@ class MainThreadExecutor:
         """See `Executor.run`."""
         self._context.run(current_execution.set, execution)
         try:
-            with self._interrupts.sync_code(execution):
-                return self._context.run(run_to_end, execution, body)
+            return self._interrupts.run_sync(partial(self._context.run, run_to_end, execution, body))
         finally:
             execution.finished = True
             body.close()

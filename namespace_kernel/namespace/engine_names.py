@@ -7,6 +7,7 @@ from a source that the cell cannot reach by name.
 
 from __future__ import annotations
 
+import builtins
 import re
 from typing import Any, Protocol
 
@@ -39,6 +40,9 @@ class EngineSource(Protocol):
     def numbered(self, name: str) -> Any:
         """The right value of `_N` or `_iN`, or `MISSING` if the engine has none."""
 
+    def accept(self, names: dict[str, Any]) -> None:
+        """Take what the engine itself wrote into the namespace for right from now on."""
+
     def results(self) -> list[Any]:
         """Every reference to a result that the engine keeps outside the namespace."""
 
@@ -61,11 +65,19 @@ def set_right(
 ) -> set[str]:
     """Restore the engine names in `live`; return those that were wrong.
 
+    If `builtins._` exists (`gettext.install()`), `_` is left to it, as IPython does.
+
     `state` holds those that the namespace keeps itself. Of the numbered ones only those among `touched`
     are examined: there may be thousands.
     """
     wrong = set()
-    for name, value in {**source.values(), **state}.items():
+    names = {**source.values(), **state}
+    if "_" in vars(builtins):
+        if live.get("_", MISSING) is names["_"]:
+            del live["_"]
+        for name in RESULT_NAMES:
+            del names[name]
+    for name, value in names.items():
         if live.get(name, MISSING) is not value:
             live[name] = value
             wrong.add(name)

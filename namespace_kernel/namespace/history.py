@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
 
 from .engine_names import MISSING
@@ -27,12 +26,17 @@ class ResultHistory:
         self.inputs.append(code)
         return len(self.inputs) - 1
 
-    def record_result(self, value: Any) -> None:
-        """Make `value` the newest result, unless it is `None`."""
+    def record_result(self, value: Any, number: int) -> None:
+        """Make `value` the newest result, that of input `number`, unless it is `None`."""
         if value is None:
             return
         self._last = (value, *self._last[:2])
-        self.outputs[len(self.inputs) - 1] = value
+        self.outputs[number] = value
+
+    def accept(self, names: dict[str, Any]) -> None:
+        """See `EngineSource`."""
+        old = self._last
+        self._last = (names.get("_", old[0]), names.get("__", old[1]), names.get("___", old[2]))
 
     def results(self) -> list[Any]:
         """See `EngineSource`."""
@@ -58,8 +62,7 @@ class ResultHistory:
             "_ii": recent[-2],
             "_iii": recent[-3],
         }
-        if "_" not in vars(builtins):  # gettext.install() owns it then, as in IPython
-            names["_"], names["__"], names["___"] = self._last
+        names["_"], names["__"], names["___"] = self._last
         return names
 
     def numbered(self, name: str) -> Any:

@@ -25,7 +25,7 @@ from typing import Any
 from ..cell import COPYING, CellChanges, Context, Outcome
 from ..errors import UnknownContextError
 from ..tasks import coroutines_of_tasks, was_never_started
-from .engine_names import MODULE_NAMES, EngineSource, is_engine_name, set_right
+from .engine_names import MODULE_NAMES, RESULT_NAMES, EngineSource, is_engine_name, set_right
 from .history import ResultHistory
 from .merge import changes_between
 from .provenance import Provenance, ProvenanceBook
@@ -33,11 +33,14 @@ from .provenance import Provenance, ProvenanceBook
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one execution sees: the dict it runs in, and the state to compare with afterwards."""
+    """What one execution sees: the dict it runs in, the state to compare with afterwards, and when it
+    was opened (the provenance's serial number then).
+    """
 
     context: Context
     namespace: dict[str, Any]
     base: dict[str, Any]
+    opened: int = 0
 
 
 class AsyncNamespaceManager:
@@ -104,8 +107,12 @@ class AsyncNamespaceManager:
             accepted = {name: value for name, value in updates.items() if name not in refused}
             self._live.update(accepted)
             self._track(accepted.values())
-            if context is not Context.ENGINE:
-                self._provenance.record(CellChanges(accepted), f"update from {context}", context)
+            if context is Context.ENGINE:
+                self._engine.accept(accepted)
+                self._exit_code = accepted.get("_exit_code", self._exit_code)
+                self._exception = accepted.get("_exception", self._exception)
+            else:
+                self._provenance.record(accepted, (), f"update from {context}", context)
             return refused
 
     def merge_thread_results(
@@ -121,12 +128,14 @@ class AsyncNamespaceManager:
         """
         with self._lock:
             changes = changes_between(dict(original_namespace), dict(thread_namespace))
+            attempted = {name for name in {*changes.written, *changes.deleted} if is_engine_name(name)}
             own = {name: value for name, value in changes.written.items() if not is_engine_name(name)}
             self._live.update(own)
             for name in changes.deleted:
                 if not is_engine_name(name):
                     self._live.pop(name, None)
-            return self._finish(changes, execution_id, context)
+            changes = self._finish(changes, execution_id, context)
+            return replace(changes, overwritten=changes.overwritten | attempted)
 
     # One execution
 
@@ -135,7 +144,8 @@ class AsyncNamespaceManager:
         with self._lock:
             self._running += 1
             base = self._live.copy()
-            return View(context, base.copy() if context in COPYING else self._live, base)
+            namespace = base.copy() if context in COPYING else self._live
+            return View(context, namespace, base, self._provenance.serial)
 
     def close(self, view: View, execution_id: str, outcome: Outcome) -> CellChanges:
         """End an execution: merge what it changed and set the engine's names right.
@@ -145,18 +155,22 @@ class AsyncNamespaceManager:
         """
         with self._lock:
             self._running -= 1
-            self._exception = outcome.error
+            self._exception = self._live["_exception"] = outcome.error
             if view.namespace is self._live:
-                return self._finish(changes_between(view.base, self._live.copy()), execution_id, view.context)
+                changes = changes_between(view.base, self._live.copy())
+                return self._finish(changes, execution_id, view.context, view.opened)
             if outcome.succeeded:
                 return self.merge_thread_results(view.namespace, view.base, execution_id, view.context)
             return self._finish(CellChanges(), execution_id, view.context)
 
-    def _finish(self, changes: CellChanges, execution_id: str, context: Context) -> CellChanges:
+    def _finish(
+        self, changes: CellChanges, execution_id: str, context: Context, opened: int | None = None
+    ) -> CellChanges:
         touched = {*changes.added, *changes.rebound, *changes.deleted}
         # A cell that still runs may be using one (`for _ in …`); they are set right when it ends.
         overwritten = set() if self._running else self.restore_engine_names(touched)
-        self._provenance.record(changes, execution_id, context)
+        own = {name: value for name, value in changes.written.items() if not is_engine_name(name)}
+        self._provenance.record(own, changes.deleted, execution_id, context, opened)
         self._track(changes.added.values())
         self._track(changes.rebound.values())
         return replace(changes, overwritten=frozenset(overwritten & touched))
@@ -198,11 +212,27 @@ class AsyncNamespaceManager:
             self._exit_code = code
             self._live["_exit_code"] = code
 
-    def record_result(self, value: Any) -> None:
-        """Make `value` the newest result (`_`), unless it is `None`."""
+    def record_input(self, code: str) -> int:
+        """Remember `code` (`_i`, `_iN`); return its number N, counted from 1."""
         with self._lock:
-            self.history.record_result(value)
-            self.restore_engine_names({f"_{len(self.history.inputs) - 1}"})
+            number = self.history.record_input(code)
+            self._live[f"_i{number}"] = code
+            return number
+
+    def record_result(self, value: Any, number: int | None = None) -> None:
+        """Make `value`, of input `number` (by default the last), the newest result, unless it is `None`.
+
+        `_`, `__` and `___` follow at once, or, if another execution may be using them, when it ends.
+        """
+        if value is None:
+            return
+        with self._lock:
+            number = len(self.history.inputs) - 1 if number is None else number
+            self.history.record_result(value, number)
+            self._live[f"_{number}"] = value
+            if self._running <= 1 and "_" not in vars(builtins):
+                names = self.history.values()
+                self._live.update({name: names[name] for name in RESULT_NAMES})
 
     def remember_module_names(self) -> None:
         """Take what the module's dict holds now (`__builtins__`, …) as what to put back."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ..cell import CellChanges, Context
+from ..cell import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,13 @@ class Provenance:
     context: Context
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    writer: Provenance
+    serial: int
+    value_id: int
+
+
 class ProvenanceBook:
     """Keeps one `Provenance` per name that exists.
 
@@ -22,19 +31,37 @@ class ProvenanceBook:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, Provenance] = {}
+        self._last: dict[str, _Entry] = {}
+        #: Grows with every record.
+        self.serial = 0
 
-    def record(self, changes: CellChanges, execution_id: str, context: Context) -> None:
-        """Note the names that a cell wrote, forget those that it deleted."""
-        if changes.added or changes.rebound:
-            writer = Provenance(execution_id, context)
-            self._last.update(dict.fromkeys([*changes.added, *changes.rebound], writer))
-        for name in changes.deleted:
+    def record(
+        self,
+        written: Mapping[str, Any],
+        deleted: Iterable[str],
+        execution_id: str,
+        context: Context,
+        opened: int | None = None,
+    ) -> None:
+        """Note the names that a cell wrote, forget those that it deleted.
+
+        A name that somebody else has written since `opened`, and that still has that value, is theirs:
+        the cell found it changed, but did not change it.
+        """
+        self.serial += 1
+        writer = Provenance(execution_id, context)
+        for name, value in written.items():
+            last = self._last.get(name)
+            theirs = last is not None and opened is not None and last.serial > opened
+            if last is None or not theirs or last.value_id != id(value):
+                self._last[name] = _Entry(writer, self.serial, id(value))
+        for name in deleted:
             self._last.pop(name, None)
 
     def get(self, name: str) -> Provenance | None:
         """The last writer of `name`, or `None` if no cell wrote it."""
-        return self._last.get(name)
+        entry = self._last.get(name)
+        return None if entry is None else entry.writer
 
     def clear(self) -> None:
         """Forget everything (`%reset`)."""

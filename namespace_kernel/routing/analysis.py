@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,6 +24,8 @@ _RUNS_LOOP_METHODS = frozenset(("run_until_complete", "run_forever"))
 
 #: What compiling arbitrary text may raise; the engine shows it, routing does not care.
 _COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError)
+
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 _AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 
@@ -50,7 +53,9 @@ def uses_running_loop(source: str, lookup: Lookup) -> bool:
 
     `lookup` gives the value of a global name, or `None`.
     """
-    if not any(name in source for name in _NEEDS_LOOP):
+    # Cheaper than parsing, and enough for nearly every cell: is any of them mentioned, under any name?
+    words = set(_IDENTIFIER.findall(source))
+    if not words & _NEEDS_LOOP and not any(_name_of(lookup(word)) in _NEEDS_LOOP for word in words):
         return False
     nodes = list(top_level(_parse(source)))
     imports = _imports(nodes)
@@ -69,15 +74,18 @@ def _parse(source: str) -> ast.Module:
         return ast.Module([], [])
 
 
-def top_level(node: ast.AST) -> Iterator[ast.AST]:
+def top_level(tree: ast.AST) -> Iterator[ast.AST]:
     """The nodes that run when the cell runs: everything but the bodies of functions."""
-    for field, value in ast.iter_fields(node):
-        if field == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield child
-                yield from top_level(child)
+    waiting = [tree]
+    while waiting:  # no recursion: a cell may nest deeper than Python's stack
+        node = waiting.pop()
+        for field, value in ast.iter_fields(node):
+            if field == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    yield child
+                    waiting.append(child)
 
 
 def _imports(nodes: list[ast.AST]) -> dict[str, str]:
@@ -85,9 +93,17 @@ def _imports(nodes: list[ast.AST]) -> dict[str, str]:
     names = {}
     for node in nodes:
         if isinstance(node, ast.Import):
-            names.update({a.asname or a.name: "" for a in node.names if a.name == "asyncio"})
+            for alias in node.names:
+                if alias.name == "asyncio" or (alias.name.startswith("asyncio.") and not alias.asname):
+                    names[alias.asname or "asyncio"] = ""
         elif isinstance(node, ast.ImportFrom) and node.module == "asyncio":
-            names.update({a.asname or a.name: a.name for a in node.names})
+            for alias in node.names:
+                star = alias.name == "*"
+                names.update(
+                    {n: n for n in _NEEDS_LOOP | _RUNS_LOOP}
+                    if star
+                    else {alias.asname or alias.name: alias.name}
+                )
     return names
 
 
@@ -100,8 +116,14 @@ def _asyncio_name(func: ast.expr, imports: dict[str, str], lookup: Lookup) -> st
     if isinstance(func, ast.Name):
         if func.id in imports:
             return imports[func.id] or None
-        value = lookup(func.id)
-        name = getattr(value, "__name__", "")
-        is_asyncio = isinstance(name, str) and value is not None and getattr(asyncio, name, None) is value
-        return name if is_asyncio else None
+        return _name_of(lookup(func.id))
     return None
+
+
+def _name_of(value: Any) -> str | None:
+    """The name of a function or class of asyncio, `None` for anything else, however strange."""
+    try:
+        module, name = value.__module__, value.__name__
+        return str(name) if str(module).partition(".")[0] in ("asyncio", "_asyncio") else None
+    except Exception:
+        return None

@@ -1,0 +1,126 @@
+"""Comm messages (widgets): handled in order, one at a time, on the user loop.
+
+What a callback prints, displays or raises appears under the cell that displayed the widget, or, if it
+was never displayed itself, under the one that created it. In ipykernel its parent is the comm message,
+which no frontend shows anywhere. Comm messages themselves keep that parent: ipywidgets tells the echo
+of its own updates by it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ipykernel.comm.comm import BaseComm
+from ipykernel.zmqshell import ZMQDisplayPublisher
+from traitlets import HasTraits
+
+from .cell import Cell, Context, Route
+from .executors import Execution, UserLoop
+from .executors.base import current_execution
+from .protocol import Request
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+#: What a callback runs as: nobody's cell, so that Stop does not reach the tasks that it starts.
+_SIDE_CALL = Route(Context.ASYNC, "it accompanies the cells", "")
+
+
+#: The comm message that is being handled.
+_handled: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("comm_message", default=None)
+
+
+class _CommsKernel:
+    """The kernel as a comm sees it: the parent of what it sends is the comm message that is handled."""
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+
+    def get_parent(self, channel: str | None = None) -> Any:
+        return _handled.get() or self._kernel.get_parent(channel)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kernel, name)
+
+
+class CommHomes:
+    """Which request a comm's output belongs to.
+
+    Thread: any; a dict is atomic per operation.
+    """
+
+    def __init__(self, kernel: Any, current: Callable[[], Request]) -> None:
+        comm_manager, seen_by_comms = kernel.comm_manager, _CommsKernel(kernel)
+        self._comms = comm_manager.comms
+        self._current = current
+        self._homes: dict[str, Request] = {}
+        register = comm_manager.register_comm
+
+        def register_comm(comm: Any) -> Any:
+            request = current()
+            if request.message.get("msg_type") == "execute_request":
+                self._homes.setdefault(comm.comm_id, request)
+            if isinstance(comm, BaseComm) and not isinstance(comm, HasTraits):
+                comm.kernel = seen_by_comms  # type: ignore[assignment]
+            return register(comm)
+
+        comm_manager.register_comm = register_comm
+
+    def displayed(self, data: Mapping[str, Any]) -> None:
+        """Note that the running code displays `data`, which may be a widget."""
+        view = data.get(_VIEW)
+        if isinstance(view, Mapping) and isinstance(view.get("model_id"), str):
+            self._homes[view["model_id"]] = self._current()
+
+    def of(self, request: Request) -> Request:
+        """Where the output of handling `request` goes."""
+        comm_id = request.message["content"].get("comm_id")
+        for closed in self._homes.keys() - self._comms.keys():
+            self._homes.pop(closed, None)
+        return self._homes.get(comm_id, request) if comm_id in self._comms else request
+
+
+class NamespaceDisplayPublisher(ZMQDisplayPublisher):
+    """Tells the comms' homes what is displayed."""
+
+    def publish(self, data: Any, *args: Any, **kwargs: Any) -> None:
+        """Overridden as said."""
+        shell: Any = self.shell
+        shell.kernel.comm_homes.displayed(data)
+        super().publish(data, *args, **kwargs)
+
+
+class CommHandlers:
+    """Mixed into the kernel."""
+
+    comm_homes: CommHomes
+    comm_manager: Any
+    user_loop: UserLoop
+    lanes: Any
+    shell: Any
+    adopt: Callable[[Request], None]
+    answer: Callable[[Request], None]
+
+    def submit_comm(self, request: Request) -> None:
+        """Queue a comm message. Thread: protocol."""
+        foreground: contextvars.Context = self.lanes.foreground.context
+        self.user_loop.loop.call_soon_threadsafe(self._answer_comm, request, context=foreground.copy())
+
+    def _answer_comm(self, request: Request) -> None:
+        """Thread: the one that runs the user loop."""
+        execution = Execution(Cell("", request.kind), _SIDE_CALL)
+        execution.finished = True
+        current_execution.set(execution)
+        _handled.set(request.message)
+        self.adopt(self.comm_homes.of(request))
+        self.answer(request)
+
+    def comm_msg(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:
+        """Handle one message for a comm; an error in its callback is shown, not logged."""
+        comm = self.comm_manager.get_comm(message["content"].get("comm_id"))
+        if comm is not None:
+            try:
+                comm.handle_msg(message)
+            except Exception:
+                self.shell.showtraceback()

@@ -1,0 +1,157 @@
+"""Small stand-ins: locks that tell, Stop that never comes, a user loop that writes down what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from types import CoroutineType, FrameType
+from typing import Any
+
+from namespace_kernel import Cell, Context, Outcome, Route
+from namespace_kernel.executors import Execution, Interrupts, UserLoop, UserLoopExecutor, complete
+from namespace_kernel.executors.base import current_execution
+
+# Longer than a loaded two-core machine ever needs.
+PATIENCE = 30.0
+
+
+async def answer(value: Any = 42) -> Any:
+    return value
+
+
+async def whereabouts() -> int:
+    """The thread that runs the loop."""
+    await asyncio.sleep(0)
+    return threading.get_ident()
+
+
+def is_closed(coroutine: CoroutineType[Any, Any, Any]) -> bool:
+    return inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+
+
+def execution_of(code: str = "", context: Context = Context.ASYNC, name: str = "cell") -> Execution:
+    return Execution(Cell(code, name), Route(context, "a test says so", code))
+
+
+def run_in_threads(*functions: Callable[[], None]) -> None:
+    """All at once, to their ends; the first error is raised here."""
+    start = threading.Barrier(len(functions))
+    errors: list[BaseException] = []
+
+    def run(function: Callable[[], None]) -> None:
+        try:
+            start.wait(PATIENCE)
+            function()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert not any(thread.is_alive() for thread in threads), "a thread hangs"
+    if errors:
+        raise errors[0]
+
+
+class WatchedLock:
+    """The lock that it is given; `moved` is set when a thread has to wait for it."""
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
+        self.moved = threading.Event()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self.moved.set()
+            self._lock.acquire()
+
+    def __exit__(self, *details: object) -> None:
+        self._lock.release()
+
+
+class NoLock:
+    """What is left when the lock is taken away."""
+
+    def acquire(self, blocking: bool = True) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+class NoStop:
+    """Implements `executors.Interrupts`: nobody presses Stop."""
+
+    def sync_code(self, execution: Execution) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def async_code(self, *details: object) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def waiting(self, execution: Execution) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+class LoopUnderTest:
+    """A user loop at home, and the main thread that borrows it."""
+
+    def __init__(self, interrupts: Interrupts | None = None) -> None:
+        self.notices: list[str] = []
+        self.noticed = threading.Semaphore(0)
+        self.reported: list[tuple[Execution | None, BaseException]] = []
+        self.was_reported = threading.Semaphore(0)
+        self.user_loop = UserLoop(self._notice, self._describe, self._report)
+        self.loop: Any = self.user_loop.loop
+        self.context = contextvars.copy_context()
+        self.executor = UserLoopExecutor(self.user_loop, self.context, interrupts or NoStop())
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The home thread."""
+        return next(one for one in threading.enumerate() if one.ident == self.user_loop.home_ident)
+
+    def _notice(self, line: str) -> None:
+        self.notices.append(line)
+        self.noticed.release()
+
+    def _describe(self, frame: FrameType) -> str:
+        return f"in {frame.f_code.co_name}"
+
+    def _report(self, error: BaseException) -> None:
+        self.reported.append((current_execution.get(), error))
+        self.was_reported.release()
+
+    def visit(self, coroutine: Coroutine[Any, Any, Any], execution: Execution | None = None) -> Outcome:
+        """Run `coroutine` as an async cell: on this thread, on the user loop."""
+
+        async def body() -> Outcome:
+            try:
+                return Outcome(await coroutine)
+            except BaseException as error:
+                return Outcome(error=error)
+
+        return complete(self.executor.run(execution or execution_of(), body()))
+
+    def at_home(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run `coroutine` on the loop wherever that is, and wait."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE)
+
+    def wait_for_notice(self) -> str:
+        assert self.noticed.acquire(timeout=PATIENCE), "nothing was said"
+        return self.notices[-1]
+
+
+@contextlib.contextmanager
+def user_loop_running(interrupts: Interrupts | None = None) -> Iterator[LoopUnderTest]:
+    one = LoopUnderTest(interrupts)
+    one.user_loop.start()
+    try:
+        yield one
+    finally:
+        one.user_loop.close(PATIENCE)

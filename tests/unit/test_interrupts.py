@@ -1,0 +1,297 @@
+"""Stop: real SIGINTs on the main thread, and whom they hit."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from namespace_kernel import Context, Outcome
+from namespace_kernel.executors import MainThreadExecutor, complete
+from namespace_kernel.interrupts import InterruptController
+from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, run_in_threads
+
+
+def stop() -> None:
+    """As `interrupt_request`, and as Ctrl-C: a signal to the main thread, from whichever thread."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+class Desk:
+    """A main thread that runs cells, its user loop, and a controller that says what it does."""
+
+    def __init__(self) -> None:
+        self.later: list[Callable[[], None]] = []
+        self.controller = InterruptController(
+            lambda line: self.home._notice(line),
+            lambda frame: f"in {frame.f_code.co_name}",
+            lambda seconds, function: self.later.append(function),
+        )
+        self.home = LoopUnderTest(self.controller)
+        self.sync = MainThreadExecutor(self.home.context, self.controller)
+
+    def run_sync(self, function: Callable[[], Any]) -> Outcome:
+        async def body() -> Outcome:
+            try:
+                return Outcome(function())
+            except BaseException as error:
+                return Outcome(error=error)
+
+        return complete(self.sync.run(execution_of(context=Context.MAIN), body()))
+
+    def is_ours(self) -> bool:
+        return signal.getsignal(signal.SIGINT) == self.controller._on_sigint
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    before = signal.getsignal(signal.SIGINT)
+    one = Desk()
+    one.home.user_loop.start()
+    one.controller.install()
+    yield one
+    one.home.user_loop.close(PATIENCE)
+    signal.signal(signal.SIGINT, before)
+
+
+def stop_soon() -> None:
+    threading.Thread(target=lambda: [time.sleep(0.02), stop()]).start()
+
+
+def test_an_idle_kernel_drops_it(desk: Desk) -> None:
+    for _ in range(100):
+        signal.raise_signal(signal.SIGINT)
+        stop()
+    assert desk.run_sync(lambda: 42).unwrap() == 42
+    assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42
+
+
+def test_a_sync_cell_gets_keyboard_interrupt_and_the_next_one_runs(desk: Desk) -> None:
+    for _ in range(10):
+        outcome = desk.run_sync(lambda: signal.raise_signal(signal.SIGINT))
+        assert isinstance(outcome.error, KeyboardInterrupt)
+        assert desk.is_ours()
+        signal.raise_signal(signal.SIGINT)
+    assert desk.run_sync(lambda: 42).unwrap() == 42
+
+
+@pytest.mark.parametrize("block", [lambda: time.sleep(PATIENCE), threading.Event().wait, lambda: busy()])
+def test_it_ends_a_blocking_and_a_busy_line(desk: Desk, block: Callable[[], Any]) -> None:
+    stop_soon()
+    assert isinstance(desk.run_sync(block).error, KeyboardInterrupt)
+
+
+def busy() -> None:
+    while True:
+        pass
+
+
+def test_python_s_own_handler_is_there_during_a_sync_cell(desk: Desk) -> None:
+    """`asyncio.run` and others look for it."""
+    assert desk.run_sync(lambda: signal.getsignal(signal.SIGINT)).value is signal.default_int_handler
+
+    async def nested() -> None:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(PATIENCE)
+
+    assert isinstance(desk.run_sync(lambda: asyncio.run(nested())).error, KeyboardInterrupt)
+    assert desk.is_ours()
+
+
+def test_a_handler_that_a_sync_cell_leaves_behind_is_replaced(desk: Desk) -> None:
+    caught: list[int] = []
+
+    def own_handler() -> None:
+        signal.signal(signal.SIGINT, lambda *details: caught.append(1))
+        signal.raise_signal(signal.SIGINT)
+
+    assert desk.run_sync(own_handler).succeeded
+    assert caught == [1] and desk.is_ours()
+    for handler in (signal.SIG_IGN, signal.SIG_DFL):
+        desk.run_sync(lambda handler=handler: signal.signal(signal.SIGINT, handler))  # type: ignore[misc]
+        assert desk.is_ours()
+    assert isinstance(desk.run_sync(lambda: signal.raise_signal(signal.SIGINT)).error, KeyboardInterrupt)
+
+
+def test_a_handler_that_an_async_cell_leaves_behind_is_replaced(desk: Desk) -> None:
+    async def own_handler() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    desk.home.visit(own_handler()).unwrap()
+    assert desk.is_ours()
+
+
+def test_a_loop_that_a_cell_gives_a_handler_gives_it_back(desk: Desk) -> None:
+    """`loop.add_signal_handler` works only while the loop runs here; it must not stay."""
+    caught: list[int] = []
+
+    async def own_handler() -> None:
+        loop = asyncio.get_running_loop()
+        seen = asyncio.Event()
+        loop.add_signal_handler(signal.SIGINT, lambda: [caught.append(1), seen.set()])
+        signal.raise_signal(signal.SIGINT)
+        await seen.wait()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    desk.home.visit(own_handler()).unwrap()
+    assert caught == [1] and desk.is_ours()
+
+
+def test_an_async_cell_that_executes_gets_keyboard_interrupt_at_its_line(desk: Desk) -> None:
+    async def cell() -> None:
+        await asyncio.sleep(0)
+        time.sleep(PATIENCE)
+
+    stop_soon()
+    execution = execution_of()
+    outcome = desk.home.visit(cell(), execution)
+    assert isinstance(outcome.error, KeyboardInterrupt)
+    assert execution.interrupted
+    assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42
+
+
+def test_an_async_cell_that_waits_is_cancelled(desk: Desk) -> None:
+    execution = execution_of()
+
+    async def cell() -> None:
+        stop_soon()
+        await asyncio.Event().wait()
+
+    outcome = desk.home.visit(cell(), execution)
+    assert isinstance(outcome.error, asyncio.CancelledError)
+    assert execution.interrupted
+    assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42
+
+
+def test_a_callback_that_happens_to_execute_is_not_hit_in_the_cells_stead(desk: Desk) -> None:
+    survived: list[bool] = []
+
+    def callback() -> None:
+        signal.raise_signal(signal.SIGINT)
+        survived.append(True)
+
+    async def cell() -> None:
+        asyncio.get_running_loop().call_later(0.001, callback)
+        await asyncio.Event().wait()
+
+    assert isinstance(desk.home.visit(cell()).error, asyncio.CancelledError)
+    assert survived == [True] and desk.home.reported == []
+
+
+@pytest.mark.parametrize("executing", [True, False])
+def test_the_tasks_that_the_cell_started_end_with_it(desk: Desk, executing: bool) -> None:
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def child() -> None:
+        if executing:
+            signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+
+    async def cell() -> None:
+        tasks.append(asyncio.create_task(asyncio.Event().wait()))
+        tasks.append(asyncio.create_task(child()))
+        if not executing:
+            stop_soon()
+        await asyncio.gather(*tasks)
+
+    outcome = desk.home.visit(cell())
+    assert isinstance(outcome.error, asyncio.CancelledError | KeyboardInterrupt)
+    desk.home.at_home(asyncio.sleep(0))
+    assert all(task.done() for task in tasks)
+    assert tasks[0].cancelled()
+
+
+def test_tasks_of_earlier_cells_live_on(desk: Desk) -> None:
+    gate = asyncio.Event()
+
+    async def start() -> asyncio.Task[Any]:
+        return asyncio.create_task(gate.wait())
+
+    async def cell() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    async def finish() -> Any:
+        gate.set()
+        return await task
+
+    task = desk.home.visit(start()).unwrap()
+    assert isinstance(desk.home.visit(cell()).error, KeyboardInterrupt)
+    assert not task.done()
+    assert desk.home.visit(finish()).unwrap() is True
+
+
+def test_a_task_of_an_earlier_cell_that_executes_is_hit_only_by_the_second(desk: Desk) -> None:
+    survived: list[int] = []
+
+    async def foreign() -> None:
+        await begin.wait()
+        signal.raise_signal(signal.SIGINT)
+        survived.append(1)
+        signal.raise_signal(signal.SIGINT)
+        survived.append(2)
+
+    async def start() -> asyncio.Task[Any]:
+        return asyncio.create_task(foreign())
+
+    async def cell() -> None:
+        begin.set()
+        await asyncio.Event().wait()
+
+    begin = asyncio.Event()
+    task = desk.home.visit(start()).unwrap()
+    outcome = desk.home.visit(cell())
+    assert isinstance(outcome.error, asyncio.CancelledError)
+    assert survived == [1]
+    assert isinstance(task.exception(), KeyboardInterrupt)
+
+
+def test_who_is_in_the_way_is_told_after_a_while(desk: Desk) -> None:
+    async def foreign() -> None:
+        await begin.wait()
+        signal.raise_signal(signal.SIGINT)
+        (explain,) = desk.later
+        run_in_threads(explain)  # as the timer's thread does
+
+    async def start() -> asyncio.Task[Any]:
+        return asyncio.create_task(foreign())
+
+    async def cell() -> None:
+        begin.set()
+        await asyncio.Event().wait()
+
+    begin = asyncio.Event()
+    task = desk.home.visit(start()).unwrap()
+    assert isinstance(desk.home.visit(cell()).error, asyncio.CancelledError)
+    assert len(desk.home.notices) == 1
+    assert "busy in foreign" in desk.home.notices[0] and "Stop again" in desk.home.notices[0]
+    desk.home.at_home(asyncio.wait([task]))
+    desk.later[0]()  # what comes late says nothing
+    assert len(desk.home.notices) == 1
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_cell_that_swallows_the_first_stop_can_be_stopped_again(desk: Desk, waiting: bool) -> None:
+    swallowed: list[BaseException] = []
+
+    async def cell() -> None:
+        for _ in range(3):
+            try:
+                stop_soon()
+                if waiting:
+                    await asyncio.Event().wait()
+                else:
+                    time.sleep(PATIENCE)
+            except (KeyboardInterrupt, asyncio.CancelledError) as error:
+                swallowed.append(error)
+                if len(swallowed) == 2:
+                    raise
+
+    outcome = desk.home.visit(cell())
+    assert isinstance(outcome.error, KeyboardInterrupt | asyncio.CancelledError)
+    assert len(swallowed) == 2
+    assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42

@@ -1,0 +1,205 @@
+"""A Stop that comes while a cell begins, ends, or waits for the user loop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from typing import Any
+
+import pytest
+
+from namespace_kernel import interrupts
+from tests.unit.fakes import PATIENCE, execution_of
+from tests.unit.test_interrupts import Desk, desk, stop
+
+__all__ = ["desk"]
+
+
+class SignalModule:
+    """The `signal` module as the controller sees it, with a Stop just after a handler was set."""
+
+    def __init__(self, handler: Any) -> None:
+        self._handler = handler
+        self.stops = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(signal, name)
+
+    def signal(self, number: int, handler: Any) -> Any:
+        previous = signal.signal(number, handler)
+        if handler == self._handler and not self.stops:
+            self.stops += 1
+            signal.raise_signal(number)
+        return previous
+
+
+class Storm:
+    """Stops as fast as they can be sent; one that comes out where none may is in `strayed`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.sent = 0
+        self.strayed: list[KeyboardInterrupt] = []
+        self._desk = desk
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep_stopping)
+
+    def _keep_stopping(self) -> None:
+        while not self._over.wait(0.0005):
+            stop()
+            self.sent += 1
+
+    def __enter__(self) -> Storm:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        while self._thread.is_alive():
+            try:
+                self._desk.controller.install()
+                self._over.set()
+                self._thread.join()
+            except KeyboardInterrupt as stray:
+                self.strayed.append(stray)
+        if isinstance(error, KeyboardInterrupt):
+            self.strayed.append(error)
+        return isinstance(error, KeyboardInterrupt)
+
+
+def test_a_stop_as_a_sync_cell_begins_ends_it_and_leaves_our_handler(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = SignalModule(signal.default_int_handler)
+    monkeypatch.setattr(interrupts, "signal", module)
+    with pytest.raises(KeyboardInterrupt):
+        desk.run_sync(lambda: 42).unwrap()
+    assert module.stops == 1
+    assert desk.is_ours(), "an idle kernel would get the next Stop"
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_a_stop_as_a_sync_cell_ends_is_dropped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SignalModule(desk.controller._on_sigint)
+    monkeypatch.setattr(interrupts, "signal", module)
+    assert desk.run_sync(lambda: 42).unwrap() == 42
+    assert module.stops == 1 and desk.is_ours()
+
+
+def test_a_stop_after_the_cells_task_is_done_is_dropped(desk: Desk) -> None:
+    async def cell() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda task: signal.raise_signal(signal.SIGINT))
+        return 42
+
+    assert desk.home.visit(cell()).unwrap() == 42
+
+
+def test_a_stop_between_a_cell_s_begin_and_its_code_is_kept_for_it(desk: Desk) -> None:
+    begun: list[str] = []
+
+    async def cell() -> None:
+        begun.append("async")
+        await asyncio.Event().wait()
+
+    desk.controller.begin_cell()
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        desk.run_sync(lambda: begun.append("sync"))
+    desk.controller.end_cell()
+    desk.controller.begin_cell()
+    signal.raise_signal(signal.SIGINT)
+    execution, coroutine = execution_of(), cell()
+    with pytest.raises((KeyboardInterrupt, asyncio.CancelledError)):
+        desk.home.visit(coroutine, execution).unwrap()
+    coroutine.close()
+    assert execution.interrupted
+    assert "sync" not in begun and desk.is_ours()
+
+
+@pytest.mark.parametrize("begins_again", [False, True])
+def test_a_stop_that_came_for_one_cell_is_not_kept_for_the_next(desk: Desk, begins_again: bool) -> None:
+    desk.controller.begin_cell()
+    signal.raise_signal(signal.SIGINT)
+    desk.controller.end_cell()
+    if begins_again:
+        desk.controller.begin_cell()
+    assert desk.run_sync(lambda: 42).unwrap() == 42
+    assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42
+
+
+def test_a_stop_with_no_cell_in_the_foreground_goes_to_the_side_cells(desk: Desk) -> None:
+    stopped: list[bool] = []
+    desk.controller.stop_side_cells = lambda: stopped.append(True)
+    signal.raise_signal(signal.SIGINT)
+    assert stopped == [True]
+    desk.controller.begin_cell()
+    signal.raise_signal(signal.SIGINT)
+    desk.controller.end_cell()
+    assert stopped == [True]
+
+
+def test_a_stop_ends_the_wait_for_a_busy_loop(desk: Desk) -> None:
+    blocked, release = threading.Event(), threading.Event()
+
+    def block_the_loop() -> None:
+        blocked.set()
+        release.wait(PATIENCE)
+
+    def stop_when_it_is_said() -> None:
+        desk.home.wait_for_notice()
+        stop()
+
+    desk.home.loop.call_soon(block_the_loop)
+    assert blocked.wait(PATIENCE)
+    helper = threading.Thread(target=stop_when_it_is_said)
+    helper.start()
+    begun: list[bool] = []
+
+    async def cell() -> None:
+        begun.append(True)
+
+    coroutine = cell()
+    with pytest.raises(KeyboardInterrupt):
+        desk.home.visit(coroutine)
+    coroutine.close()
+    helper.join()
+    release.set()
+    assert begun == []
+    assert desk.home.at_home(asyncio.sleep(0, "at home")) == "at home"
+    assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42
+
+
+def test_a_forked_child_has_python_s_own_handler(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts.os, "getpid", lambda: -1)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_storm_of_stops_hits_nothing_but_cells(desk: Desk, kind: str) -> None:
+    """Those that come while the executor begins or ends a cell are raised by it; none comes later."""
+    ended = {"stopped": 0, "finished": 0}
+
+    async def steps() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+            sum(range(100))
+
+    def run_cell() -> None:
+        if kind == "sync":
+            desk.run_sync(lambda: sum(range(2_000))).unwrap()
+        else:
+            desk.home.visit(steps()).unwrap()
+
+    with Storm(desk) as storm:
+        while storm.sent < 300:
+            try:
+                run_cell()
+                ended["finished"] += 1
+            except (KeyboardInterrupt, asyncio.CancelledError):
+                ended["stopped"] += 1
+            assert desk.is_ours() and desk.controller.target is None
+    assert storm.strayed == []
+    assert ended["finished"] and ended["stopped"]
+    assert desk.home.notices == []

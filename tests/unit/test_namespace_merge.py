@@ -1,0 +1,225 @@
+"""Merging by identity, provenance, and the dict that lives as long as the manager."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from namespace_kernel import AsyncNamespaceManager, Context, ExecutionContextBridge, Outcome
+from namespace_kernel.errors import NamespaceKernelError, UnknownContextError
+from namespace_kernel.namespace.merge import changes_between
+from namespace_kernel.namespace.provenance import Provenance
+
+COPYING = [Context.THREAD, Context.ISOLATED]
+IN_PROCESS = [context for context in Context if context not in COPYING]
+
+
+class Hostile:
+    """Everything that a comparison could call raises."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("compared")
+
+    __ne__ = __eq__
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise AssertionError("asked for its truth")
+
+    def __repr__(self) -> str:
+        raise AssertionError("shown")
+
+
+def hard_values() -> list[Any]:
+    return [np.zeros(3), pd.DataFrame({"a": [1, 2]}), pd.Series([1]), Hostile(), float("nan"), [Hostile()]]
+
+
+@pytest.mark.parametrize("index", range(len(hard_values())))
+def test_what_cannot_be_compared_is_added_rebound_and_left_alone(
+    manager: AsyncNamespaceManager, index: int
+) -> None:
+    kept, old, new, added = (hard_values()[index] for _ in range(4))
+    manager.update_namespace({"kept": kept, "rebound": old, "gone": old}, "main")
+    base = manager.namespace
+    copy = manager.get_for_execution("thread")
+    copy["rebound"], copy["added"] = new, added
+    del copy["gone"]
+    changes = manager.merge_thread_results(copy, base)
+    assert (list(changes.added), list(changes.rebound), changes.deleted) == (["added"], ["rebound"], {"gone"})
+    live = manager.live
+    assert live["kept"] is kept and live["rebound"] is new and live["added"] is added
+    assert "gone" not in live
+
+
+def test_an_equal_object_is_a_rebinding(manager: AsyncNamespaceManager) -> None:
+    first, second = [1], [1]
+    manager.update_namespace({"x": first}, "main")
+    base, copy = manager.namespace, manager.get_for_execution("thread")
+    copy["x"] = second
+    assert "x" in manager.merge_thread_results(copy, base).rebound
+    assert manager.live["x"] is second
+
+
+def test_a_name_that_the_copy_left_alone_keeps_what_others_gave_it(manager: AsyncNamespaceManager) -> None:
+    manager.update_namespace({"x": 1, "y": 1}, "main")
+    base, copy = manager.namespace, manager.get_for_execution("thread")
+    manager.update_namespace({"x": 2, "z": 3}, "main")
+    copy["y"] = 4
+    manager.merge_thread_results(copy, base)
+    assert [manager.live[name] for name in "xyz"] == [2, 4, 3]
+
+
+def test_deleting_what_another_already_deleted_is_no_error(manager: AsyncNamespaceManager) -> None:
+    manager.update_namespace({"x": 1}, "main")
+    base, copy = manager.namespace, manager.get_for_execution("thread")
+    del copy["x"]
+    del manager.live["x"]
+    assert manager.merge_thread_results(copy, base).deleted == {"x"}
+
+
+def test_a_copy_cannot_take_an_engine_name_away(manager: AsyncNamespaceManager) -> None:
+    base, copy = manager.namespace, manager.get_for_execution("thread")
+    copy["_"], copy["x"] = "mine", 1
+    del copy["Out"]
+    changes = manager.merge_thread_results(copy, base)
+    assert manager.live["_"] == "" and manager.live["Out"] == {} and manager.live["x"] == 1
+    assert "_" in changes.rebound and "Out" in changes.deleted
+
+
+def test_engine_names_that_a_live_cell_overwrote_are_named(bridge: ExecutionContextBridge) -> None:
+    manager = bridge.namespace
+    view = manager.open(Context.MAIN)
+    exec("_ = 3\ndel Out\nx = 1", view.namespace)
+    changes = manager.close(view, "cell", Outcome())
+    assert changes.overwritten == {"_", "Out"}
+    view = manager.open(Context.MAIN)
+    exec("y = 2", view.namespace)
+    assert manager.close(view, "cell", Outcome()).overwritten == frozenset()
+
+
+def test_changes_are_found_though_their_number_is_the_same() -> None:
+    one = object()
+    changes = changes_between({"a": one, "b": 1}, {"a": one, "c": 1})
+    assert (dict(changes.added), changes.deleted) == ({"c": 1}, {"b"})
+    assert changes_between({"a": one, "b": 1}, {"b": 1, "a": one}).written == {}
+
+
+def test_the_dict_is_one_for_life(bridge: ExecutionContextBridge) -> None:
+    manager = bridge.namespace
+    live = manager.live
+    manager.update_namespace({"x": 1}, "main")
+    bridge.execute_in_thread("globals().clear()", "one")
+    bridge.execute_in_thread("y = 1", "two", isolate=True)
+    manager.remove_user_names()
+    assert manager.live is live is manager.module.__dict__ is manager.get_for_execution("main")
+
+
+def test_a_module_can_be_the_store() -> None:
+    module = types.ModuleType("__main__")
+    module.x = 1  # type: ignore[attr-defined]
+    manager = AsyncNamespaceManager(module)
+    assert manager.live is vars(module)
+    assert ExecutionContextBridge(manager).execute_in_thread("x + 1", "one") == 2
+
+
+def test_two_managers_share_nothing_and_the_program_s_main_is_not_touched() -> None:
+    first, second = AsyncNamespaceManager(), AsyncNamespaceManager()
+    first.update_namespace({"x": 1}, "main")
+    assert "x" not in second.namespace
+    assert vars(sys.modules["__main__"]) is not first.live
+
+
+@pytest.mark.parametrize("context", IN_PROCESS)
+def test_code_in_this_process_gets_the_live_dict(manager: AsyncNamespaceManager, context: Context) -> None:
+    assert manager.get_for_execution(context) is manager.get_for_execution(str(context)) is manager.live
+
+
+@pytest.mark.parametrize("context", COPYING)
+def test_code_that_runs_elsewhere_gets_a_copy(manager: AsyncNamespaceManager, context: Context) -> None:
+    copy = manager.get_for_execution(str(context))
+    assert copy is not manager.live
+    assert copy == manager.namespace
+    copy["x"] = 1
+    assert "x" not in manager.live
+
+
+@pytest.mark.parametrize("context", ["", "Async", "threads", "dask!", "ASYNC"])
+def test_an_unknown_context_is_refused_and_the_known_ones_are_named(
+    manager: AsyncNamespaceManager, context: str
+) -> None:
+    for call in (manager.get_for_execution, lambda name: manager.update_namespace({"x": 1}, name)):
+        with pytest.raises(UnknownContextError, match=r"'async'.*'thread'") as refusal:
+            call(context)
+        assert isinstance(refusal.value, NamespaceKernelError) and isinstance(refusal.value, ValueError)
+    assert "x" not in manager.namespace
+
+
+def test_a_snapshot_is_nobody_else_s(manager: AsyncNamespaceManager) -> None:
+    snapshot = manager.namespace
+    snapshot["x"] = 1
+    assert "x" not in manager.namespace
+
+
+def test_provenance_says_who_wrote_a_name_last(bridge: ExecutionContextBridge) -> None:
+    manager = bridge.namespace
+    bridge.execute_in_thread("x = y = 1", "first")
+    bridge.execute_in_thread("y = 2", "second", isolate=True)
+    manager.update_namespace({"z": 1}, "async")
+    written = {name: manager.provenance(name) for name in "xyz"}
+    assert [one and one.execution_id for one in written.values()] == ["first", "second", "update from async"]
+    assert [one and one.context for one in written.values()] == [
+        Context.CALLER,
+        Context.THREAD,
+        Context.ASYNC,
+    ]
+
+
+async def test_provenance_of_an_async_cell(bridge: ExecutionContextBridge) -> None:
+    await bridge.execute_in_async("import asyncio; await asyncio.sleep(0); x = 1", "an async cell")
+    assert bridge.namespace.provenance("x") == Provenance("an async cell", Context.ASYNC)
+
+
+def test_provenance_forgets_what_was_deleted_and_what_failed_on_a_copy(
+    bridge: ExecutionContextBridge,
+) -> None:
+    manager = bridge.namespace
+    bridge.execute_in_thread("x = y = 1", "first")
+    bridge.execute_in_thread("del x", "second")
+    with pytest.raises(ZeroDivisionError):
+        bridge.execute_in_thread("y = 2; z = 3; 1 / 0", "third", isolate=True)
+    assert manager.provenance("x") is None and manager.provenance("z") is None
+    assert manager.provenance("y") == Provenance("first", Context.CALLER)
+    assert manager.provenance("never") is None and manager.provenance("_") is None
+
+
+def test_nobody_wrote_an_engine_name_however_often_it_was_attacked(bridge: ExecutionContextBridge) -> None:
+    bridge.execute_in_thread("_ = 3; Out = 4", "attack")
+    assert bridge.namespace.provenance("_") is None
+    assert bridge.namespace.provenance("Out") is None
+
+
+def test_a_cell_is_not_taken_for_the_writer_of_what_others_wrote_meanwhile(
+    bridge: ExecutionContextBridge,
+) -> None:
+    manager = bridge.namespace
+    view = manager.open(Context.ASYNC)
+    bridge.execute_in_thread("x = 1", "the writer")
+    exec("y = 2", view.namespace)
+    manager.close(view, "the other", Outcome())
+    writers = [Provenance("the writer", Context.CALLER), Provenance("the other", Context.ASYNC)]
+    assert [manager.provenance(name) for name in "xy"] == writers
+
+
+def test_removing_the_users_names_leaves_the_engines_and_the_modules(bridge: ExecutionContextBridge) -> None:
+    manager = bridge.namespace
+    fresh = AsyncNamespaceManager().namespace.keys()
+    bridge.execute_in_thread("x = 1\nx", "one")
+    manager.remove_user_names()
+    assert manager.namespace.keys() == fresh
+    assert manager.provenance("x") is None
+    assert bridge.execute_in_thread("_", "two") == 1

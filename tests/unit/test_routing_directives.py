@@ -1,0 +1,119 @@
+"""`%%async`, `%%sync` and the cell tags of these names."""
+
+from __future__ import annotations
+
+import pytest
+
+from namespace_kernel import Cell, Context
+from namespace_kernel.errors import DirectiveError
+from namespace_kernel.routing import Router
+from namespace_kernel.routing.directives import take_directive
+
+CONTEXTS = {"async": Context.ASYNC, "sync": Context.MAIN}
+CODE = {"sync code": "x = 1", "awaiting code": "await f()", "code with a task": "asyncio.create_task(f())"}
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+@pytest.mark.parametrize("code", CODE.values(), ids=CODE)
+def test_a_directive_decides_whatever_the_code_needs(name: str, code: str) -> None:
+    route = Router().route(Cell(f"%%{name}\n{code}", "cell"))
+    assert (route.context, route.error) == (CONTEXTS[name], None)
+    assert "directive" in route.reason
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+@pytest.mark.parametrize("code", CODE.values(), ids=CODE)
+def test_so_does_a_tag(name: str, code: str) -> None:
+    route = Router().route(Cell(code, "cell", tags=frozenset({name, "parameters"})))
+    assert (route.context, route.source) == (CONTEXTS[name], code)
+
+
+@pytest.mark.parametrize("tag", ["async", "sync"])
+def test_a_directive_wins_over_a_tag(tag: str) -> None:
+    for name, context in CONTEXTS.items():
+        assert Router().route(Cell(f"%%{name}\nx", "cell", tags=frozenset({tag}))).context is context
+
+
+@pytest.mark.parametrize("before", ["", "\n", "\n\n  \n"])
+def test_lines_keep_their_numbers(before: str) -> None:
+    cell = f"{before}%%async\n\nx = 1\ny = 2"
+    source = Router().route(Cell(cell, "cell")).source
+    assert source.splitlines()[cell.splitlines().index("x = 1") :] == ["x = 1", "y = 2"]
+    compile(source, "cell", "exec")
+
+
+def test_a_cell_magic_below_a_directive_is_still_one() -> None:
+    context, code = take_directive("%%sync\n%%time\nx = 1")
+    assert context is Context.MAIN
+    assert code.lstrip("\n") == "%%time\nx = 1"
+
+
+@pytest.mark.parametrize("cell", ["%%async", "%%async\n", "%%sync  \n", "  %%sync\n"])
+def test_a_directive_alone_is_an_empty_cell(cell: str) -> None:
+    route = Router().route(Cell(cell, "cell"))
+    assert route.error is None
+    assert compile(route.source, "cell", "exec").co_names == ()
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_every_kind_of_line_end_ends_a_directive(line_end: str) -> None:
+    route = Router().route(Cell(f"%%async{line_end}x = 1{line_end}", "cell"))
+    assert (route.context, route.error) == (Context.ASYNC, None)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%%time\nx",
+        "x = 1\n%%async",
+        "# %%async\nx",
+        "'%%async'",
+        "%async\nx",
+        "%% async\nx",
+        "%%asyncio\nx",
+        "%%ASYNC\nx",
+        "",
+        " \n",
+    ],
+)
+def test_what_is_no_directive_is_left_as_it_is(cell: str) -> None:
+    assert take_directive(cell) == (None, cell)
+    assert take_directive(cell, ["parameters", "hide-input"]) == (None, cell)
+
+
+WRONG = {
+    "arguments": ("%%async now\nx", r"%%async.*takes no arguments.*now.*below"),
+    "code on the line": ("%%sync x = 1", r"%%sync.*x = 1"),
+    "the other one too": ("%%async\n%%sync\nx", r"%%async.*%%sync.*keep one"),
+    "twice": ("%%async\n%%async\nx", r"%%async.*keep one"),
+    "arguments of the second": ("%%async\n%%sync now\nx", r"%%sync"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_directive_is_an_error_that_says_what_to_do(wrong: str) -> None:
+    cell, message = WRONG[wrong]
+    with pytest.raises(DirectiveError, match=message):
+        take_directive(cell)
+    route = Router().route(Cell(cell, "cell"))
+    assert isinstance(route.error, SyntaxError)
+    assert (route.context, route.source) == (Context.MAIN, cell)
+
+
+def test_two_tags_that_contradict_each_other_are_an_error_that_names_them() -> None:
+    route = Router().route(Cell("x", "cell", tags=frozenset({"sync", "async"})))
+    assert isinstance(route.error, DirectiveError)
+    assert "'async' and 'sync'" in str(route.error)
+    assert Router().route(Cell("%%sync\nx", "cell", tags=frozenset({"sync", "async"}))).error is None
+
+
+def test_a_directive_is_taken_before_the_code_is_transformed() -> None:
+    seen: list[str] = []
+
+    def transform(code: str) -> str:
+        seen.append(code)
+        return "transformed = 1"
+
+    route = Router(transform).route(Cell("%%async\n!ls", "cell"))
+    assert route.source == "transformed = 1"
+    assert seen == ["# %%async\n!ls"]
