@@ -32,6 +32,7 @@ from .routing import Router
 from .settle import Hook, close_coroutines
 from .shell import NamespaceShell
 from .shell_engine import LetGoOfError, ShellEngine
+from .wakeup import SignalWakeup
 from .wire import tolerate_surrogates
 
 #: Seconds that the user's tasks get to finish when the kernel ends.
@@ -86,6 +87,9 @@ class NamespaceKernelApp(IPKernelApp):
             self._notice, self._describe, self.shell_channel_thread.call_later
         )
         self.interrupts.install()
+        wakeup = SignalWakeup(self.shell_channel_thread.call_later)
+        wakeup.install()
+        self.shell_channel_thread.watch(wakeup.fileno(), wakeup.signalled)
 
     def init_kernel(self) -> None:
         """Overridden to build the parts: the store before the shell, the rest after it."""

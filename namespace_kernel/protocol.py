@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 from ipykernel.thread import BaseThread
+from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class ProtocolThread(BaseThread):
 
     def __init__(self) -> None:
         super().__init__(name="Protocol", daemon=True)
+
+    def watch(self, descriptor: int, function: Callable[[], None]) -> None:
+        """Call `function` on this thread when `descriptor` is readable. Thread: any, before it starts."""
+        self.io_loop.add_handler(descriptor, lambda *_: function(), IOLoop.READ)
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call `function` on this thread after `seconds`. Thread: any, also in a signal handler."""

@@ -32,7 +32,7 @@ class ShellEngine:
     async def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Outcome:
         """See `Engine.run`."""
         shell = self._shell
-        if route.context is Context.MAIN and self.awaits_on_user_loop and awaits(route.source):
+        if route.error is None and route.context is Context.MAIN and self._awaits(route.source):
             # Only a directive or a tag can have sent it there.
             route = replace(route, error=AwaitInThreadError(cell.execution_id))
         shell.use_number(cell.number)
@@ -61,6 +61,9 @@ class ShellEngine:
         if result.error_in_exec is not None:
             result.error_in_exec = shell.as_interrupt(result.error_in_exec)
         return Outcome(result.result, result.error_before_exec or result.error_in_exec, result)
+
+    def _awaits(self, source: str) -> bool:
+        return self.awaits_on_user_loop and awaits(source)
 
     def _needs_other_runner(self, cell: Cell, route: Route) -> bool:
         """`%autoawait trio`: a cell that awaits runs in a loop of trio's own, started for it."""

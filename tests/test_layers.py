@@ -1,7 +1,7 @@
 """The layers of the package: who may import whom.
 
-The table is DESIGN's section on the layout, as data. Every import counts, also one inside a function
-or under `if TYPE_CHECKING`.
+A module may import from its own layer and from lower ones, unless the table says otherwise. Every
+import counts, also one inside a function or under `if TYPE_CHECKING`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LAYERS = [
     layer("errors cell tasks", "IPython ipykernel zmq traitlets", apart=True),
     layer("namespace coroutines routing", "IPython ipykernel zmq traitlets", apart=True),
     layer("executors output", "IPython ipykernel zmq traitlets routing", closed=True),
-    layer("bridge settle interrupts receipt engine", "IPython ipykernel zmq"),
+    layer("bridge settle interrupts wakeup receipt engine", "IPython ipykernel zmq"),
     layer(
         "shell shell_engine magics kernel protocol introspection stdin shutdown "
         "awaiting_magics cells commands comms compiler gui lanes per_cell results wire",

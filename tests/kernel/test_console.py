@@ -25,7 +25,7 @@ class Terminal:
         self.child = pexpect.spawn(
             sys.executable,
             ["-m", "jupyter", "console", "--kernel", kernel],
-            env={**env, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},  # type: ignore[arg-type]
+            env={**env, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
             cwd=str(directory),
             dimensions=(50, 120),
             encoding="utf-8",

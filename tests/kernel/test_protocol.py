@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from jupyter_kernel_test.msgspec_v5 import validate_message
 
+from tests.kernel.cells import Message
 from tests.kernel.client import Notebook
 
-REQUESTS = {
+REQUESTS: dict[str, Message] = {
     "kernel_info_request": {},
     "complete_request": {"code": "pri", "cursor_pos": 3},
     "inspect_request": {"code": "print", "cursor_pos": 5, "detail_level": 0},
@@ -161,7 +162,7 @@ def test_output_stands_before_the_idle_of_its_cell(notebook: Notebook) -> None:
         cell = notebook.run(f"import sys; print({n}); print('e', file=sys.stderr); display({n}); {n}")
         kinds = [message["msg_type"] for message in cell.messages]
         assert kinds[-1] == "status"
-        assert sorted(kinds[2:-1]) == ["display_data", "execute_result", "stream", "stream"]
+        assert set(kinds[2:-1]) == {"display_data", "execute_result", "stream"}
         assert (cell.stdout, cell.stderr, cell.result) == (f"{n}\n", "e\n", str(n))
 
 

@@ -1,0 +1,64 @@
+"""Make sure that a SIGINT wakes the main thread.
+
+Python's C handler only sets a flag; the main thread looks at it between two bytecodes, or when a blocking
+call returns early because the signal hit it. If the signal comes after the last look and before the
+call blocks, or if the system delivers it to another thread, the call goes on sleeping and Stop is lost.
+
+So the handler also writes into a socket (`signal.set_wakeup_fd`), and whoever reads it sends the main
+thread a few more signals, of a kind that does nothing: they end the blocking call early, Python looks
+at its flags, finds SIGINT, and if that has been dealt with already, resumes the call (PEP 475).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+#: When to send the harmless signal, in seconds after SIGINT.
+_DELAYS = (0.01, 0.05, 0.2)
+
+
+class SignalWakeup:
+    """Owns the wakeup descriptor. `later` calls a function, on another thread, after some seconds.
+
+    Guarantees: installed on the main thread of a system that has SIGURG, a SIGINT ends any call that a
+    signal can end. Elsewhere it does nothing.
+    """
+
+    def __init__(self, later: Callable[[float, Callable[[], None]], None]) -> None:
+        self._later = later
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._thread: int | None = None
+
+    def fileno(self) -> int:
+        """The descriptor to watch; call `signalled` when it is readable."""
+        return self._reader.fileno()
+
+    def install(self) -> None:
+        """Take the descriptor, also back from user code that took it. Thread: main."""
+        if hasattr(signal, "SIGURG") and threading.current_thread() is threading.main_thread():
+            self._thread = threading.get_ident()
+            signal.signal(signal.SIGURG, _do_nothing)
+            signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+
+    def signalled(self) -> None:
+        """Read what arrived, and wake the main thread if SIGINT did. Thread: the one that watches."""
+        numbers = b""
+        with contextlib.suppress(BlockingIOError):
+            numbers = self._reader.recv(4096)
+        if signal.SIGINT in numbers:
+            for delay in _DELAYS:
+                self._later(delay, self._wake)
+
+    def _wake(self) -> None:
+        if self._thread is not None:
+            signal.pthread_kill(self._thread, signal.SIGURG)
+
+
+def _do_nothing(signum: int, frame: object) -> None:
+    pass

@@ -1,0 +1,201 @@
+"""JupyterLab with this kernel, driven in Chromium as a person drives it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.lab import PATIENCE, LabNotebook, LabServer
+from tests.kernel.client import ROOT
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+ARTIFACTS = ROOT / "tests" / "artifacts"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+
+@pytest.fixture(scope="module")
+def server(
+    chromium: str,
+    installed_kernelspec: str,
+    kernel_env: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[LabServer]:
+    server = LabServer(tmp_path_factory.mktemp("lab"), kernel_env, installed_kernelspec)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: LabServer, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page; what it shows at the end is kept as the test's artefact."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(PATIENCE * 1000)
+    expect.set_options(timeout=PATIENCE * 1000)
+    page = context.new_page()
+    yield page
+    ARTIFACTS.mkdir(exist_ok=True)
+    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_"))
+    page.screenshot(path=ARTIFACTS / f"{name}.png")
+    context.close()
+
+
+def test_the_launcher_offers_the_kernel_with_its_logo(page: Page, server: LabServer) -> None:
+    page.goto(f"{server.url}lab?reset")
+    card = page.locator('.jp-LauncherCard[data-category="Notebook"]').filter(has_text="Python (namespace)")
+    expect(card).to_be_visible()
+    logo = card.locator("img")
+    expect(logo).to_be_visible()
+    assert "logo" in (logo.get_attribute("src") or "")
+    assert logo.evaluate("logo => logo.complete && logo.naturalWidth > 0")
+
+    card.click()
+    expect(page.locator(".jp-NotebookPanel:visible")).to_be_visible()
+    expect(page.locator(".jp-NotebookPanel:visible .jp-Toolbar-kernelName")).to_have_text(
+        "Python (namespace)"
+    )
+
+
+def test_run_all_shows_every_cell_s_output(page: Page, server: LabServer, installed_kernelspec: str) -> None:
+    server.write_notebook(
+        "run_all.ipynb",
+        installed_kernelspec,
+        "import asyncio\nasync def f(): return 42\nasyncio.run(f())",
+        "asyncio.get_event_loop().run_until_complete(f())",
+        "await f()",
+        "print('to stdout')\nimport pandas as pd; pd.DataFrame({'column': [1, 2]})",
+        "import matplotlib.pyplot as plt; plt.plot([1, 3, 2]);",
+        "async def g(): ...\ng();",
+    )
+    notebook = LabNotebook(page, server, "run_all.ipynb")
+    notebook.run_all()
+    for number in range(3):
+        expect(notebook.outputs(number)).to_contain_text("42")
+    expect(notebook.outputs(3).first).to_contain_text("to stdout")
+    expect(notebook.cell(3).locator("table")).to_contain_text("column")
+    expect(notebook.cell(4).locator(".jp-OutputArea-output img")).to_be_visible()
+    expect(notebook.cell(5)).to_contain_text("did you mean `await g()`?")
+    for number in range(6):
+        expect(notebook.prompt(number)).to_have_text(f"[{number + 1}]:")
+
+
+@pytest.mark.parametrize("sleep", ["time.sleep(600)", "await asyncio.sleep(600)"], ids=["plain", "awaiting"])
+def test_stop_ends_a_sleeping_cell_and_the_next_one_runs(
+    sleep: str, page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    code = f"import asyncio, time; print('ready'); {sleep}"
+    name = f"stop_{sleep.split()[0].partition('.')[0]}.ipynb"
+    server.write_notebook(name, installed_kernelspec, code, "6 * 7")
+    notebook = LabNotebook(page, server, name)
+    notebook.menu("Run", "Run Selected Cell")
+    expect(notebook.cell(0)).to_contain_text("ready")
+    expect(notebook.prompt(0)).to_have_text("[*]:")
+    notebook.stop()
+    expect(notebook.cell(0)).to_contain_text("KeyboardInterrupt")
+    expect(notebook.prompt(0)).to_have_text("[1]:")
+    notebook.menu("Run", "Run Selected Cell")
+    expect(notebook.outputs(1)).to_contain_text("42")
+
+
+def test_restart_gives_a_new_kernel_with_an_empty_namespace(
+    page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    server.write_notebook(
+        "restart.ipynb", installed_kernelspec, "import os; print('pid', os.getpid(), 'x' in globals()); x = 1"
+    )
+    notebook = LabNotebook(page, server, "restart.ipynb")
+    notebook.run_all()
+    first = notebook.outputs(0)
+    expect(first).to_contain_text("False")
+    before = first.inner_text()
+    notebook.restart()
+    notebook.expect_kernel_status("Idle")
+    notebook.run_all()
+    expect(notebook.outputs(0)).to_contain_text("False")
+    expect(notebook.outputs(0)).not_to_have_text(before)
+    expect(notebook.prompt(0)).to_have_text("[1]:")
+
+
+def test_restart_ends_a_sleeping_cell(page: Page, server: LabServer, installed_kernelspec: str) -> None:
+    server.write_notebook("restart_busy.ipynb", installed_kernelspec, "import time; time.sleep(600)", "6 * 7")
+    notebook = LabNotebook(page, server, "restart_busy.ipynb")
+    notebook.menu("Run", "Run Selected Cell")
+    expect(notebook.prompt(0)).to_have_text("[*]:")
+    notebook.restart()
+    notebook.expect_kernel_status("Idle")
+    notebook.menu("Run", "Run Selected Cell")
+    expect(notebook.outputs(1)).to_contain_text("42")
+
+
+def test_a_background_task_s_output_appears_under_its_cell_while_another_sleeps(
+    page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    server.write_notebook(
+        "task.ipynb",
+        installed_kernelspec,
+        "import asyncio, threading, time; go = threading.Event()",
+        "async def report():\n"
+        "    for n in range(3): print('from the task', n); await asyncio.sleep(.1)\n"
+        "    go.set()\n"
+        "task = asyncio.create_task(report())",
+        "print('waited', go.wait(60))",
+    )
+    notebook = LabNotebook(page, server, "task.ipynb")
+    notebook.run_all()
+    expect(notebook.cell(2)).to_contain_text("waited True")
+    expect(notebook.cell(1)).to_contain_text("from the task 2")
+    expect(notebook.cell(2)).not_to_contain_text("from the task")
+
+
+def test_a_slider_that_is_moved_while_a_cell_sleeps_reaches_it(
+    page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    server.write_notebook(
+        "slider.ipynb",
+        installed_kernelspec,
+        "import ipywidgets, time; s = ipywidgets.IntSlider(); s",
+        "while s.value < 2: time.sleep(.05)\nprint('moved to', s.value >= 2)",
+    )
+    notebook = LabNotebook(page, server, "slider.ipynb")
+    notebook.run_all()
+    slider = notebook.cell(0).get_by_role("slider")
+    expect(slider).to_be_visible()
+    expect(notebook.prompt(1)).to_have_text("[*]:")
+    slider.focus()
+    for _ in range(3):
+        slider.press("ArrowRight")
+    expect(notebook.cell(1)).to_contain_text("moved to True")
+
+
+def test_completion_works_while_a_cell_sleeps(
+    page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    server.write_notebook(
+        "completion.ipynb",
+        installed_kernelspec,
+        "import time; a_very_long_name = 1; time.sleep(600)",
+        "a_very_l",
+    )
+    notebook = LabNotebook(page, server, "completion.ipynb")
+    notebook.menu("Run", "Run Selected Cell")
+    expect(notebook.prompt(0)).to_have_text("[*]:")
+    editor = notebook.cell(1).locator(".cm-content")
+    editor.click()
+    page.keyboard.press("End")
+    page.keyboard.press("Tab")
+    expect(page.locator(".jp-Completer")).to_contain_text("a_very_long_name")
+    page.keyboard.press("Enter")
+    expect(editor).to_contain_text("a_very_long_name")
+    notebook.stop()
+    expect(notebook.cell(0)).to_contain_text("KeyboardInterrupt")
