@@ -76,9 +76,13 @@ class Outcome:
 
     def unwrap(self) -> Any:
         """Return the value or raise the error."""
-        if self.error is not None:
-            raise self.error
-        return self.value
+        error = self.error
+        if error is None:
+            return self.value
+        try:
+            raise error
+        finally:
+            del error, self  # the traceback refers to this frame; it must not refer to the error
 
 
 @dataclass(frozen=True, slots=True)

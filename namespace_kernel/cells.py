@@ -39,6 +39,8 @@ class CellHandlers:
     _stdout: Any
     _stderr: Any
     _publish_status: Any
+    publish_idle: Any
+    running: dict[str, Any] | None
     _publish_execute_input: Any
     init_metadata: Any
     finish_metadata: Any
@@ -57,6 +59,8 @@ class CellHandlers:
         else:
             lane.context.run(self.adopt, request)
         self._publish_status("busy", "shell", parent=message)
+        if lane.lane_id is None:
+            self.running = message
         metadata = self.init_metadata(message)
         try:
             content = self._execute(lane, message)
@@ -72,7 +76,7 @@ class CellHandlers:
             self.session.send(
                 request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
             )
-            self._publish_status("idle", "shell", parent=message)
+            self.publish_idle(message, ends_cell=lane.lane_id is None)
 
         asked = message["content"]
         if content["status"] == "error" and not asked.get("silent") and asked.get("stop_on_error", True):

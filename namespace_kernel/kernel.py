@@ -83,6 +83,9 @@ class NamespaceKernel(
         self.dispatcher = Dispatcher(
             self._parse, self._lane_of, self._submit, self._abort, self._refuse, self.log
         )
+        #: The request whose cell runs in the foreground.
+        self.running: dict[str, Any] | None = None
+        self._status_lock = threading.Lock()
         self.replies = ReplySocket(self.shell_channel_thread, self.shell_stream)
         self.control_replies = ReplySocket(self.control_thread, self.control_stream)
         self.ending = Ending(parts.foreground.put)
@@ -220,7 +223,21 @@ class NamespaceKernel(
         finally:
             if request.kind in COMM_MESSAGES:
                 self.flush_output()
+            self.publish_idle(message)
+
+    def publish_idle(self, message: dict[str, Any], ends_cell: bool = False) -> None:
+        """Publish idle for `message`; a cell that runs in the foreground is announced again.
+
+        Frontends show the state that came last, whatever its parent: a completion that is answered
+        while a cell runs must not make the kernel look idle. Thread: any; the lock keeps the cell's
+        own idle the last word.
+        """
+        with self._status_lock:
+            if ends_cell:
+                self.running = None
             self._publish_status("idle", "shell", parent=message)
+            if self.running is not None:
+                self._publish_status("busy", "shell", parent=self.running)
 
     def _send_error(self, request: Request, error: BaseException) -> None:
         content = {
@@ -235,7 +252,7 @@ class NamespaceKernel(
     def _abort(self, request: Request) -> None:
         self._publish_status("busy", "shell", parent=request.message)
         self._send_abort_reply(request.replies, request.message, request.idents)
-        self._publish_status("idle", "shell", parent=request.message)
+        self.publish_idle(request.message)
 
     def flush_output(self) -> None:
         """Send what was printed. Thread: any."""

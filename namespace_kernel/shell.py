@@ -7,6 +7,7 @@ import html
 import linecache
 import sys
 import warnings
+from traceback import walk_tb
 from types import FrameType
 from typing import Any
 
@@ -160,10 +161,19 @@ class NamespaceShell(ZMQInteractiveShell):
             return
         if isinstance(error, KeyboardInterrupt):
             without_own_frames(error)
+            if not self._is_in_cell(error):  # it came just before or after the user's code
+                self._get_exc_info((type(error), error, trace))
+                self._showtraceback(type(error), error, ["KeyboardInterrupt"])
+                return
         stopped = self.as_interrupt(error)
         if stopped is not error:
             exc_tuple = (KeyboardInterrupt, stopped, trace)
         super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+
+    def _is_in_cell(self, error: BaseException) -> bool:
+        """Whether the traceback of `error` goes through a line of a cell."""
+        frames = walk_tb(error.__traceback__)
+        return any(self.is_cell_file(frame.f_code.co_filename) for frame, _ in frames)
 
     def as_interrupt(self, error: BaseException | None) -> BaseException | None:
         """Return `error`, or a `KeyboardInterrupt` instead, if Stop cancelled the cell by it."""

@@ -170,7 +170,7 @@ class UserLoop:
         handle, error = details.get("handle"), details.get("exception")
         context = getattr(handle, "_context", None)
         if context is not None and error is not None:
-            context.run(self._report, error)
+            context.copy().run(self._report, error)  # since 3.12 we are called inside of it
         else:
             loop.default_exception_handler(details)
 

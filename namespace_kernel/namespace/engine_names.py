@@ -22,6 +22,9 @@ MODULE_NAMES = frozenset(
     ("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtin__", "__builtins__")
 )
 
+#: Of these, what no code of the module could run without.
+ALWAYS_RIGHT = frozenset(("__builtin__", "__builtins__"))
+
 _NUMBERED = re.compile(r"_i?[0-9]+", re.ASCII)
 
 #: Stands for "there is no value": `None` is a value.

@@ -25,7 +25,7 @@ from typing import Any
 from ..cell import COPYING, CellChanges, Context, Outcome
 from ..errors import UnknownContextError
 from ..tasks import coroutines_of_tasks, was_never_started
-from .engine_names import MODULE_NAMES, RESULT_NAMES, EngineSource, is_engine_name, set_right
+from .engine_names import ALWAYS_RIGHT, MODULE_NAMES, RESULT_NAMES, EngineSource, is_engine_name, set_right
 from .history import ResultHistory
 from .merge import changes_between
 from .provenance import Provenance, ProvenanceBook
@@ -186,8 +186,9 @@ class AsyncNamespaceManager:
     def restore_engine_names(self, touched: set[str] | None = None) -> set[str]:
         """Set every engine name right; return those that were wrong."""
         with self._lock:
-            for name in self._module_names.keys() - self._live.keys():
-                self._live[name] = self._module_names[name]
+            for name, value in self._module_names.items():
+                if name not in self._live or (name in ALWAYS_RIGHT and self._live[name] is not value):
+                    self._live[name] = value
             state = {"_exit_code": self._exit_code, "_exception": self._exception}
             return set_right(self._live, self._engine, state, touched or set())
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from namespace_kernel import AsyncNamespaceManager, ExecutionContextBridge
+from namespace_kernel import AsyncNamespaceManager, Cell, ExecutionContextBridge
 from tests.unit.fakes import run_in_threads
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
@@ -146,6 +146,12 @@ async def test_one_manager_may_have_two_bridges() -> None:
     first, second = ExecutionContextBridge(manager), ExecutionContextBridge(manager)
     first.execute_in_thread("x = 1", "one")
     assert await second.execute_in_async("x + 1", "two") == 2
+
+
+async def test_a_cell_is_routed_without_a_kernel_too(bridge: ExecutionContextBridge) -> None:
+    plain = await bridge.execute(Cell("40 + 2", "plain"))
+    awaiting = await bridge.execute(Cell("import asyncio; await asyncio.sleep(0, 42)", "awaiting"))
+    assert plain.unwrap() == awaiting.unwrap() == 42
 
 
 async def test_execution_within_an_execution(bridge: ExecutionContextBridge) -> None:

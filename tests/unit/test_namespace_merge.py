@@ -156,6 +156,7 @@ def test_an_unknown_context_is_refused_and_the_known_ones_are_named(
         with pytest.raises(UnknownContextError, match=r"'async'.*'thread'") as refusal:
             call(context)
         assert isinstance(refusal.value, NamespaceKernelError) and isinstance(refusal.value, ValueError)
+        assert "<" not in str(refusal.value), "names, not what Python calls them"
     assert "x" not in manager.namespace
 
 
