@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 VERSIONS ?= 3.11 3.12 3.13
 ARGS ?=
+# Most tests wait for kernel processes, so several run at a time; those of one file stay together.
+PARALLEL ?= -n 4 --dist loadfile
 
 BIN := $(VENV)/bin
 NOTEBOOKS := examples/tour.ipynb examples/async_and_sync.ipynb
@@ -33,7 +35,7 @@ lab: $(VENV)/.installed-lab ## open the examples in JupyterLab, this kernel sele
 		$$(if [ "$$(id -u)" = 0 ]; then echo --allow-root; fi) $(ARGS) $(firstword $(NOTEBOOKS))
 
 test: $(VENV)/.installed-test ## run the tests; ARGS goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-all: ## run the tests with each of VERSIONS, each in an environment of its own
 	@find_python() { \

@@ -35,9 +35,6 @@ from .shell_engine import LetGoOfError, ShellEngine
 from .wakeup import SignalWakeup
 from .wire import tolerate_surrogates
 
-#: Seconds that the user's tasks get to finish when the kernel ends.
-_TASKS_TIME = 0.5
-
 
 class UserLoopRunner:
     """IPython's `loop_runner`: for code that a cell runs by `get_ipython().run_cell`, `%run`, …"""
@@ -96,7 +93,7 @@ class NamespaceKernelApp(IPKernelApp):
         self.namespace = AsyncNamespaceManager()
         super().init_kernel()
         kernel, shell = self.kernel, self.kernel.shell
-        self.user_loop = UserLoop(shell.notice, shell.describe_frame, shell.show_task_error)
+        self.user_loop = UserLoop(shell.notice, shell.describe_frame, self._report_task)
         self.never_awaited = NeverAwaitedHook(shell.is_cell_file)
         self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
         side_cells = SideCells()
@@ -108,7 +105,7 @@ class NamespaceKernelApp(IPKernelApp):
             CollectUnreachable(self.never_awaited),
             ReportFailedTasks(self.user_loop),
             # The receipt tells what the hooks before it found.
-            ShowReceipt(shell.place_of, shell.show_lines),
+            ShowReceipt(shell.place_of, self._show_leaks),
             LetGoOfError(shell),
         )
 
@@ -166,10 +163,18 @@ class NamespaceKernelApp(IPKernelApp):
         """Let the control thread finish its reply and the user's tasks end; `atexit` does the rest."""
         ending = self.kernel.ending
         ending.served()
-        self.user_loop.close(_TASKS_TIME)
+        self.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
         self.asyncio_front.uninstall()
         self.never_awaited.uninstall()
+
+    def _report_task(self, error: BaseException) -> None:
+        if self.kernel.report_failed_tasks:
+            self.kernel.shell.show_task_error(error)
+
+    def _show_leaks(self, lines: list[str]) -> None:
+        if self.kernel.report_leaks:
+            self.kernel.shell.show_lines(lines)
 
     def _notice(self, line: str) -> None:
         self.kernel.shell.notice(line)

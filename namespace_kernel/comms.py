@@ -95,6 +95,7 @@ class CommHandlers:
     """Mixed into the kernel."""
 
     comm_homes: CommHomes
+    callback_output: Any
     comm_manager: Any
     user_loop: UserLoop
     lanes: Any
@@ -113,7 +114,7 @@ class CommHandlers:
         execution.finished = True
         current_execution.set(execution)
         _handled.set(request.message)
-        self.adopt(self.comm_homes.of(request))
+        self.adopt(self.comm_homes.of(request) if self.callback_output == "cell" else request)
         self.answer(request)
 
     def comm_msg(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:

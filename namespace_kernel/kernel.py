@@ -14,7 +14,7 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.subshell_manager import UnknownSubshellError
 from traitlets import Any as AnyTrait
-from traitlets import Type, default
+from traitlets import Bool, CaselessStrEnum, Float, Type, default
 
 from .bridge import ExecutionContextBridge
 from .cells import CellHandlers
@@ -30,9 +30,6 @@ from .protocol import COMM_MESSAGES, INTROSPECTION, RECORDS, Dispatcher, ReplySo
 from .shell import NamespaceShell
 from .shutdown import Ending
 from .stdin import InputHandlers
-
-#: Seconds from a `shutdown_request` to the process's end, at most. jupyter_client kills after 5.
-_SHUTDOWN_TIME = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,34 @@ class NamespaceKernel(
     #: The store; the app's, if there is one.
     namespace = AnyTrait()
 
+    report_leaks = Bool(
+        True,
+        help="Show a line under a cell whose coroutines were never awaited. They are closed in any case.",
+    ).tag(config=True)
+
+    report_failed_tasks = Bool(
+        True,
+        help="Show the exception of a task that nobody awaits, under the cell that started the task.",
+    ).tag(config=True)
+
+    callback_output = CaselessStrEnum(
+        ["cell", "message"],
+        "cell",
+        help="""Where the output of a widget's callback goes: under the cell that displayed the widget, or to
+        the comm message that caused it, as in ipykernel.""",
+    ).tag(config=True)
+
+    shutdown_time = Float(
+        4.0,
+        help="""Seconds from a shutdown request to the end of the process, at most; half of it is for
+        ending the running cell. jupyter_client kills a kernel after 5 seconds.""",
+    ).tag(config=True)
+
+    tasks_time = Float(
+        0.5,
+        help="Seconds that tasks get, once they are cancelled, to finish when the kernel ends.",
+    ).tag(config=True)
+
     # What the app gives; optional in ipykernel's declarations.
     shell_stream: Any
     control_stream: Any
@@ -80,6 +105,7 @@ class NamespaceKernel(
             parts.foreground, parts.build_bridge, self.serve_cell, self._stop_lane, self._abort
         )
         self.shell_channel_thread.manager = self.lanes
+        self.shell.configurables.append(self)
         self.dispatcher = Dispatcher(
             self._parse, self._lane_of, self._submit, self._abort, self._refuse, self.log
         )
@@ -149,8 +175,8 @@ class NamespaceKernel(
 
         Thread: control.
         """
-        self.ending.watch(_SHUTDOWN_TIME)
-        await self.ending.end_main_thread(_SHUTDOWN_TIME / 2)
+        self.ending.watch(self.shutdown_time)
+        await self.ending.end_main_thread(self.shutdown_time / 2)
         try:
             await super().shutdown_request(stream, ident, parent)
         finally:

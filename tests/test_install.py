@@ -95,7 +95,8 @@ def test_an_installed_spec_starts_the_interpreter_that_installed_it(
         "display_name": "Python (namespace)",
         "language": "python",
         "interrupt_mode": "signal",
-        "metadata": {"debugger": True},
+        "metadata": {"debugger": True, "supported_encryption": ["curve"]},
+        "kernel_protocol_version": "5.5",
     }
     printed = capsys.readouterr()
     assert str(where) in printed.out and f"JUPYTER_PATH={prefix}/share/jupyter" in printed.out

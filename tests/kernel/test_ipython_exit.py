@@ -1,0 +1,182 @@
+"""D11: `exit()` and `quit`, and the end of the process that a frontend asks for while cells run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.kernel.cells import Cell, Request
+from tests.kernel.client import Notebook
+
+# From the request to the end of the process. jupyter_client kills after five seconds of patience.
+BOUND = 20.0
+WAITING = {"plain": "", "awaiting": "import asyncio; await asyncio.sleep(0)\n"}
+each_kind = pytest.mark.parametrize("waiting", WAITING.values(), ids=WAITING)
+ASK_EXIT = {"source": "ask_exit", "keepkernel": False}
+
+PREPARE = """\
+import asyncio, atexit, contextlib, pathlib, signal, subprocess, sys, threading, time
+def note(word):
+    with pathlib.Path("notes.txt").open("a") as notes: notes.write(word + "\\n")
+atexit.register(note, "atexit ran")
+async def live():
+    try: await asyncio.sleep(3600)
+    finally: note("the task was cancelled")
+living = asyncio.create_task(live()); await asyncio.sleep(0)"""
+
+
+@pytest.fixture
+def prepared(fresh_notebook: Notebook) -> Notebook:
+    assert fresh_notebook.run(PREPARE).status == "ok"
+    return fresh_notebook
+
+
+def notes(notebook: Notebook) -> list[str]:
+    path: Path = notebook.log_path.parent / "notes.txt"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def wait_replied(notebook: Notebook, request: Request) -> None:
+    notebook.pump(lambda: bool(request.replies), f"the reply to {request.what!r}")
+
+
+# --- exit
+
+
+@each_kind
+@pytest.mark.parametrize("word", ["exit()", "exit", "quit()", "quit"])
+def test_exit_asks_the_frontend_and_ends_the_process_cleanly(
+    word: str, waiting: str, prepared: Notebook
+) -> None:
+    cell = prepared.submit(f"{waiting}print('before')\n{word}")
+    wait_replied(prepared, cell)
+    assert cell.status == "ok"
+    assert cell.reply["payload"] == [ASK_EXIT]
+    assert prepared.wait_exit(BOUND) == 0
+    assert sorted(notes(prepared)) == ["atexit ran", "the task was cancelled"]
+
+
+def test_what_exit_s_cell_prints_and_its_idle_still_come(prepared: Notebook) -> None:
+    cell = prepared.submit("print('before')\nexit()\nprint('after')").wait()
+    assert cell.stdout == "before\nafter\n", "exit() asks; it does not cut the cell off"
+    assert cell.states == ["busy", "idle"]
+    assert prepared.wait_exit(BOUND) == 0
+
+
+def test_a_cell_queued_behind_exit_is_not_run(prepared: Notebook) -> None:
+    cell = prepared.submit("time.sleep(.2)\nexit()")
+    prepared.submit("note('the queued cell ran')")
+    wait_replied(prepared, cell)
+    assert prepared.wait_exit(BOUND) == 0
+    assert "the queued cell ran" not in notes(prepared)
+
+
+def test_exit_can_keep_the_kernel(prepared: Notebook) -> None:
+    cell = prepared.run("exit(keep_kernel=True)")
+    assert cell.reply["payload"] == [{"source": "ask_exit", "keepkernel": True}]
+    assert prepared.run("6 * 7").result == "42"
+    assert prepared.alive
+
+
+@each_kind
+def test_system_exit_neither_ends_the_process_nor_asks_for_it(waiting: str, prepared: Notebook) -> None:
+    cell = prepared.run(f"{waiting}raise SystemExit(3)")
+    assert (cell.status, cell.reply["payload"]) == ("error", [])
+    assert cell.text.strip().splitlines()[0] == "exited with 3"
+    assert prepared.run("_exit_code").result == "3"
+    assert notes(prepared) == []
+
+
+# --- shutdown_request
+
+RUNNING = {
+    "idle": "",
+    "sleeping": "print('ready'); time.sleep(3600)",
+    "busy": "print('ready')\nwhile True: pass",
+    "awaiting": "print('ready'); await asyncio.sleep(3600)",
+    "blocking the loop": "await asyncio.sleep(0); print('ready'); time.sleep(3600)",
+    "asking": "print('ready'); input()",
+    "stubborn": "print('ready')\nwhile True:\n    with contextlib.suppress(BaseException): time.sleep(3600)",
+    "stubborn, awaiting": (
+        "print('ready')\nwhile True:\n    with contextlib.suppress(BaseException): await asyncio.sleep(3600)"
+    ),
+    "with a thread": "threading.Thread(target=time.sleep, args=(3600,)).start(); print('ready')",
+    "with a task that refuses": (
+        "async def refuse():\n"
+        "    while True:\n"
+        "        with contextlib.suppress(BaseException): await asyncio.sleep(3600)\n"
+        "refusing = asyncio.create_task(refuse()); await asyncio.sleep(0); print('ready')"
+    ),
+    "with a hook that hangs": "atexit.register(time.sleep, 3600); print('ready')",
+}
+# These leave no orderly way out; the bound is all that can be asked for.
+HOPELESS = {"stubborn", "stubborn, awaiting", "with a hook that hangs"}
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["shutdown", "restart"])
+@pytest.mark.parametrize("running", RUNNING)
+def test_a_shutdown_is_answered_and_the_process_gone_in_bounded_time(
+    running: str, restart: bool, prepared: Notebook
+) -> None:
+    if RUNNING[running]:
+        prepared.submit(RUNNING[running], allow_stdin=True).wait_for_text("ready")
+    asked = prepared.request("shutdown_request", {"restart": restart}, channel="control")
+    if running not in HOPELESS:
+        wait_replied(prepared, asked)
+        assert asked.reply == {"status": "ok", "restart": restart}
+    assert prepared.wait_exit(BOUND) == 0
+    assert "atexit ran" in notes(prepared) or running in HOPELESS
+
+
+@pytest.mark.parametrize("wait", ["time.sleep(3600)", "await asyncio.sleep(3600)"])
+def test_a_shutdown_lets_the_running_cell_tidy_up(wait: str, prepared: Notebook) -> None:
+    code = f"print('ready')\ntry: {wait}\nfinally: note('the cell tidied up')"
+    cell = prepared.submit(code).wait_for_text("ready")
+    queued = prepared.submit("note('the queued cell ran')")
+    prepared.request("shutdown_request", {"restart": False}, channel="control")
+    assert prepared.wait_exit(BOUND) == 0
+    found = notes(prepared)
+    assert found[0] == "the cell tidied up"
+    assert sorted(found[1:]) == ["atexit ran", "the task was cancelled"]
+    assert not queued.outputs
+    assert cell.states[0] == "busy"
+
+
+def test_a_shutdown_ends_the_processes_that_cells_started(prepared: Notebook) -> None:
+    cell = prepared.run("child = subprocess.Popen(['sleep', '3600']); child.pid")
+    child = psutil.Process(int(cell.result or ""))
+    prepared.request("shutdown_request", {"restart": False}, channel="control")
+    assert prepared.wait_exit(BOUND) == 0
+    gone, alive = psutil.wait_procs([child], timeout=BOUND)
+    for process in alive:
+        process.kill()
+    assert gone
+
+
+# --- restart as a frontend does it
+
+
+def restarted(notebook: Notebook) -> Notebook:
+    """The same connection, a new process, as `KernelManager.restart_kernel` makes it."""
+    old = notebook.pid
+    notebook.manager.restart_kernel(now=False)
+    assert notebook.pid != old
+    asked = notebook.request("kernel_info_request")
+    while "idle" not in asked.states:
+        if not notebook.take_in(1.0):  # an answer before IOPub was subscribed again: ask once more
+            asked = notebook.request("kernel_info_request")
+    return notebook
+
+
+@pytest.mark.parametrize("code", ["", "time.sleep(3600)", "await asyncio.sleep(3600)"])
+def test_after_a_restart_the_same_client_has_a_clean_kernel(code: str, prepared: Notebook) -> None:
+    if code:
+        prepared.submit(f"print('ready'); {code}").wait_for_text("ready")
+    restarted(prepared)
+    assert "atexit ran" in notes(prepared)
+    fresh: Cell = prepared.run("'note' in globals(), In[1:]")
+    assert (fresh.count, fresh.result) == (1, "(False, [\"'note' in globals(), In[1:]\"])")
+    assert prepared.run("import asyncio; await asyncio.sleep(0, 7)").result == "7"
+    assert prepared.run("print('seen')").stdout == "seen\n"
