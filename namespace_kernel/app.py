@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import os
+import signal
 import threading
 from typing import Any
 
@@ -153,6 +155,8 @@ class NamespaceKernelApp(IPKernelApp):
         self.asyncio_front.install()
         self.kernel.install_input()
         self.user_loop.start()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._become_plain_python)
         self.kernel.start()
         try:
             self.kernel.serve()
@@ -167,6 +171,13 @@ class NamespaceKernelApp(IPKernelApp):
         ending.replied.wait()
         self.asyncio_front.uninstall()
         self.never_awaited.uninstall()
+
+    def _become_plain_python(self) -> None:
+        """In a forked child neither the user loop nor the protocol thread exists: let go of both."""
+        self.asyncio_front.uninstall()
+        self.never_awaited.uninstall()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _report_task(self, error: BaseException) -> None:
         if self.kernel.report_failed_tasks:

@@ -138,3 +138,24 @@ def test_signal_handlers_can_be_installed(notebook: Notebook) -> None:
     code = "import signal; signal.signal(signal.SIGUSR1, lambda *_: None); 'installed'"
     assert notebook.run(code).result == "'installed'"
     assert notebook.run(KINDS["awaiting"] + code).result == "'installed'"
+
+
+def test_a_forked_child_has_asyncio_as_in_plain_python(notebook: Notebook) -> None:
+    notebook.run("""\
+import asyncio, multiprocessing, signal
+async def answer(): return 42
+def child(queue):
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    found = [asyncio.get_event_loop() is loop, loop.run_until_complete(answer()), asyncio.run(answer())]
+    queue.put([*found, signal.getsignal(signal.SIGINT) is signal.default_int_handler])
+""")
+    cell = notebook.run("""\
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+process = context.Process(target=child, args=[queue])
+process.start()
+answers = queue.get(timeout=30)
+process.join()
+answers""")
+    assert cell.result == "[True, 42, 42, True]", cell.text
