@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
-from traitlets import Type
+from traitlets import Type, default
 
 from .bridge import ExecutionContextBridge
 from .cell import Context
@@ -55,8 +55,8 @@ class UserLoopRunner:
 class NamespaceKernelApp(IPKernelApp):
     """ipykernel's application, with our kernel, protocol thread and signal handling.
 
-    Options of ipykernel's and IPython's classes are valid here; `namespace_kernel_config.py` is read
-    after `ipython_config.py`.
+    Options of ipykernel's and IPython's classes are valid here. Read are `ipython_config.py`, then
+    `ipython_kernel_config.py`, then `namespace_kernel_config.py`.
     """
 
     name = "namespace-kernel"
@@ -68,6 +68,10 @@ class NamespaceKernelApp(IPKernelApp):
     ).tag(config=True)
     classes = [NamespaceKernel, NamespaceShell, *IPKernelApp.classes[2:]]
     subcommands: dict[str, Any] = {}
+
+    @default("config_files")
+    def _default_config_files(self) -> list[str]:
+        return ["ipython_kernel_config.py", "namespace_kernel_config.py"]
 
     def init_control(self, context: Any) -> None:
         """Overridden: our protocol thread in place of ipykernel's shell channel thread."""

@@ -24,6 +24,25 @@ def test_an_option_is_read_from_the_config_file(tmp_path: Path, kernel_env: dict
         notebook.close()
 
 
+def test_what_was_configured_for_ipykernel_holds_and_our_own_file_comes_last(
+    tmp_path: Path, kernel_env: dict[str, str]
+) -> None:
+    profile = tmp_path / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(
+        "c.IPKernelApp.exec_lines = ['prepared = 42']\nc.InteractiveShell.ast_node_interactivity = 'all'\n"
+    )
+    (profile / "namespace_kernel_config.py").write_text(
+        "c.InteractiveShell.ast_node_interactivity = 'none'\n"
+    )
+    notebook = Notebook(tmp_path, {**kernel_env, "IPYTHONDIR": str(tmp_path / "ipython")})
+    try:
+        cell = notebook.run("print(prepared)\nprepared")
+        assert (cell.stdout, cell.result) == ("42\n", None)
+    finally:
+        notebook.close()
+
+
 def test_an_option_is_changed_while_the_kernel_runs(fresh_notebook: Notebook) -> None:
     assert SAID in fresh_notebook.run(FORGETFUL).text
     assert "never awaited" in fresh_notebook.run("%config NamespaceKernel").text
