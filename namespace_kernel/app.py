@@ -11,6 +11,7 @@ from typing import Any
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import Type, default
 
+from .breakpoints import install_breakpoint_hook
 from .bridge import ExecutionContextBridge
 from .cell import Context
 from .coroutines import NeverAwaitedHook, track_origins
@@ -98,6 +99,7 @@ class NamespaceKernelApp(IPKernelApp):
         """Overridden to build the parts: the store before the shell, the rest after it."""
         self.namespace = AsyncNamespaceManager()
         super().init_kernel()
+        install_breakpoint_hook()
         kernel, shell = self.kernel, self.kernel.shell
         self.user_loop = UserLoop(shell.notice, shell.describe_frame, self._report_task)
         self.never_awaited = NeverAwaitedHook(shell.is_cell_file)

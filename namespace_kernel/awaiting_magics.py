@@ -131,7 +131,6 @@ class AwaitingMagics:
 
     async def time(self, line: str, cell: str | None = None, local_ns: Names = None) -> Any:
         """`%time` and `%%time`."""
-        __tracebackhide__ = True
         options, code = self.options("time", line)
         if code and cell:
             raise UsageError("Can't use statement directly after '%%time'!")
@@ -154,7 +153,6 @@ class AwaitingMagics:
 
     async def timeit(self, line: str, cell: str | None = None, local_ns: Names = None) -> TimeitResult | None:
         """`%timeit` and `%%timeit`. The loop around the statement is awaited, not each statement."""
-        __tracebackhide__ = True
         options, code = self.options("timeit", line)
         setup, statement = ("pass", code) if cell is None else (code, cell)
         inner = self._timed_function(setup, statement, local_ns)
@@ -162,7 +160,6 @@ class AwaitingMagics:
         timer = time.time if "t" in options else default_timer
 
         async def run(number: int) -> float:
-            __tracebackhide__ = True
             seconds: float = await inner(range(number), timer)
             return seconds
 
@@ -181,7 +178,6 @@ class AwaitingMagics:
 
     async def prun(self, line: str, cell: str | None = None, local_ns: Names = None) -> pstats.Stats | None:
         """`%prun` and `%%prun`. What other tasks do meanwhile on the same thread is in the profile, too."""
-        __tracebackhide__ = True
         options, code = self.options("prun", line)
         run = self._compile(code if cell is None else f"{code}\n{cell}", "profiled", local_ns)
         profile = cProfile.Profile()
@@ -229,7 +225,6 @@ class AwaitingMagics:
         expression = self._code(ast.Expression(last.value), filename, "eval") if last else None
 
         async def run() -> Any:
-            __tracebackhide__ = True  # for IPython's formatter: no frame of the user's
             value = None
             for part in (statements, expression):
                 if part is not None:

@@ -76,7 +76,7 @@ class CellHandlers:
             self.session.send(
                 request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
             )
-            self.publish_idle(message, ends_cell=lane.lane_id is None)
+            self.publish_idle(message)
 
         asked = message["content"]
         if content["status"] == "error" and not asked.get("silent") and asked.get("stop_on_error", True):

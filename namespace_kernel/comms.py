@@ -17,7 +17,7 @@ from ipykernel.zmqshell import ZMQDisplayPublisher
 from traitlets import HasTraits
 
 from .cell import Cell, Context, Route
-from .executors import Execution, UserLoop
+from .executors import Execution, SideCells, ThreadStop, UserLoop
 from .executors.base import current_execution
 from .protocol import Request
 
@@ -100,6 +100,8 @@ class CommHandlers:
     user_loop: UserLoop
     lanes: Any
     shell: Any
+    interrupts: Any
+    side_cells: SideCells
     adopt: Callable[[Request], None]
     answer: Callable[[Request], None]
 
@@ -115,7 +117,15 @@ class CommHandlers:
         current_execution.set(execution)
         _handled.set(request.message)
         self.adopt(self.comm_homes.of(request) if self.callback_output == "cell" else request)
-        self.answer(request)
+        stop = ThreadStop()
+        self.side_cells.enter(execution, stop.stop)
+        self.interrupts.callback_runs = True
+        try:
+            self.answer(request)
+        finally:
+            self.interrupts.callback_runs = False
+            stop.close()
+            self.side_cells.leave(execution)
 
     def comm_msg(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:
         """Handle one message for a comm; an error in its callback is shown, not logged."""
@@ -123,5 +133,5 @@ class CommHandlers:
         if comm is not None:
             try:
                 comm.handle_msg(message)
-            except Exception:
+            except (Exception, KeyboardInterrupt):  # the latter is Stop, for a callback that does not end
                 self.shell.showtraceback()

@@ -75,6 +75,8 @@ class InterruptController:
         self._pid = os.getpid()
         # A kernel may be started in another thread (it then has no Stop): Python allows handlers only here.
         self._on_main_thread = threading.current_thread() is threading.main_thread()
+        #: Whether a comm's callback executes, on whichever thread runs the user loop.
+        self.callback_runs = False
         #: Stops the cells beside the foreground, where none runs in it. Called in the signal handler.
         self.stop_side_cells: Callable[[], object] = lambda: None
         self.target: _Target | None = None
@@ -146,15 +148,6 @@ class InterruptController:
             self.stop_side_cells()
 
 
-def without_own_frames(error: BaseException) -> None:
-    """Cut the frames of the signal handler off the traceback of a `KeyboardInterrupt` that it raised."""
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_next is not None and trace.tb_next.tb_frame.f_code.co_filename == __file__:
-            trace.tb_next = None
-        trace = trace.tb_next
-
-
 class _Waiting:
     def __init__(self, controller: InterruptController, execution: Execution) -> None:
         self._controller = controller
@@ -211,6 +204,8 @@ class _AsyncCode:
             return
         self._execution.interrupted = True
         self._loop.call_soon_threadsafe(self._cancel)
+        if self._controller.callback_runs:
+            raise KeyboardInterrupt  # in the callback, which holds up the cell
         current = asyncio.current_task(self._loop)
         if current is not None and not _is_inside(frame, current.get_coro()):
             return  # asyncio is just taking a step of it, and must not be torn apart

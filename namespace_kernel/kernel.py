@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.subshell_manager import UnknownSubshellError
 from traitlets import Any as AnyTrait
@@ -100,7 +101,7 @@ class NamespaceKernel(
         """Receive the parts that the app built. Thread: main, before `start`."""
         self.user_loop = parts.user_loop
         self.interrupts = parts.interrupts
-        self._side_cells = parts.side_cells
+        self.side_cells = parts.side_cells
         self.lanes = Lanes(
             parts.foreground, parts.build_bridge, self.serve_cell, self._stop_lane, self._abort
         )
@@ -154,11 +155,11 @@ class NamespaceKernel(
 
     def _stop_side_cells(self, wanted: Callable[[Execution], bool] = lambda execution: True) -> None:
         """Stop cells of subshells, and say later which of them cannot be stopped. Thread: any."""
-        stopped = self._side_cells.stop(wanted)
+        stopped = self.side_cells.stop(wanted)
 
         def explain() -> None:
             for execution in stopped:
-                if self._side_cells.runs(execution):
+                if self.side_cells.runs(execution):
                     self.shell.notice(
                         f"{execution.cell.execution_id} runs beside the others in a call that nothing can "
                         "interrupt; it ends as soon as that returns"
@@ -181,6 +182,10 @@ class NamespaceKernel(
             await super().shutdown_request(stream, ident, parent)
         finally:
             self.ending.replied.set()
+
+    def _process_children(self) -> list[Any]:
+        """Overridden: a child that has ended, and that nobody has waited for, needs no ending."""
+        return [child for child in super()._process_children() if not _has_ended(child)]
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Overridden: the queue that main serves is ended by `shutdown_request`."""
@@ -249,20 +254,20 @@ class NamespaceKernel(
         finally:
             if request.kind in COMM_MESSAGES:
                 self.flush_output()
-            self.publish_idle(message)
+            self.publish_idle(message, of_cell=False)
 
-    def publish_idle(self, message: dict[str, Any], ends_cell: bool = False) -> None:
-        """Publish idle for `message`; a cell that runs in the foreground is announced again.
+    def publish_idle(self, message: dict[str, Any], *, of_cell: bool = True) -> None:
+        """Publish idle for `message`; if it is no cell's, one that runs in the foreground is announced again.
 
         Frontends show the state that came last, whatever its parent: a completion that is answered
         while a cell runs must not make the kernel look idle. Thread: any; the lock keeps the cell's
         own idle the last word.
         """
         with self._status_lock:
-            if ends_cell:
+            if self.running is message:
                 self.running = None
             self._publish_status("idle", "shell", parent=message)
-            if self.running is not None:
+            if self.running is not None and not of_cell:
                 self._publish_status("busy", "shell", parent=self.running)
 
     def _send_error(self, request: Request, error: BaseException) -> None:
@@ -285,3 +290,10 @@ class NamespaceKernel(
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

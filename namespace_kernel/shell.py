@@ -22,11 +22,11 @@ from .comms import NamespaceDisplayPublisher
 from .coroutines import Leak, find_open
 from .engine import exit_code_of, words_of
 from .executors.base import current_execution
-from .interrupts import without_own_frames
 from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
 from .per_cell import PerCell
 from .results import NamespaceDisplayHook, ShellNames
+from .tracebacks import without_own_frames
 
 #: Cells that look at the last error keep it, though they succeed.
 _POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
@@ -155,19 +155,22 @@ class NamespaceShell(ZMQInteractiveShell):
         running_compiled_code: bool = False,
     ) -> None:
         """Overridden: a cell that was stopped shows `KeyboardInterrupt`, `sys.exit(n)` one line."""
-        _, error, trace = sys.exc_info() if exc_tuple is None else exc_tuple
+        kind, error, trace = sys.exc_info() if exc_tuple is None else exc_tuple
         if isinstance(error, SystemExit):
             self._show_exit(error)
             return
-        if isinstance(error, KeyboardInterrupt):
-            without_own_frames(error)
-            if not self._is_in_cell(error):  # it came just before or after the user's code
-                self._get_exc_info((type(error), error, trace))
-                self._showtraceback(type(error), error, ["KeyboardInterrupt"])
-                return
-        stopped = self.as_interrupt(error)
-        if stopped is not error:
-            exc_tuple = (KeyboardInterrupt, stopped, trace)
+        if error is not None:
+            trace = without_own_frames(trace, also_last=isinstance(error, KeyboardInterrupt))
+            stopped = self.as_interrupt(error.with_traceback(trace))
+            kind, error = type(stopped), stopped
+            exc_tuple = (kind, error, trace)
+        if isinstance(error, KeyboardInterrupt) and not self._is_in_cell(error):
+            # It came just before or after the user's code: no line to show.
+            self._get_exc_info(exc_tuple)
+            self._showtraceback(kind, error, ["KeyboardInterrupt"])
+            return
+        if type(error) is RuntimeError and str(error) == "no running event loop":
+            error.add_note("This cell runs where no event loop is running. Put %%async on its first line.")
         super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
 
     def _is_in_cell(self, error: BaseException) -> bool:
@@ -175,7 +178,7 @@ class NamespaceShell(ZMQInteractiveShell):
         frames = walk_tb(error.__traceback__)
         return any(self.is_cell_file(frame.f_code.co_filename) for frame, _ in frames)
 
-    def as_interrupt(self, error: BaseException | None) -> BaseException | None:
+    def as_interrupt(self, error: BaseException) -> BaseException:
         """Return `error`, or a `KeyboardInterrupt` instead, if Stop cancelled the cell by it."""
         execution = current_execution.get()
         if isinstance(error, asyncio.CancelledError) and execution is not None and execution.interrupted:
@@ -261,3 +264,8 @@ class NamespaceShell(ZMQInteractiveShell):
         """Overridden: the main thread serves a queue, not a tornado loop."""
         if change["new"]:
             self.kernel.request_exit()
+
+
+# Libraries (rich, tqdm, plotly, …) tell a notebook by the class's name and module.
+NamespaceShell.__name__ = NamespaceShell.__qualname__ = ZMQInteractiveShell.__name__
+NamespaceShell.__module__ = ZMQInteractiveShell.__module__

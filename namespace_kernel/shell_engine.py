@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from IPython.core.async_helpers import _asyncio_runner
+
 from .cell import Cell, Context, Outcome, Route
 from .errors import AwaitInThreadError
 from .routing.analysis import awaits
@@ -26,7 +28,12 @@ class ShellEngine:
 
     @property
     def awaits_on_user_loop(self) -> bool:
-        """Whether top-level await is for the user loop: not switched off, and not given to trio."""
+        """Whether top-level await is for the user loop: not switched off, and not given to trio.
+
+        `%autoawait asyncio` sets IPython's own runner, with a loop of its own; here it means the user loop.
+        """
+        if self._shell.loop_runner is _asyncio_runner:
+            self._shell.loop_runner = self._runner
         return bool(self._shell.autoawait and self._shell.loop_runner is self._runner)
 
     async def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Outcome:

@@ -4,7 +4,7 @@ from .async_loop import UserLoopExecutor
 from .base import Execution, Executor, Interrupts, complete
 from .main_thread import AwaitingExecutor, CallingThreadExecutor, MainThreadExecutor
 from .user_loop import UserLoop
-from .workers import SideCells, WorkerExecutor, WorkerLoopExecutor
+from .workers import SideCells, ThreadStop, WorkerExecutor, WorkerLoopExecutor
 
 __all__ = [
     "AwaitingExecutor",
@@ -14,6 +14,7 @@ __all__ = [
     "Interrupts",
     "MainThreadExecutor",
     "SideCells",
+    "ThreadStop",
     "UserLoop",
     "UserLoopExecutor",
     "WorkerExecutor",

@@ -30,6 +30,10 @@ class _Local:
         self._policy.set_event_loop(loop)
 
 
+_NATIVE = asyncio.DefaultEventLoopPolicy()
+_set_event_loop_policy = asyncio.set_event_loop_policy
+
+
 class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
     """Delegates to the user's policy; where that has no usable loop, answers the user loop.
 
@@ -66,8 +70,11 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         return self.delegate.new_event_loop()
 
     def get_child_watcher(self) -> Any:
-        """The delegate's."""
-        return self.delegate.get_child_watcher()
+        """The delegate's; the platform's own if it has none (uvloop's), for the user loop is native."""
+        try:
+            return self.delegate.get_child_watcher()
+        except NotImplementedError:
+            return _NATIVE.get_child_watcher()
 
     def set_child_watcher(self, watcher: Any) -> None:
         """Set the delegate's."""
@@ -86,8 +93,11 @@ class AsyncioFront:
         self._originals: list[tuple[Any, str, Any]] = []
 
     def install(self) -> None:
-        """Put the policy and the two functions in place."""
-        self.refresh()
+        """Put the policy and the three functions in place."""
+        asyncio.set_event_loop_policy(self._wrapped(asyncio.get_event_loop_policy()))
+        for module in (asyncio, asyncio.events):
+            self._originals.append((module, "set_event_loop_policy", module.set_event_loop_policy))
+            module.set_event_loop_policy = self._set_policy  # type: ignore[attr-defined]
         for name in ("create_task", "all_tasks"):
             original = getattr(asyncio, name)
             front = self._with_user_loop(original)
@@ -95,11 +105,14 @@ class AsyncioFront:
                 self._originals.append((module, name, getattr(module, name)))
                 setattr(module, name, front)
 
-    def refresh(self) -> None:
-        """Wrap the current policy again if user code replaced it (`uvloop.install()`)."""
-        policy = asyncio.get_event_loop_policy()
-        if not isinstance(policy, UserLoopPolicy):
-            asyncio.set_event_loop_policy(UserLoopPolicy(policy, self._loop, self._serves))
+    def _wrapped(self, policy: asyncio.AbstractEventLoopPolicy | None) -> UserLoopPolicy:
+        if isinstance(policy, UserLoopPolicy):
+            return policy
+        return UserLoopPolicy(policy or asyncio.DefaultEventLoopPolicy(), self._loop, self._serves)
+
+    def _set_policy(self, policy: asyncio.AbstractEventLoopPolicy | None) -> None:
+        """As `asyncio.set_event_loop_policy`; a user's policy (`uvloop.install()`) is wrapped at once."""
+        _set_event_loop_policy(self._wrapped(policy))
 
     def uninstall(self) -> None:
         """Restore what was there before."""

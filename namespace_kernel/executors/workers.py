@@ -50,7 +50,7 @@ class SideCells:
         return execution in self._stops
 
 
-class _ThreadStop:
+class ThreadStop:
     """Raises `KeyboardInterrupt` into one thread, while its cell runs and not later.
 
     Limitation: it is raised between two bytecodes; a call that blocks in C ends by itself first.
@@ -62,11 +62,13 @@ class _ThreadStop:
         self._open = True
 
     def stop(self) -> None:
+        """Raise it. Thread: any."""
         with self._lock:
             if self._open:
                 self._raise_in_thread(ctypes.py_object(KeyboardInterrupt))
 
     def close(self) -> None:
+        """From now on raise nothing. Thread: the one to be stopped."""
         while True:
             try:
                 with self._lock:
@@ -96,7 +98,7 @@ class WorkerExecutor:
         """See `Executor.run`."""
         track_origins()
         self._context.run(current_execution.set, execution)
-        interrupt = _ThreadStop()
+        interrupt = ThreadStop()
         self._side_cells.enter(execution, interrupt.stop)
         try:
             return self._context.run(run_to_end, execution, body)

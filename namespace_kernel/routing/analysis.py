@@ -7,19 +7,30 @@ can be skipped). Using the loop without awaiting is decided on the syntax tree's
 from __future__ import annotations
 
 import ast
-import asyncio
 import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
-#: What needs a running loop though nobody awaits, and works in ipykernel's cells.
+#: What needs a running loop though nobody awaits, and works in ipykernel's cells: by package and name.
 _NEEDS_LOOP = frozenset(
-    ("create_task", "ensure_future", "get_running_loop", "current_task", "all_tasks", "gather", "shield")
-)
+    ("asyncio", name)
+    for name in (
+        "create_task",
+        "ensure_future",
+        "get_running_loop",
+        "current_task",
+        "all_tasks",
+        "gather",
+        "shield",
+    )
+) | {("aiohttp", name) for name in ("ClientSession", "TCPConnector", "UnixConnector")}
 #: What starts a loop of its own, and refuses to where one is running.
-_RUNS_LOOP = frozenset(("run", "Runner"))
+_RUNS_LOOP = frozenset((("asyncio", "run"), ("asyncio", "Runner")))
+_PACKAGES = frozenset(package for package, _ in _NEEDS_LOOP)
+_WORDS = frozenset(name for _, name in _NEEDS_LOOP)
 _RUNS_LOOP_METHODS = frozenset(("run_until_complete", "run_forever"))
 
 #: What compiling arbitrary text may raise; the engine shows it, routing does not care.
@@ -30,6 +41,7 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 Lookup = Callable[[str], Any]
+Origin = tuple[str, str]
 
 
 def awaits(source: str) -> bool:
@@ -55,11 +67,11 @@ def uses_running_loop(source: str, lookup: Lookup) -> bool:
     """
     # Cheaper than parsing, and enough for nearly every cell: is any of them mentioned, under any name?
     words = set(_IDENTIFIER.findall(source))
-    if not words & _NEEDS_LOOP and not any(_name_of(lookup(word)) in _NEEDS_LOOP for word in words):
+    if not words & _WORDS and not any(_origin(lookup(word)) in _NEEDS_LOOP for word in words):
         return False
     nodes = list(top_level(_parse(source)))
     imports = _imports(nodes)
-    calls = {_asyncio_name(node.func, imports, lookup) for node in nodes if isinstance(node, ast.Call)}
+    calls = {_called(node.func, imports, lookup) for node in nodes if isinstance(node, ast.Call)}
     runs = any(isinstance(node, ast.Attribute) and node.attr in _RUNS_LOOP_METHODS for node in nodes)
     return bool(calls & _NEEDS_LOOP) and not calls & _RUNS_LOOP and not runs
 
@@ -88,42 +100,46 @@ def top_level(tree: ast.AST) -> Iterator[ast.AST]:
                     waiting.append(child)
 
 
-def _imports(nodes: list[ast.AST]) -> dict[str, str]:
-    """What the cell itself imports from asyncio: local name → "" for the module, or the name in it."""
-    names = {}
+def _imports(nodes: list[ast.AST]) -> dict[str, Origin]:
+    """What the cell itself imports from the packages in question: local name → where it comes from.
+
+    The name is "" for a module.
+    """
+    names: dict[str, Origin] = {}
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name == "asyncio" or (alias.name.startswith("asyncio.") and not alias.asname):
-                    names[alias.asname or "asyncio"] = ""
-        elif isinstance(node, ast.ImportFrom) and node.module == "asyncio":
+                package, _, inner = alias.name.partition(".")
+                if package in _PACKAGES and not (inner and alias.asname):
+                    names[alias.asname or package] = (package, "")
+        elif isinstance(node, ast.ImportFrom) and node.module in _PACKAGES:
             for alias in node.names:
-                star = alias.name == "*"
-                names.update(
-                    {n: n for n in _NEEDS_LOOP | _RUNS_LOOP}
-                    if star
-                    else {alias.asname or alias.name: alias.name}
-                )
+                if alias.name == "*":
+                    every = _NEEDS_LOOP | _RUNS_LOOP
+                    names.update({origin[1]: origin for origin in every if origin[0] == node.module})
+                else:
+                    names[alias.asname or alias.name] = (node.module, alias.name)
     return names
 
 
-def _asyncio_name(func: ast.expr, imports: dict[str, str], lookup: Lookup) -> str | None:
-    """The name in asyncio that `func` stands for, or `None` if it is something else."""
+def _called(func: ast.expr, imports: dict[str, Origin], lookup: Lookup) -> Origin | None:
+    """Where the function or class that is called comes from, `None` if from elsewhere."""
     if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
         base = func.value.id
-        is_module = imports[base] == "" if base in imports else lookup(base) is asyncio
-        return func.attr if is_module else None
+        package = imports[base] if base in imports else _module(lookup(base))
+        return (package[0], func.attr) if package is not None and package[1] == "" else None
     if isinstance(func, ast.Name):
-        if func.id in imports:
-            return imports[func.id] or None
-        return _name_of(lookup(func.id))
+        return imports[func.id] if func.id in imports else _origin(lookup(func.id))
     return None
 
 
-def _name_of(value: Any) -> str | None:
-    """The name of a function or class of asyncio, `None` for anything else, however strange."""
+def _module(value: Any) -> Origin | None:
+    return (value.__name__, "") if isinstance(value, ModuleType) and value.__name__ in _PACKAGES else None
+
+
+def _origin(value: Any) -> Origin | None:
+    """The package and name of a function or class, `None` if it has none, however strange it is."""
     try:
-        module, name = value.__module__, value.__name__
-        return str(name) if str(module).partition(".")[0] in ("asyncio", "_asyncio") else None
+        return str(value.__module__).partition(".")[0].removeprefix("_"), str(value.__name__)
     except Exception:
         return None

@@ -109,8 +109,6 @@ class OwnPolicy(asyncio.DefaultEventLoopPolicy):
 
 def test_a_policy_that_the_user_sets_makes_the_loops(home: LoopUnderTest, front: AsyncioFront) -> None:
     asyncio.set_event_loop_policy(OwnPolicy())
-    front.refresh()
-    front.refresh()
     assert asyncio.get_event_loop() is home.loop
     asyncio.run(whereabouts())
     assert OwnPolicy.made == 1
