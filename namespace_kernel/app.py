@@ -35,6 +35,7 @@ from .routing import Router
 from .settle import Hook, close_coroutines
 from .shell import NamespaceShell
 from .shell_engine import LetGoOfError, ShellEngine
+from .signal_front import SignalFront
 from .wakeup import SignalWakeup
 from .wire import tolerate_surrogates
 
@@ -104,6 +105,7 @@ class NamespaceKernelApp(IPKernelApp):
         self.user_loop = UserLoop(shell.notice, shell.describe_frame, self._report_task)
         self.never_awaited = NeverAwaitedHook(shell.is_cell_file)
         self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
+        self.signal_front = SignalFront(lambda: self.user_loop.home_ident)
         side_cells = SideCells()
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
         router = Router(shell.transform_cell, self.namespace.live.get, lambda: engine.awaits_on_user_loop)
@@ -150,6 +152,7 @@ class NamespaceKernelApp(IPKernelApp):
         context = contextvars.copy_context()
         foreground = Lane(None, context, foreground_bridge(context))
         kernel.attach(Parts(self.user_loop, self.interrupts, side_cells, foreground, subshell_bridge))
+        kernel.before_cell = self.signal_front.apply
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""
@@ -159,6 +162,7 @@ class NamespaceKernelApp(IPKernelApp):
         track_origins()
         self.never_awaited.install()
         self.asyncio_front.install()
+        self.signal_front.install()
         self.kernel.install_input()
         self.user_loop.start()
         if hasattr(os, "register_at_fork"):
@@ -176,11 +180,13 @@ class NamespaceKernelApp(IPKernelApp):
         self.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
         self.asyncio_front.uninstall()
+        self.signal_front.uninstall()
         self.never_awaited.uninstall()
 
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""
         self.asyncio_front.uninstall()
+        self.signal_front.uninstall()
         self.never_awaited.uninstall()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -194,7 +200,8 @@ class NamespaceKernelApp(IPKernelApp):
             self.kernel.shell.show_lines(lines)
 
     def _notice(self, line: str) -> None:
-        self.kernel.shell.notice(line)
+        """Show a line under the foreground's cell, whatever thread or task it comes from."""
+        self.kernel.lanes.foreground.context.copy().run(self.kernel.shell.notice, line)
 
     def _describe(self, frame: Any) -> str:
         description: str = self.kernel.shell.describe_frame(frame)

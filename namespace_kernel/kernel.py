@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.subshell_manager import UnknownSubshellError
 from traitlets import Any as AnyTrait
@@ -29,7 +28,7 @@ from .lanes import Lane, Lanes, SubshellHandlers
 from .namespace import AsyncNamespaceManager
 from .protocol import COMM_MESSAGES, INTROSPECTION, RECORDS, Dispatcher, ReplySocket, Request, Worker
 from .shell import NamespaceShell
-from .shutdown import Ending
+from .shutdown import Ending, ShutdownHandlers
 from .stdin import InputHandlers
 
 
@@ -45,13 +44,22 @@ class Parts:
 
 
 class NamespaceKernel(
-    CellHandlers, SubshellHandlers, CommHandlers, IntrospectionHandlers, InputHandlers, IPythonKernel
+    CellHandlers,
+    SubshellHandlers,
+    CommHandlers,
+    IntrospectionHandlers,
+    InputHandlers,
+    ShutdownHandlers,
+    IPythonKernel,
 ):
     """Answers the protocol. What runs a cell is its lane's bridge, which the app builds."""
 
     implementation = "namespace_kernel"
     shell_class = Type(NamespaceShell)
     compiler_class = Type(CellCompiler)
+
+    #: Called on the main thread before each of its cells.
+    before_cell: Callable[[], None]
 
     #: The store; the app's, if there is one.
     namespace = AnyTrait()
@@ -145,6 +153,7 @@ class NamespaceKernel(
         while not self.ending.requested:
             request = self.gui.next_cell(self.lanes.foreground.cells)
             if request is not None:
+                self.before_cell()
                 self.interrupts.begin_cell()
                 self.serve_cell(self.lanes.foreground, request)
                 self.interrupts.end_cell()
@@ -159,10 +168,12 @@ class NamespaceKernel(
 
         def explain() -> None:
             for execution in stopped:
-                if self.side_cells.runs(execution):
-                    self.shell.notice(
+                lane = self.lanes.get(execution.cell.lane_id)
+                if lane is not None and self.side_cells.runs(execution):
+                    lane.context.copy().run(
+                        self.shell.notice,
                         f"{execution.cell.execution_id} runs beside the others in a call that nothing can "
-                        "interrupt; it ends as soon as that returns"
+                        "interrupt; it ends as soon as that returns",
                     )
 
         if stopped:
@@ -170,26 +181,6 @@ class NamespaceKernel(
 
     def _stop_lane(self, lane: Lane) -> None:
         self._stop_side_cells(lambda execution: execution.cell.lane_id == lane.lane_id)
-
-    async def shutdown_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden: a running cell is ended first, and the whole ends in bounded time.
-
-        Thread: control.
-        """
-        self.ending.watch(self.shutdown_time)
-        await self.ending.end_main_thread(self.shutdown_time / 2)
-        try:
-            await super().shutdown_request(stream, ident, parent)
-        finally:
-            self.ending.replied.set()
-
-    def _process_children(self) -> list[Any]:
-        """Overridden: a child that has ended, and that nobody has waited for, needs no ending."""
-        return [child for child in super()._process_children() if not _has_ended(child)]
-
-    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
-        """Overridden: the queue that main serves is ended by `shutdown_request`."""
-        return {"status": "ok", "restart": restart}
 
     # Messages; all on the protocol thread but `_answer`, which the workers call too
 
@@ -290,10 +281,3 @@ class NamespaceKernel(
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
-
-
-def _has_ended(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True

@@ -11,6 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
+
+import psutil
 
 #: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
 _INSIST = 0.1
@@ -74,3 +77,38 @@ def _end_process() -> None:
     last.start()
     atexit._run_exitfuncs()
     os._exit(0)
+
+
+class ShutdownHandlers:
+    """Mixed into the kernel before ipykernel's class."""
+
+    ending: Ending
+    shutdown_time: Any
+
+    async def shutdown_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden: a running cell is ended first, and the whole ends in bounded time.
+
+        Thread: control.
+        """
+        self.ending.watch(self.shutdown_time)
+        await self.ending.end_main_thread(self.shutdown_time / 2)
+        try:
+            await super().shutdown_request(stream, ident, parent)  # type: ignore[misc]
+        finally:
+            self.ending.replied.set()
+
+    def _process_children(self) -> list[Any]:
+        """Overridden: a child that has ended, and that nobody has waited for, needs no ending."""
+        children: list[Any] = super()._process_children()  # type: ignore[misc]
+        return [child for child in children if not _has_ended(child)]
+
+    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        """Overridden: the queue that main serves is ended by `shutdown_request`."""
+        return {"status": "ok", "restart": restart}
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

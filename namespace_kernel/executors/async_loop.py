@@ -70,8 +70,9 @@ class UserLoopExecutor:
             while not task.done():
                 try:
                     loop.run_forever()
-                except KeyboardInterrupt:  # Stop, in the cell (then it is done) or in a task of it
+                except KeyboardInterrupt:  # Stop, in a task of the cell or one in its way
                     task.cancel()
+                    continue
                 except SystemExit:  # raised by a task; in a cell's own code it is caught
                     continue
                 if not visit.ended_by_task:

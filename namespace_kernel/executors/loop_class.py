@@ -81,16 +81,16 @@ class ThreadAwareLoop:
         async def wait() -> Any:
             return await future
 
-        waiting = asyncio.run_coroutine_threadsafe(
-            future if asyncio.iscoroutine(future) else wait(),
-            self,  # type: ignore[arg-type]
-        )
+        waiting: concurrent.futures.Future[Any] | None = None
         try:
+            coroutine = future if asyncio.iscoroutine(future) else wait()
+            waiting = asyncio.run_coroutine_threadsafe(coroutine, self)  # type: ignore[arg-type]
             return waiting.result()
         except concurrent.futures.CancelledError:
             raise asyncio.CancelledError from None
         except BaseException:
-            waiting.cancel()
+            if waiting is not None:
+                waiting.cancel()
             raise
 
 
