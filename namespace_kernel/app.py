@@ -152,7 +152,7 @@ class NamespaceKernelApp(IPKernelApp):
         context = contextvars.copy_context()
         foreground = Lane(None, context, foreground_bridge(context))
         kernel.attach(Parts(self.user_loop, self.interrupts, side_cells, foreground, subshell_bridge))
-        kernel.before_cell = self.signal_front.apply
+        kernel.before_cell = self._before_cell
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""
@@ -190,6 +190,10 @@ class NamespaceKernelApp(IPKernelApp):
         self.never_awaited.uninstall()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _before_cell(self) -> None:
+        self.signal_front.apply()
+        self.asyncio_front.note_leftover()
 
     def _report_task(self, error: BaseException) -> None:
         if self.kernel.report_failed_tasks:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ipykernel.comm.comm import BaseComm
@@ -31,11 +32,35 @@ _SIDE_CALL = Route(Context.ASYNC, "it accompanies the cells", "")
 _handled: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("comm_message", default=None)
 
 
+#: Takes the output of the callback back to where it belongs, after an Output widget has had it.
+_go_home: contextvars.ContextVar[Callable[[], None]] = contextvars.ContextVar("go_home")
+
+
+def handled_message() -> dict[str, Any] | None:
+    """The comm message whose callback is running, in its context and those copied from it."""
+    return _handled.get()
+
+
+class _CommsSession:
+    """The session as a comm sees it. Notices that an Output widget ends its capture."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def send(self, stream: Any, kind: str, content: Any, **options: Any) -> Any:
+        sent = self._session.send(stream, kind, content, **options)
+        state = content.get("data", {}).get("state") if kind == "comm_msg" else None
+        if isinstance(state, dict) and state.get("msg_id") == "" and _handled.get() is not None:
+            _go_home.get()()
+        return sent
+
+
 class _CommsKernel:
     """The kernel as a comm sees it: the parent of what it sends is the comm message that is handled."""
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
+        self.session = _CommsSession(kernel.session)
 
     def get_parent(self, channel: str | None = None) -> Any:
         return _handled.get() or self._kernel.get_parent(channel)
@@ -116,7 +141,9 @@ class CommHandlers:
         execution.finished = True
         current_execution.set(execution)
         _handled.set(request.message)
-        self.adopt(self.comm_homes.of(request) if self.callback_output == "cell" else request)
+        home = self.comm_homes.of(request) if self.callback_output == "cell" else request
+        _go_home.set(partial(self.adopt, home))
+        self.adopt(home)
         stop = ThreadStop()
         self.side_cells.enter(execution, stop.stop)
         self.interrupts.callback_runs = True

@@ -18,7 +18,7 @@ from traitlets import Type, observe
 from .awaiting_magics import AwaitingMagics, await_magics
 from .cell import Context
 from .commands import output_of, record_script_codes
-from .comms import NamespaceDisplayPublisher
+from .comms import NamespaceDisplayPublisher, handled_message
 from .coroutines import Leak, find_open
 from .engine import exit_code_of, words_of
 from .executors.base import current_execution
@@ -219,6 +219,23 @@ class NamespaceShell(ZMQInteractiveShell):
         """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""
         lines = self.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=0)
         print("A task that this cell started failed:", *lines, sep="\n", file=sys.stderr)
+
+    # Parents
+
+    def get_parent(self) -> Any:
+        """Overridden: in a widget's callback, the comm message.
+
+        An Output widget captures what has this parent, and makes it the callback's; if it were the cell
+        that displayed the widget, what that prints meanwhile would be captured, too.
+        """
+        return handled_message() or super().get_parent()
+
+    def set_parent(self, parent: Any) -> None:
+        """Overridden: a widget's callback may do so only for itself."""
+        if handled_message() is None:
+            super().set_parent(parent)
+        else:
+            self.set_thread_parent(parent)
 
     # Words
 

@@ -91,6 +91,7 @@ class AsyncioFront:
         self._loop = loop
         self._serves = serves
         self._originals: list[tuple[Any, str, Any]] = []
+        self._leftover: asyncio.AbstractEventLoop | None = None
 
     def install(self) -> None:
         """Put the policy and the three functions in place."""
@@ -98,6 +99,15 @@ class AsyncioFront:
         for module in (asyncio, asyncio.events):
             self._originals.append((module, "set_event_loop_policy", module.set_event_loop_policy))
             module.set_event_loop_policy = self._set_policy  # type: ignore[attr-defined]
+        run = self._ignoring_leftover(asyncio.run)
+        for owner, name, replacement in (
+            (asyncio, "run", run),
+            (asyncio.runners, "run", run),
+            (asyncio.Runner, "run", self._ignoring_leftover(asyncio.Runner.run)),
+            (asyncio.Runner, "close", self._ignoring_leftover(asyncio.Runner.close)),
+        ):
+            self._originals.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, replacement)
         for name in ("create_task", "all_tasks"):
             original = getattr(asyncio, name)
             front = self._with_user_loop(original)
@@ -113,6 +123,27 @@ class AsyncioFront:
     def _set_policy(self, policy: asyncio.AbstractEventLoopPolicy | None) -> None:
         """As `asyncio.set_event_loop_policy`; a user's policy (`uvloop.install()`) is wrapped at once."""
         _set_event_loop_policy(self._wrapped(policy))
+
+    def note_leftover(self) -> None:
+        """Note the running loop that is set though nothing of it is on the stack, before a cell.
+
+        Playwright's sync API leaves its own between two calls, which ask for it.
+        """
+        self._leftover = asyncio._get_running_loop()
+
+    def _ignoring_leftover(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(run)
+        def run_all_the_same(*args: Any, **kwargs: Any) -> Any:
+            loop = asyncio._get_running_loop()
+            if loop is None or loop is not self._leftover or not self._serves():
+                return run(*args, **kwargs)
+            asyncio._set_running_loop(None)
+            try:
+                return run(*args, **kwargs)
+            finally:
+                asyncio._set_running_loop(loop)
+
+        return run_all_the_same
 
     def uninstall(self) -> None:
         """Restore what was there before."""

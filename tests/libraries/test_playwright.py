@@ -1,0 +1,176 @@
+"""Playwright: its sync API in plain cells, its async API in awaiting cells, and both at once."""
+
+from __future__ import annotations
+
+from tests.kernel.client import Notebook
+from tests.libraries.steps import ok, result
+
+PAGE = """\
+<title>forty</title>
+<button onclick="document.title += '-two'; console.log('clicked')">Count</button>
+"""
+DEFINITIONS = "import asyncio\nasync def f():\n    await asyncio.sleep(.01)\n    return 42"
+
+
+def open_sync(notebook: Notebook, chromium: str) -> None:
+    ok(notebook, DEFINITIONS)
+    ok(
+        notebook,
+        f"""\
+from playwright.sync_api import sync_playwright
+playwright = sync_playwright().start()
+browser = playwright.chromium.launch(
+    executable_path={chromium!r},
+    args=["--no-sandbox"],
+    handle_sigint=False,  # Stop reaches the whole process group, and by default Playwright closes the browser
+)
+page = browser.new_page()
+page.set_content({PAGE!r})""",
+    )
+
+
+def open_async(notebook: Notebook, chromium: str) -> None:
+    ok(notebook, DEFINITIONS)
+    ok(
+        notebook,
+        "from playwright.async_api import async_playwright\naplaywright = await async_playwright().start()",
+    )
+    ok(
+        notebook,
+        f"abrowser = await aplaywright.chromium.launch(executable_path={chromium!r}, args=['--no-sandbox'])",
+    )
+    ok(notebook, f"apage = await abrowser.new_page()\nawait apage.set_content({PAGE!r})")
+
+
+def test_a_page_of_the_sync_api_is_used_over_many_cells(chromium: str, fresh_notebook: Notebook) -> None:
+    open_sync(fresh_notebook, chromium)
+    assert result(fresh_notebook, "page.title()") == "'forty'"
+    ok(fresh_notebook, "page.on('console', lambda message: print('page:', message.text))")
+    clicked = ok(
+        fresh_notebook,
+        "with page.expect_console_message() as info: page.get_by_role('button').click()\ninfo.value.text",
+    )
+    assert clicked.result == "'clicked'"
+    assert clicked.stdout == "page: clicked\n"
+    assert result(fresh_notebook, "page.screenshot()[:4]") == r"b'\x89PNG'"
+    ok(fresh_notebook, "browser.close()\nplaywright.stop()")
+    assert result(fresh_notebook, "asyncio.run(f())") == "42"
+
+
+def test_the_sync_api_is_opened_and_closed_within_a_cell_again_and_again(
+    chromium: str, notebook: Notebook
+) -> None:
+    ok(notebook, DEFINITIONS + "\nfrom playwright.sync_api import sync_playwright")
+    for _ in range(2):
+        cell = ok(
+            notebook,
+            f"""\
+with sync_playwright() as p:
+    browser = p.chromium.launch(executable_path={chromium!r}, args=["--no-sandbox"])
+    page = browser.new_page()
+    page.set_content({PAGE!r})
+    print(page.title())""",
+        )
+        assert cell.stdout == "forty\n"
+        assert result(notebook, "await f()") == "42"
+        assert result(notebook, "asyncio.run(f())") == "42"
+
+
+def test_a_page_of_the_async_api_is_used_over_many_cells_also_past_plain_ones(
+    chromium: str, fresh_notebook: Notebook
+) -> None:
+    open_async(fresh_notebook, chromium)
+    ok(fresh_notebook, "apage.on('console', lambda message: print('page:', message.text))")
+    assert result(fresh_notebook, "import time; time.sleep(.05)\nasyncio.run(f())") == "42"
+    clicked = ok(
+        fresh_notebook,
+        "async with apage.expect_console_message() as info:\n"
+        "    await apage.get_by_role('button').click()\n"
+        "(await info.value).text",
+    )
+    assert clicked.result == "'clicked'"
+    assert result(fresh_notebook, "await apage.title()") == "'forty-two'"
+    ok(fresh_notebook, "await abrowser.close()\nawait aplaywright.stop()")
+    assert result(fresh_notebook, "await f(), asyncio.get_event_loop().is_running()") == "(42, True)"
+
+
+def test_a_task_works_on_a_page_while_a_plain_cell_blocks(chromium: str, fresh_notebook: Notebook) -> None:
+    open_async(fresh_notebook, chromium)
+    ok(
+        fresh_notebook,
+        """\
+import threading
+clicked = threading.Event()
+async def click():
+    await apage.get_by_role("button").click()
+    clicked.set()
+task = asyncio.create_task(click())""",
+    )
+    assert result(fresh_notebook, "clicked.wait(20)") == "True"
+    assert result(fresh_notebook, "await task\nawait apage.title()") == "'forty-two'"
+    ok(fresh_notebook, "await abrowser.close()\nawait aplaywright.stop()")
+
+
+def test_both_apis_are_open_at_once_and_used_in_turn(chromium: str, fresh_notebook: Notebook) -> None:
+    open_sync(fresh_notebook, chromium)
+    assert result(fresh_notebook, "await f()") == "42"
+    open_async(fresh_notebook, chromium)
+    for _ in range(2):
+        assert result(fresh_notebook, "page.title()") == "'forty'"
+        assert result(fresh_notebook, "await apage.title()") == "'forty'"
+    ok(fresh_notebook, "browser.close()\nplaywright.stop()")
+    assert result(fresh_notebook, "await apage.title(), await f()") == "('forty', 42)"
+    ok(fresh_notebook, "await abrowser.close()\nawait aplaywright.stop()")
+    assert result(fresh_notebook, "asyncio.run(f())") == "42"
+
+
+def test_asyncio_run_works_in_a_plain_cell_while_the_sync_api_is_open(
+    chromium: str, fresh_notebook: Notebook
+) -> None:
+    open_sync(fresh_notebook, chromium)
+    assert result(fresh_notebook, "asyncio.run(f())") == "42"
+    assert result(fresh_notebook, "page.title()") == "'forty'"
+    assert result(fresh_notebook, "with asyncio.Runner() as r: answer = r.run(f())\nanswer") == "42"
+    with_event = (
+        "with page.expect_console_message() as info: page.get_by_role('button').click()\ninfo.value.text"
+    )
+    assert result(fresh_notebook, with_event) == "'clicked'"
+    ok(fresh_notebook, "browser.close()\nplaywright.stop()")
+
+
+def test_the_sync_api_used_in_an_awaiting_cell_harms_no_later_cell(
+    chromium: str, fresh_notebook: Notebook
+) -> None:
+    open_sync(fresh_notebook, chromium)
+    fresh_notebook.run("title = page.title(); await asyncio.sleep(.01)")
+    assert result(fresh_notebook, "await f()") == "42"
+    assert result(fresh_notebook, "page.title()") == "'forty'"
+    ok(fresh_notebook, "browser.close()\nplaywright.stop()")
+    assert result(fresh_notebook, "asyncio.run(f())") == "42"
+
+
+def test_stop_ends_a_wait_of_the_sync_api_and_the_page_stays_usable(
+    chromium: str, fresh_notebook: Notebook
+) -> None:
+    open_sync(fresh_notebook, chromium)
+    # The page speaks while the cell waits: a call that is stopped half sent leaves Playwright confused.
+    ok(fresh_notebook, "page.on('console', lambda message: print(message.text, flush=True))")
+    speak = """page.evaluate("setTimeout(() => console.log('waiting'), 50)")"""
+    cell = fresh_notebook.submit(f"{speak}\npage.wait_for_timeout(60_000)")
+    fresh_notebook.pump(lambda: "waiting" in cell.stdout, "the page's word")
+    fresh_notebook.interrupt("SIGINT")
+    cell.wait(10)
+    assert cell.error is not None and cell.error[0] == "KeyboardInterrupt", cell.text
+    assert result(fresh_notebook, "await f()") == "42"
+    assert result(fresh_notebook, "page.title()") == "'forty'"
+    ok(fresh_notebook, "browser.close()\nplaywright.stop()")
+    assert result(fresh_notebook, "asyncio.run(f())") == "42"
+
+
+def test_browsers_that_were_left_open_do_not_keep_the_kernel_from_ending(
+    chromium: str, fresh_notebook: Notebook
+) -> None:
+    open_sync(fresh_notebook, chromium)
+    open_async(fresh_notebook, chromium)
+    fresh_notebook.request("shutdown_request", {"restart": False}, channel="control")
+    assert fresh_notebook.wait_exit(10) == 0
