@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import zmq
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.subshell_manager import UnknownSubshellError
 from traitlets import Any as AnyTrait
@@ -181,6 +182,17 @@ class NamespaceKernel(
 
     def _stop_lane(self, lane: Lane) -> None:
         self._stop_side_cells(lambda execution: execution.cell.lane_id == lane.lane_id)
+
+    def drain_shell_channel(self) -> None:
+        """Let everything that has arrived on the shell channel be sorted. Thread: any but protocol."""
+        drained = threading.Event()
+
+        def drain() -> None:
+            self.shell_stream.flush(zmq.POLLIN)
+            drained.set()
+
+        self.io_loop.add_callback(drain)
+        drained.wait()
 
     # Messages; all on the protocol thread but `_answer`, which the workers call too
 

@@ -45,12 +45,13 @@ def wait_replied(notebook: Notebook, request: Request) -> None:
 # --- exit
 
 
-@each_kind
-@pytest.mark.parametrize("word", ["exit()", "exit", "quit()", "quit"])
-def test_exit_asks_the_frontend_and_ends_the_process_cleanly(
-    word: str, waiting: str, prepared: Notebook
-) -> None:
-    cell = prepared.submit(f"{waiting}print('before')\n{word}")
+# Without parentheses it is a command of IPython's only if it is the cell's one line.
+EXITS = ["exit()", "quit()", "exit", "quit", WAITING["awaiting"] + "exit()"]
+
+
+@pytest.mark.parametrize("code", EXITS)
+def test_exit_asks_the_frontend_and_ends_the_process_cleanly(code: str, prepared: Notebook) -> None:
+    cell = prepared.submit(code)
     wait_replied(prepared, cell)
     assert cell.status == "ok"
     assert cell.reply["payload"] == [ASK_EXIT]
@@ -153,6 +154,17 @@ def test_a_shutdown_ends_the_processes_that_cells_started(prepared: Notebook) ->
     for process in alive:
         process.kill()
     assert gone
+
+
+@pytest.mark.parametrize("code", ["", "child = subprocess.Popen(['sleep', '3600'])"], ids=["idle", "child"])
+def test_a_shutdown_is_announced_to_all_clients(code: str, prepared: Notebook) -> None:
+    prepared.run(code)
+    asked = prepared.request("shutdown_request", {"restart": True}, channel="control")
+    prepared.wait_exit(BOUND)
+    while prepared.take_in(0.5):
+        pass
+    announced = [m["content"] for m in asked.messages if m["msg_type"] == "shutdown_reply"]
+    assert announced == [{"status": "ok", "restart": True}]
 
 
 # --- restart as a frontend does it
