@@ -45,6 +45,7 @@ class CellHandlers:
     init_metadata: Any
     finish_metadata: Any
     lanes: Any
+    interrupts: Any
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Overridden for the control channel: the cell waits with the others, whichever way it came."""
@@ -78,6 +79,8 @@ class CellHandlers:
             )
             self.publish_idle(message)
 
+        if lane.lane_id is None:
+            self.interrupts.end_cell()  # whoever has seen the reply does not mean this cell any more
         asked = message["content"]
         if content["status"] == "error" and not asked.get("silent") and asked.get("stop_on_error", True):
             self._finish_failed(lane, finish)

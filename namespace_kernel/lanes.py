@@ -134,8 +134,14 @@ class Lanes:
         raise RuntimeError(f"thread {ident} does not belong to a subshell of this kernel")
 
     def _work(self, lane: Lane) -> None:
-        while (request := lane.cells.get()) is not None:
-            self._serve(lane, request)
+        while True:
+            try:
+                request = lane.cells.get()
+                if request is None:
+                    return
+                self._serve(lane, request)
+            except KeyboardInterrupt:
+                continue  # a Stop that came late must not end the lane
 
 
 class SubshellHandlers:

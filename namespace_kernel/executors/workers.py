@@ -103,7 +103,10 @@ class WorkerExecutor:
         try:
             return self._context.run(run_to_end, execution, body)
         finally:
-            interrupt.close()
+            try:
+                interrupt.close()
+            except KeyboardInterrupt:  # it came before `close` could catch it
+                interrupt.close()
             self._side_cells.leave(execution)
             execution.finished = True
             body.close()

@@ -120,6 +120,8 @@ def _environment(directory: Path) -> dict[str, str]:
     env = dict(os.environ)
     # In CI ipykernel skips its GUI tests, because there may be no screen. Where we run them there is one.
     env.pop("CI", None)
+    # Qt's plugin for a real screen wants libraries of the system that a machine for tests may lack.
+    env.setdefault("QT_QPA_PLATFORM", "offscreen")
     env["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(HERE / "plugin"), str(ROOT), env.get("PYTHONPATH")])
     )
