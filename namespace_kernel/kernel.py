@@ -125,8 +125,9 @@ class NamespaceKernel(
         self.replies = ReplySocket(self.shell_channel_thread, self.shell_stream)
         self.control_replies = ReplySocket(self.control_thread, self.control_stream)
         self.ending = Ending(parts.foreground.put)
-        self._introspection = Worker("Introspection", self.answer)
-        self._records = Worker("Records", self.answer)
+        later = self.shell_channel_thread.call_later
+        self._introspection = Worker("Introspection", self.answer, later)
+        self._records = Worker("Records", self.answer, later)
         self.gui = GuiLoop()
         self.comm_homes = CommHomes(self, self._current_request)
         self.shell_handlers["comm_msg"] = self.comm_msg

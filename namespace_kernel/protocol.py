@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 COMM_MESSAGES = frozenset(("comm_open", "comm_msg", "comm_close"))
 INTROSPECTION = frozenset(("complete_request", "inspect_request"))
+#: Seconds after which a request counts as slow.
+_SLOW = 1.0
+
 RECORDS = frozenset(("is_complete_request", "history_request"))
 
 
@@ -96,23 +99,50 @@ class ReplySocket:
 class Worker:
     """A thread that handles requests one after the other.
 
+    If one takes longer than a second (a user's `__dir__` that blocks), another thread takes over those
+    that wait. `later` calls a function after some seconds.
+
     Thread: `submit` any.
     """
 
-    def __init__(self, name: str, handle: Callable[[Request], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        handle: Callable[[Request], None],
+        later: Callable[[float, Callable[[], None]], None],
+    ) -> None:
         self._queue: SimpleQueue[Request] = SimpleQueue()
+        self._name = name
         self._handle = handle
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
-        self._thread.start()
+        self._later = later
+        #: The thread that takes requests, and since when it has been handling one.
+        self._current: threading.Thread | None = None
+        self._busy_since = 0.0
+        self._start()
 
     def submit(self, request: Request) -> None:
         """Queue `request`."""
         self._queue.put(request)
+        self._later(_SLOW, self._relieve)
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+        thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+        self._current, self._busy_since = thread, 0.0
+        thread.start()
+
+    def _relieve(self) -> None:
+        """Thread: the one of `later`, alone."""
+        if not self._queue.empty() and self._busy_since and time.monotonic() - self._busy_since >= _SLOW:
+            self._start()
 
     def _work(self) -> None:
-        while True:
-            self._handle(self._queue.get())
+        while self._current is threading.current_thread():
+            request = self._queue.get()
+            self._busy_since = time.monotonic()
+            self._handle(request)
+            if self._current is threading.current_thread():
+                self._busy_since = 0.0
 
 
 class Dispatcher:

@@ -189,7 +189,7 @@ async def later():
     return await coroutine(21)
 go = asyncio.Event(); task = asyncio.create_task(later())""")
     assert started.status == "ok"
-    notebook.run("asyncio.get_event_loop().call_later(.1, go.set)")
+    notebook.run("asyncio.get_event_loop().call_later(2, go.set)")
     stop = debugger.wait_stopped()
     assert stop.top == ("coroutine", 3)
     stop.go()
