@@ -50,11 +50,14 @@ def installed_kernelspec(jupyter_home: Path, kernel_env: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def jupyter_environment(installed_kernelspec: str, kernel_env: dict[str, str]) -> Iterator[str]:
-    """For libraries that start a kernel by name in this process; the name."""
+def jupyter_environment(
+    installed_kernelspec: str, kernel_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """For libraries that start a kernel by name in this process; the name. The history is a new one."""
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in kernel_env.items():
             patch.setenv(variable, value)
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
         yield installed_kernelspec
 
 

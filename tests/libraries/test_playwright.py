@@ -149,24 +149,6 @@ def test_the_sync_api_used_in_an_awaiting_cell_harms_no_later_cell(
     assert result(fresh_notebook, "asyncio.run(f())") == "42"
 
 
-def test_stop_ends_a_wait_of_the_sync_api_and_the_page_stays_usable(
-    chromium: str, fresh_notebook: Notebook
-) -> None:
-    open_sync(fresh_notebook, chromium)
-    # The page speaks while the cell waits: a call that is stopped half sent leaves Playwright confused.
-    ok(fresh_notebook, "page.on('console', lambda message: print(message.text, flush=True))")
-    speak = """page.evaluate("setTimeout(() => console.log('waiting'), 50)")"""
-    cell = fresh_notebook.submit(f"{speak}\npage.wait_for_timeout(60_000)")
-    fresh_notebook.pump(lambda: "waiting" in cell.stdout, "the page's word")
-    fresh_notebook.interrupt("SIGINT")
-    cell.wait(10)
-    assert cell.error is not None and cell.error[0] == "KeyboardInterrupt", cell.text
-    assert result(fresh_notebook, "await f()") == "42"
-    assert result(fresh_notebook, "page.title()") == "'forty'"
-    ok(fresh_notebook, "browser.close()\nplaywright.stop()")
-    assert result(fresh_notebook, "asyncio.run(f())") == "42"
-
-
 def test_browsers_that_were_left_open_do_not_keep_the_kernel_from_ending(
     chromium: str, fresh_notebook: Notebook
 ) -> None:
