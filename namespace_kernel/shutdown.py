@@ -11,12 +11,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psutil
 
 #: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
 _INSIST = 0.1
+
+#: Seconds that `atexit` callbacks get when the time is over.
+_LAST = 1.0
 
 
 class Ending:
@@ -57,9 +61,12 @@ class Ending:
 
     def watch(self, timeout: float) -> None:
         """End the process after `timeout` seconds, if it is still there. Thread: any."""
-        timer = threading.Timer(timeout, _end_process)
-        timer.daemon = True
-        timer.start()
+        # Two, because an `atexit` callback may block the first; and now, for Python 3.12 refuses to start
+        # a thread once the interpreter is ending.
+        for seconds, end in ((timeout, _end_process), (timeout + _LAST, partial(os._exit, 0))):
+            timer = threading.Timer(seconds, end)
+            timer.daemon = True
+            timer.start()
 
 
 def interrupt_main() -> None:
@@ -71,10 +78,6 @@ def interrupt_main() -> None:
 
 
 def _end_process() -> None:
-    # A second watchdog, in case an `atexit` callback blocks here as well.
-    last = threading.Timer(1.0, os._exit, (0,))
-    last.daemon = True
-    last.start()
     atexit._run_exitfuncs()
     os._exit(0)
 
