@@ -8,14 +8,19 @@ import signal
 import threading
 from typing import Any
 
+from ipykernel import kernelapp
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import Type, default
 
+from .activity import Activities
 from .breakpoints import install_breakpoint_hook
 from .bridge import ExecutionContextBridge
+from .captures import install_captures
 from .cell import Context
-from .coroutines import NeverAwaitedHook, track_origins
+from .coroutines import Leak, NeverAwaitedHook, track_origins
 from .executors import (
+    ChildProcesses,
+    Execution,
     Executor,
     MainThreadExecutor,
     SideCells,
@@ -23,35 +28,26 @@ from .executors import (
     UserLoopExecutor,
     WorkerExecutor,
     WorkerLoopExecutor,
+    current_execution,
 )
 from .executors.asyncio_front import AsyncioFront
 from .interrupts import InterruptController
+from .iopub import PublishingThread
 from .kernel import NamespaceKernel, Parts
 from .lanes import Lane
+from .leftovers import CellReceipts, CollectLeaks, ReportFailedTasks, ShowReceipt
 from .namespace import AsyncNamespaceManager
+from .output import Inheritance, Redirects
 from .protocol import ProtocolThread
-from .receipt import CollectUnreachable, ReportFailedTasks, ShowReceipt
 from .routing import Router
 from .settle import Hook, close_coroutines
 from .shell import NamespaceShell
-from .shell_engine import LetGoOfError, ShellEngine
+from .shell_engine import LetGoOfError, ShellEngine, UserLoopRunner
 from .signal_front import SignalFront
+from .streams import CellStream
 from .wakeup import SignalWakeup
+from .watchdog import LoopWatchdog
 from .wire import tolerate_surrogates
-
-
-class UserLoopRunner:
-    """IPython's `loop_runner`: for code that a cell runs by `get_ipython().run_cell`, `%run`, …"""
-
-    def __init__(self, user_loop: UserLoop) -> None:
-        self._user_loop = user_loop
-
-    def __call__(self, coroutine: Any) -> Any:
-        """Run `coroutine` on the user loop and wait for it."""
-        return self._user_loop.loop.run_until_complete(coroutine)
-
-    def __str__(self) -> str:
-        return "asyncio"
 
 
 class NamespaceKernelApp(IPKernelApp):
@@ -75,6 +71,10 @@ class NamespaceKernelApp(IPKernelApp):
     def _default_config_files(self) -> list[str]:
         return ["ipython_kernel_config.py", "namespace_kernel_config.py"]
 
+    @default("outstream_class")
+    def _default_outstream_class(self) -> str:
+        return "namespace_kernel.streams.CellStream"
+
     def init_control(self, context: Any) -> None:
         """Overridden: our protocol thread in place of ipykernel's shell channel thread."""
         super().init_control(context)
@@ -85,6 +85,15 @@ class NamespaceKernelApp(IPKernelApp):
         """Overridden to prepare the session before anything is sent."""
         tolerate_surrogates(self.session)
         super().init_sockets()
+
+    def init_iopub(self, context: Any) -> None:
+        """Overridden for our publishing thread, which takes the place of ipykernel's."""
+        module: Any = kernelapp
+        original, module.IOPubThread = module.IOPubThread, PublishingThread
+        try:
+            super().init_iopub(context)
+        finally:
+            module.IOPubThread = original
 
     def init_signal(self) -> None:
         """Overridden: SIGINT has an owner from the start, which drops it until a cell runs."""
@@ -102,21 +111,49 @@ class NamespaceKernelApp(IPKernelApp):
         super().init_kernel()
         install_breakpoint_hook()
         kernel, shell = self.kernel, self.kernel.shell
-        self.user_loop = UserLoop(shell.notice, shell.describe_frame, self._report_task)
-        self.never_awaited = NeverAwaitedHook(shell.is_cell_file)
+        self.user_loop = UserLoop(shell.notice, shell.describe_frame, self._report_task, shell.is_users_file)
+        self.receipts = CellReceipts(
+            self._publish_receipt,
+            kernel.reports,
+            self.shell_channel_thread.call_later,
+            place_of=shell.place_of,
+            describe_frame=shell.describe_frame,
+            is_users_file=shell.is_users_file,
+        )
+        self.user_loop.task_ended = self.receipts.refresh
+        self.never_awaited = NeverAwaitedHook(shell.is_cell_file, self._take_leak)
+        self.inheritance = Inheritance(
+            kernel.variables_of_output(),
+            lambda: kernel.thread_output == "starter",
+            shell.is_users_file,
+            self.receipts.refresh,
+        )
+        self.children = ChildProcesses()
+        self.redirects = Redirects(lambda stream: isinstance(stream, CellStream), CellStream.direct)
         self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
         self.signal_front = SignalFront(lambda: self.user_loop.home_ident)
+        #: What stands in front of functions of Python while the kernel serves.
+        self._fronts = (
+            self.never_awaited,
+            self.asyncio_front,
+            self.signal_front,
+            self.inheritance,
+            self.redirects,
+            self.children,
+        )
         side_cells = SideCells()
+        running: set[Execution] = set()
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
         router = Router(shell.transform_cell, self.namespace.live.get, lambda: engine.awaits_on_user_loop)
         hooks: tuple[Hook, ...] = (
             # What is within reach first: closing it may drop the last reference to others.
             close_coroutines,
-            CollectUnreachable(self.never_awaited),
+            # The last error's frames may hold others.
+            LetGoOfError(shell),
+            CollectLeaks(self.never_awaited),
             ReportFailedTasks(self.user_loop),
             # The receipt tells what the hooks before it found.
-            ShowReceipt(shell.place_of, self._show_leaks),
-            LetGoOfError(shell),
+            ShowReceipt(self.receipts),
         )
 
         def bridge(
@@ -129,6 +166,7 @@ class NamespaceKernelApp(IPKernelApp):
                 executors=executors,
                 hooks=hooks,
                 context=context,
+                running=running,
             )
 
         def foreground_bridge(context: contextvars.Context) -> ExecutionContextBridge:
@@ -149,9 +187,28 @@ class NamespaceKernelApp(IPKernelApp):
                 },
             )
 
+        activities = Activities(
+            running,
+            self.user_loop,
+            self.children,
+            shell.describe_line,
+            shell.is_users_file,
+            self.inheritance.jobs,
+        )
+        watchdog = LoopWatchdog(
+            self.user_loop,
+            self.receipts,
+            running,
+            shell.describe_frame,
+            lambda: float(kernel.blocking_time),
+            self.shell_channel_thread.call_later,
+        )
+        self.user_loop.task_began = watchdog.arm
         context = contextvars.copy_context()
         foreground = Lane(None, context, foreground_bridge(context))
-        kernel.attach(Parts(self.user_loop, self.interrupts, side_cells, foreground, subshell_bridge))
+        kernel.attach(
+            Parts(self.user_loop, self.interrupts, side_cells, activities, foreground, subshell_bridge)
+        )
         kernel.before_cell = self._before_cell
 
     def start(self) -> None:
@@ -160,9 +217,9 @@ class NamespaceKernelApp(IPKernelApp):
             self.poller.start()
         self._own_ident = threading.get_ident()
         track_origins()
-        self.never_awaited.install()
-        self.asyncio_front.install()
-        self.signal_front.install()
+        for front in self._fronts:
+            front.install()
+        install_captures()
         self.kernel.install_input()
         self.user_loop.start()
         if hasattr(os, "register_at_fork"):
@@ -179,17 +236,20 @@ class NamespaceKernelApp(IPKernelApp):
         ending.served()
         self.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
-        self.asyncio_front.uninstall()
-        self.signal_front.uninstall()
-        self.never_awaited.uninstall()
+        self._uninstall()
 
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""
-        self.asyncio_front.uninstall()
-        self.signal_front.uninstall()
-        self.never_awaited.uninstall()
+        self._uninstall()
+        for stream in (self.kernel._stdout, self.kernel._stderr):
+            if isinstance(stream, CellStream):
+                stream.forget()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _uninstall(self) -> None:
+        for front in self._fronts:
+            front.uninstall()
 
     def _before_cell(self) -> None:
         self.signal_front.apply()
@@ -199,9 +259,21 @@ class NamespaceKernelApp(IPKernelApp):
         if self.kernel.report_failed_tasks:
             self.kernel.shell.show_task_error(error)
 
-    def _show_leaks(self, lines: list[str]) -> None:
-        if self.kernel.report_leaks:
-            self.kernel.shell.show_lines(lines)
+    def _publish_receipt(self, display_id: str, data: dict[str, str], update: bool) -> None:
+        if not self.kernel.ending.requested:
+            transient = {"display_id": display_id}
+            self.kernel.shell.display_pub.publish(data, transient=transient, update=update)
+
+    def _take_leak(self, leak: Leak) -> bool:
+        """A coroutine went away in the calling context, perhaps long after its cell."""
+        execution = current_execution.get()
+        if execution is None:
+            return False
+        if execution.settled:
+            self.receipts.coroutines(execution, [leak])
+        else:
+            execution.leaks.append(leak)
+        return True
 
     def _notice(self, line: str) -> None:
         """Show a line under the foreground's cell, whatever thread or task it comes from."""
@@ -214,7 +286,7 @@ class NamespaceKernelApp(IPKernelApp):
     def _runs_cells(self) -> bool:
         """Whether the calling thread is one where cells run: main, or a subshell's."""
         thread = threading.current_thread()
-        return thread.ident == self._own_ident or thread.name.startswith("subshell-")
+        return thread.ident == self._own_ident or thread.name.startswith("lane-")
 
 
 launch_new_instance = NamespaceKernelApp.launch_instance

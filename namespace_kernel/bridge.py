@@ -43,6 +43,7 @@ class ExecutionContextBridge:
         executors: Mapping[Context, Executor] | None = None,
         hooks: tuple[Hook, ...] = EMBEDDED_HOOKS,
         context: contextvars.Context | None = None,
+        running: set[Execution] | None = None,
     ) -> None:
         self.namespace = manager
         self.router = Router(lookup=manager.live.get) if router is None else router
@@ -54,6 +55,8 @@ class ExecutionContextBridge:
             Context.THREAD: CallingThreadExecutor(),
         }
         self.hooks = hooks
+        #: The executions that have begun and not ended; may be shared with other bridges.
+        self.running: set[Execution] = set() if running is None else running
         self._in_context: Callable[..., Any] = _directly if context is None else context.run
 
     async def execute(self, cell: Cell, route: Route | None = None) -> Outcome:
@@ -64,6 +67,7 @@ class ExecutionContextBridge:
         route = route or self._in_context(self.router.route, cell)  # 1 route
         view = self.namespace.open(route.context)  # 2 open
         execution = Execution(cell, route)
+        self.running.add(execution)
         body = self.engine.run(cell, route, view.namespace)
         try:
             outcome = await self.executors[route.context].run(execution, body)  # 3 execute
@@ -73,6 +77,7 @@ class ExecutionContextBridge:
         settling = Settling(self.namespace, execution, outcome, changes)
         del outcome, changes  # whatever settling replaces must not live on here
         self._in_context(settle, settling, self.hooks)  # 5 settle
+        self.running.discard(execution)
         return settling.outcome  # 6 reply
 
     def _shown(self, cell: Cell, route: Route, error: BaseException) -> Outcome:

@@ -34,6 +34,7 @@ class CellHandlers:
     dispatcher: Dispatcher
     control_replies: ReplySocket
     flush_output: Callable[[], None]
+    drain_descriptors: Callable[[], None]
     set_parent: Any
     adopt: Callable[[Request], None]
     _stdout: Any
@@ -69,6 +70,7 @@ class CellHandlers:
             self.log.exception("an execute_request failed outside the cell's code")
             content = {"status": "error", "ename": type(error).__name__, "evalue": words_of(error)}
             content["traceback"] = traceback.format_exception(error)
+        lane.context.run(self.drain_descriptors)
         self.flush_output()
         content = json_clean(content)
         metadata = self.finish_metadata(message, metadata, content)

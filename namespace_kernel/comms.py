@@ -17,9 +17,9 @@ from ipykernel.comm.comm import BaseComm
 from ipykernel.zmqshell import ZMQDisplayPublisher
 from traitlets import HasTraits
 
+from .captures import active_capture
 from .cell import Cell, Context, Route
-from .executors import Execution, SideCells, ThreadStop, UserLoop
-from .executors.base import current_execution
+from .executors import Execution, SideCells, ThreadStop, UserLoop, current_execution
 from .protocol import Request
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -107,13 +107,25 @@ class CommHomes:
 
 
 class NamespaceDisplayPublisher(ZMQDisplayPublisher):
-    """Tells the comms' homes what is displayed."""
+    """Tells the comms' homes what is displayed, unless a capture takes it."""
 
     def publish(self, data: Any, *args: Any, **kwargs: Any) -> None:
         """Overridden as said."""
+        capture = active_capture()
+        if capture is not None:
+            capture.publisher.publish(data, *args, **kwargs)
+            return
         shell: Any = self.shell
         shell.kernel.comm_homes.displayed(data)
         super().publish(data, *args, **kwargs)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Overridden for captures."""
+        capture = active_capture()
+        if capture is None:
+            super().clear_output(wait)
+        else:
+            capture.publisher.clear_output(wait)
 
 
 class CommHandlers:
@@ -144,6 +156,8 @@ class CommHandlers:
         home = self.comm_homes.of(request) if self.callback_output == "cell" else request
         _go_home.set(partial(self.adopt, home))
         self.adopt(home)
+        execution.home = contextvars.copy_context()
+        execution.settled = True
         stop = ThreadStop()
         self.side_cells.enter(execution, stop.stop)
         self.interrupts.callback_runs = True

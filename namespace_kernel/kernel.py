@@ -6,31 +6,36 @@ import asyncio
 import contextvars
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import zmq
 from ipykernel.ipkernel import IPythonKernel
-from ipykernel.subshell_manager import UnknownSubshellError
 from traitlets import Any as AnyTrait
 from traitlets import Bool, CaselessStrEnum, Float, Type, default
 
+from .activity import Activities
+from .activity_magics import ActivityHandlers
 from .bridge import ExecutionContextBridge
+from .captures import display_capture
 from .cells import CellHandlers
 from .comms import CommHandlers, CommHomes
 from .compiler import CellCompiler
-from .executors import Execution, SideCells, UserLoop, complete
+from .executors import Execution, SideCells, UserLoop
 from .gui import GuiLoop
 from .interrupts import InterruptController
 from .introspection import IntrospectionHandlers
 from .lanes import Lane, Lanes, SubshellHandlers
+from .messages import MessageHandlers
 from .namespace import AsyncNamespaceManager
-from .protocol import COMM_MESSAGES, INTROSPECTION, RECORDS, Dispatcher, ReplySocket, Request, Worker
+from .output import redirects
+from .protocol import Dispatcher, ReplySocket, Request, Worker
+from .receipt import Kind
 from .shell import NamespaceShell
 from .shutdown import Ending, ShutdownHandlers
 from .stdin import InputHandlers
+from .streams import CellStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,14 @@ class Parts:
     user_loop: UserLoop
     interrupts: InterruptController
     side_cells: SideCells
+    activities: Activities
     foreground: Lane
     build_bridge: Callable[[contextvars.Context], ExecutionContextBridge]
 
 
 class NamespaceKernel(
+    MessageHandlers,
+    ActivityHandlers,
     CellHandlers,
     SubshellHandlers,
     CommHandlers,
@@ -68,6 +76,31 @@ class NamespaceKernel(
     report_leaks = Bool(
         True,
         help="Show a line under a cell whose coroutines were never awaited. They are closed in any case.",
+    ).tag(config=True)
+
+    report_tasks = Bool(
+        True, help="Show a line under a cell that started tasks which still run when it ends."
+    ).tag(config=True)
+
+    report_threads = Bool(
+        True, help="Show a line under a cell that started threads which still run when it ends."
+    ).tag(config=True)
+
+    report_engine_names = Bool(
+        True, help="Show a line under a cell that assigned a name of the kernel's, as in `_ = 5`."
+    ).tag(config=True)
+
+    blocking_time = Float(
+        2.0,
+        help="""Seconds for which a line of code may block the user loop while other tasks wait for it,
+        before a line says so; 0 for never.""",
+    ).tag(config=True)
+
+    thread_output = CaselessStrEnum(
+        ["starter", "latest"],
+        "starter",
+        help="""Where the output of threads, and of the jobs of thread pools, goes: under the cell that
+        started the thread or submitted the job, or under the cell that runs or ran last, as in ipykernel.""",
     ).tag(config=True)
 
     report_failed_tasks = Bool(
@@ -98,6 +131,16 @@ class NamespaceKernel(
     control_stream: Any
     _shell_parent_ident: Any
 
+    def reports(self, kind: Kind) -> bool:
+        """Whether the user wants to see `kind` in the receipts."""
+        return {
+            Kind.COROUTINES: self.report_leaks,
+            Kind.TASKS: self.report_tasks,
+            Kind.THREADS: self.report_threads,
+            Kind.ENGINE_NAMES: self.report_engine_names,
+            Kind.BLOCKING: self.blocking_time > 0,
+        }[kind]
+
     @default("namespace")
     def _default_namespace(self) -> AsyncNamespaceManager:
         return getattr(self.parent, "namespace", None) or AsyncNamespaceManager()
@@ -111,6 +154,7 @@ class NamespaceKernel(
         self.user_loop = parts.user_loop
         self.interrupts = parts.interrupts
         self.side_cells = parts.side_cells
+        self.activities = parts.activities
         self.lanes = Lanes(
             parts.foreground, parts.build_bridge, self.serve_cell, self._stop_lane, self._abort
         )
@@ -131,8 +175,9 @@ class NamespaceKernel(
         self.gui = GuiLoop()
         self.comm_homes = CommHomes(self, self._current_request)
         self.shell_handlers["comm_msg"] = self.comm_msg
+        self.control_handlers["ps_request"] = self.ps_request
         parts.foreground.wake = self.gui.wake
-        self.interrupts.stop_side_cells = self._stop_side_cells
+        self.interrupts.stop_side_cells = self.stop_side_cells
 
     # Service
 
@@ -164,7 +209,7 @@ class NamespaceKernel(
         """End after the running cell (`exit()`). Thread: any."""
         self.ending.request()
 
-    def _stop_side_cells(self, wanted: Callable[[Execution], bool] = lambda execution: True) -> None:
+    def stop_side_cells(self, wanted: Callable[[Execution], bool] = lambda execution: True) -> None:
         """Stop cells of subshells, and say later which of them cannot be stopped. Thread: any."""
         stopped = self.side_cells.stop(wanted)
 
@@ -182,7 +227,7 @@ class NamespaceKernel(
             self.shell_channel_thread.call_later(1.0, explain)
 
     def _stop_lane(self, lane: Lane) -> None:
-        self._stop_side_cells(lambda execution: execution.cell.lane_id == lane.lane_id)
+        self.stop_side_cells(lambda execution: execution.cell.lane_id == lane.lane_id)
 
     def drain_shell_channel(self) -> None:
         """Let everything that has arrived on the shell channel be sorted. Thread: any but protocol."""
@@ -195,38 +240,7 @@ class NamespaceKernel(
         self.io_loop.add_callback(drain)
         drained.wait()
 
-    # Messages; all on the protocol thread but `_answer`, which the workers call too
-
-    def _parse(self, frames: list[Any]) -> Request | None:
-        if not self.session:
-            return None
-        try:
-            idents, parts = self.session.feed_identities(frames, copy=False)
-            message = self.session.deserialize(parts, content=True, copy=False)
-            message["header"]["msg_type"]
-        except Exception as error:
-            # A message that cannot be read has no sender to answer to.
-            self.log.error("invalid message on the shell channel, ignored: %s", error)
-            return None
-        return Request(idents, message, self.replies)
-
-    def _lane_of(self, request: Request) -> Lane | None:
-        lane: Lane | None = self.lanes.get(request.lane_id)
-        return lane
-
-    def _refuse(self, request: Request) -> None:
-        error = UnknownSubshellError(request.lane_id or "")
-        self._send_unknown_subshell_reply(request.idents, request.message, error)
-
-    def _submit(self, request: Request) -> None:
-        if request.kind in INTROSPECTION:
-            self._introspection.submit(request)
-        elif request.kind in RECORDS:
-            self._records.submit(request)
-        elif request.kind in COMM_MESSAGES:
-            self.submit_comm(request)
-        else:
-            self.answer(request)
+    # Output
 
     def _current_request(self) -> Request:
         """The request that the calling code belongs to."""
@@ -239,58 +253,26 @@ class NamespaceKernel(
         self._shell_parent_ident.set(request.idents)
         self.shell.set_thread_parent(request.message)
 
-    def answer(self, request: Request) -> None:
-        """Answer anything but a cell. Thread: protocol, a worker, or the user loop's for comm messages."""
-        message = request.message
-        self._publish_status("busy", "shell", parent=message)
-        handler = self.shell_handlers.get(request.kind)
-        try:
-            if handler is None:
-                self.log.warning("unknown message type %r, ignored", request.kind)
-            else:
-                result = handler(request.replies, request.idents, message)
-                if result is not None:
-                    complete(result)
-        except Exception as error:
-            self.log.exception("%s failed", request.kind)
-            if request.kind.endswith("_request"):
-                self._send_error(request, error)
-        finally:
-            if request.kind in COMM_MESSAGES:
-                self.flush_output()
-            self.publish_idle(message, of_cell=False)
-
-    def publish_idle(self, message: dict[str, Any], *, of_cell: bool = True) -> None:
-        """Publish idle for `message`; if it is no cell's, one that runs in the foreground is announced again.
-
-        Frontends show the state that came last, whatever its parent: a completion that is answered
-        while a cell runs must not make the kernel look idle. Thread: any; the lock keeps the cell's
-        own idle the last word.
-        """
-        with self._status_lock:
-            if self.running is message:
-                self.running = None
-            self._publish_status("idle", "shell", parent=message)
-            if self.running is not None and not of_cell:
-                self._publish_status("busy", "shell", parent=self.running)
-
-    def _send_error(self, request: Request, error: BaseException) -> None:
-        content = {
-            "status": "error",
-            "ename": type(error).__name__,
-            "evalue": str(error),
-            "traceback": traceback.format_exception_only(error),
-        }
-        kind = request.kind.replace("_request", "_reply")
-        self.session.send(request.replies, kind, content, request.message, ident=request.idents)
-
-    def _abort(self, request: Request) -> None:
-        self._publish_status("busy", "shell", parent=request.message)
-        self._send_abort_reply(request.replies, request.message, request.idents)
-        self.publish_idle(request.message)
-
     def flush_output(self) -> None:
         """Send what was printed. Thread: any."""
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
+
+    def drain_descriptors(self) -> None:
+        """Take in what C code and children have written to the file descriptors. Thread: any."""
+        for stream in (self._stdout, self._stderr):
+            if isinstance(stream, CellStream):
+                stream.drain()
+
+    def variables_of_output(self) -> list[contextvars.ContextVar[Any]]:
+        """The context variables that say to which cell output goes."""
+        shell = self.shell
+        owners = [shell, shell.displayhook, shell.display_pub, self._stdout, self._stderr]
+        return [
+            self._shell_parent,
+            self._shell_parent_ident,
+            *(owner._parent_header for owner in owners if hasattr(owner, "_parent_header")),
+            redirects,
+            display_capture,
+        ]

@@ -7,6 +7,7 @@ thread of its own, its own context variables, and the same namespace.
 from __future__ import annotations
 
 import contextvars
+import re
 import threading
 import uuid
 from collections.abc import Callable
@@ -15,6 +16,17 @@ from typing import Any
 
 from .bridge import ExecutionContextBridge
 from .protocol import Request
+
+#: The id of the lane for urgent cells.
+URGENT = "urgent"
+
+#: A cell that only asks what runs, or ends it: one line, one of these magics.
+_URGENT_CELL = re.compile(r"\s*%(ps|stop|tasks)\b[^\n]*\s*")
+
+
+def is_urgent(code: object) -> bool:
+    """Whether a cell with this code is answered at once, though others wait."""
+    return isinstance(code, str) and _URGENT_CELL.fullmatch(code) is not None
 
 
 class Lane:
@@ -84,12 +96,15 @@ class Lanes:
         self._lock = threading.Lock()
         #: The thread that serves the foreground, as a rule the main thread.
         self.foreground_ident: int | None = None
+        self._urgent: Lane | None = None
         self._subshells: dict[str, tuple[Lane, threading.Thread]] = {}
 
     def get(self, lane_id: str | None) -> Lane | None:
         """The lane of that id, if there is one."""
         if lane_id is None:
             return self.foreground
+        if lane_id == URGENT:
+            return self._urgent
         with self._lock:
             entry = self._subshells.get(lane_id)
         return entry[0] if entry is not None else None
@@ -99,11 +114,20 @@ class Lanes:
         lane_id = str(uuid.uuid4())
         context = self.foreground.context.copy()
         lane = Lane(lane_id, context, self._build(context))
-        thread = threading.Thread(target=self._work, args=(lane,), name=f"subshell-{lane_id}", daemon=True)
+        thread = threading.Thread(target=self._work, args=(lane,), name=f"lane-{lane_id}", daemon=True)
         with self._lock:
             self._subshells[lane_id] = (lane, thread)
         thread.start()
         return lane_id
+
+    def urgent(self) -> Lane:
+        """The lane of cells that do not wait for others: `%ps` and the like. Thread: protocol."""
+        if self._urgent is None:
+            context = self.foreground.context.copy()
+            self._urgent = Lane(URGENT, context, self._build(context))
+            name = f"lane-{URGENT}"
+            threading.Thread(target=self._work, args=(self._urgent,), name=name, daemon=True).start()
+        return self._urgent
 
     def delete(self, lane_id: str) -> bool:
         """End a subshell: its running cell is stopped, waiting ones are aborted. False if there is none."""

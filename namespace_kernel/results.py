@@ -7,8 +7,9 @@ from typing import Any
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 
+from .captures import active_capture
 from .cell import Context
-from .executors.base import current_execution
+from .executors import current_execution
 from .namespace.engine_names import MISSING, RESULT_NAMES
 from .per_cell import PerCell
 
@@ -26,6 +27,14 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
         if execution is None:
             return bool(super().quiet())
         return bool(self.semicolon_at_end_of_expression(execution.route.source))
+
+    def __call__(self, result: Any = None) -> None:
+        """Overridden for captures."""
+        capture = active_capture()
+        if capture is None:
+            super().__call__(result)
+        else:
+            capture.hook(result)
 
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
         """Overridden to note which cell displays a widget."""

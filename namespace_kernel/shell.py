@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import html
-import linecache
 import sys
 import warnings
 from traceback import walk_tb
-from types import FrameType
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.utils.text import LSString, SList
 from traitlets import Type, observe
 
+from .activity_magics import ActivityMagics
 from .awaiting_magics import AwaitingMagics, await_magics
 from .cell import Context
 from .commands import output_of, record_script_codes
 from .comms import NamespaceDisplayPublisher, handled_message
-from .coroutines import Leak, find_open
+from .coroutines import find_open
 from .engine import exit_code_of, words_of
-from .executors.base import current_execution
+from .executors import current_execution
 from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
 from .per_cell import PerCell
+from .places import PlaceNames
 from .results import NamespaceDisplayHook, ShellNames
+from .saved_history import BatchedHistory
 from .tracebacks import without_own_frames
 
 #: Cells that look at the last error keep it, though they succeed.
 _POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
 
 
-class NamespaceShell(ZMQInteractiveShell):
+class NamespaceShell(PlaceNames, ZMQInteractiveShell):
     """The shell whose `user_ns` is the store's dict, for life."""
 
     displayhook_class = Type(NamespaceDisplayHook)
@@ -63,6 +63,12 @@ class NamespaceShell(ZMQInteractiveShell):
         warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
         self.namespace.remember_module_names()
         self.namespace.attach_engine(ShellNames(self))
+
+    def init_history(self) -> None:
+        """Overridden to write to the database in batches."""
+        later = self.kernel.shell_channel_thread.call_later
+        self.history_manager: Any = BatchedHistory(later, shell=self, parent=self)
+        self.configurables.append(self.history_manager)  # type: ignore[arg-type]
 
     # Numbers
 
@@ -141,7 +147,7 @@ class NamespaceShell(ZMQInteractiveShell):
         """Overridden to keep the exit code of `%%bash` and the like, and to add our own magics."""
         super().init_magics()
         record_script_codes(self.magics_manager.registry["ScriptMagics"], self.namespace)
-        self.register_magics(NamespaceMagics)
+        self.register_magics(NamespaceMagics, ActivityMagics)
         self.awaiting_magics = AwaitingMagics(self)
 
     # Errors
@@ -238,32 +244,6 @@ class NamespaceShell(ZMQInteractiveShell):
             self.set_thread_parent(parent)
 
     # Words
-
-    def is_cell_file(self, filename: str) -> bool:
-        """Whether code with this file name comes from a cell."""
-        return filename in self.compile._filename_map
-
-    def place_of(self, leak: Leak) -> str:
-        """Where a coroutine was created, seen from the cell that has just run."""
-        number, execution = self.compile._filename_map.get(leak.filename), current_execution.get()
-        here = number is None or execution is None or number == execution.cell.number
-        return f"line {leak.line}" + ("" if here else f" of In [{number}]")
-
-    def describe_frame(self, frame: FrameType) -> str:
-        """The innermost line of a cell that `frame` is in, or its own line."""
-        inner: FrameType | None = frame
-        while inner is not None and not self.is_cell_file(inner.f_code.co_filename):
-            inner = inner.f_back
-        filename, line = (inner or frame).f_code.co_filename, (inner or frame).f_lineno
-        where = f"In [{self.compile._filename_map[filename]}]" if inner is not None else filename
-        return f"at line {line} of {where}: {linecache.getline(filename, line).strip()}"
-
-    def show_lines(self, lines: list[str]) -> None:
-        """Display quiet lines under the cell."""
-        text = "\n".join(lines)
-        style = "color: var(--jp-ui-font-color2, #616161); font-size: 90%"
-        marked = "<br>".join(html.escape(line) for line in lines)
-        self.display_pub.publish({"text/plain": text, "text/html": f'<div style="{style}">{marked}</div>'})
 
     def notice(self, line: str) -> None:
         """Write one line about the kernel to stderr. Thread: any."""

@@ -9,6 +9,7 @@ from IPython.core.async_helpers import _asyncio_runner
 
 from .cell import Cell, Context, Outcome, Route
 from .errors import AwaitInThreadError
+from .executors import UserLoop
 from .routing.analysis import awaits
 from .settle import Settling
 from .shell import NamespaceShell
@@ -82,6 +83,20 @@ class ShellEngine:
         """See `Engine.show`."""
         self._shell.showtraceback((type(error), error, error.__traceback__))
         return Outcome(error=self._shell.as_interrupt(error))
+
+
+class UserLoopRunner:
+    """IPython's `loop_runner`: for code that a cell runs by `get_ipython().run_cell`, `%run`, …"""
+
+    def __init__(self, user_loop: UserLoop) -> None:
+        self._user_loop = user_loop
+
+    def __call__(self, coroutine: Any) -> Any:
+        """Run `coroutine` on the user loop and wait for it."""
+        return self._user_loop.loop.run_until_complete(coroutine)
+
+    def __str__(self) -> str:
+        return "asyncio"
 
 
 class LetGoOfError:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import builtins
 import getpass
+from collections.abc import Callable
 from typing import Any
+
+from .iopub import PublishingThread
 
 
 def _input_is_allowed(kernel: Any) -> bool:
@@ -19,10 +22,19 @@ class InputHandlers:
     """
 
     raw_input: Any
+    flush_output: Callable[[], None]
+    iopub_thread: PublishingThread
     getpass: Any
 
     #: Overridden: ipykernel keeps one flag, for the last request.
     _allow_stdin: Any = property(_input_is_allowed)
+
+    def _input_request(self, *args: Any, **options: Any) -> str:
+        """Overridden: what was printed before arrives before the prompt, on another channel."""
+        self.flush_output()
+        self.iopub_thread.wait_until_sent()
+        answer: str = super()._input_request(*args, **options)  # type: ignore[misc]
+        return answer
 
     def install_input(self) -> None:
         """Make `input` and `getpass.getpass` ask the frontend, for good. Thread: main."""

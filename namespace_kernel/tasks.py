@@ -1,10 +1,13 @@
-"""Which coroutines belong to a task, whether or not it has made its first step."""
+"""What asyncio does not tell about tasks and coroutines: which there are, and where each stands."""
 
 from __future__ import annotations
 
 import asyncio
-from types import CoroutineType
-from typing import Any
+from collections.abc import Iterable
+from types import CoroutineType, FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 #: asyncio keeps every task in a weak set, under another name since 3.12.
 _REGISTRY = "_scheduled_tasks" if hasattr(asyncio.tasks, "_scheduled_tasks") else "_all_tasks"
@@ -13,16 +16,49 @@ _REGISTRY = "_scheduled_tasks" if hasattr(asyncio.tasks, "_scheduled_tasks") els
 def coroutines_of_tasks() -> set[int]:
     """The ids of all coroutines that an unfinished task of any loop drives.
 
-    Thread: any. Other threads may add tasks meanwhile, hence the retries.
+    Thread: any.
     """
-    tasks: list[asyncio.Task[Any]] = []
-    for _ in range(1000):
+    tasks = [
+        *snapshot(getattr(asyncio.tasks, _REGISTRY)),
+        *snapshot(getattr(asyncio.tasks, "_eager_tasks", ())),
+    ]
+    return {id(task.get_coro()) for task in tasks if not task.done()}
+
+
+def snapshot(things: Iterable[T]) -> list[T]:
+    """What is in a set (a weak one, as a rule) that other threads add to meanwhile."""
+    while True:
         try:
-            tasks = [*getattr(asyncio.tasks, _REGISTRY), *getattr(asyncio.tasks, "_eager_tasks", ())]
-            break
+            return list(things)
         except RuntimeError:  # "Set changed size during iteration"
             continue
-    return {id(task.get_coro()) for task in tasks if not task.done()}
+
+
+def all_tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
+    """The tasks of `loop` that are not done, whatever they are made by. Thread: any."""
+    return [
+        task
+        for task in snapshot(getattr(asyncio.tasks, _REGISTRY))
+        if not task.done() and task.get_loop() is loop
+    ]
+
+
+def frames_of(coroutine: Any) -> list[FrameType]:
+    """The frames of a coroutine that is suspended, and of those it awaits, outermost first.
+
+    Thread: any; of one that is just being resumed, what is seen may be a moment old.
+    """
+    frames = []
+    while coroutine is not None:
+        for kind in ("cr", "gi", "ag"):
+            frame = getattr(coroutine, f"{kind}_frame", None)
+            if frame is not None:
+                frames.append(frame)
+                coroutine = getattr(coroutine, f"{kind}_{'yieldfrom' if kind == 'gi' else 'await'}")
+                break
+        else:
+            break
+    return frames
 
 
 def was_never_started(value: object) -> bool:

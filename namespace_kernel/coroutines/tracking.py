@@ -63,11 +63,15 @@ def find_open(is_cell_file: Callable[[str], bool]) -> list[CoroutineType[Any, An
 class NeverAwaitedHook:
     """Collects leaks whose creating line is in a cell.
 
-    `is_cell_file` tells whether a file name is a cell's. Thread: any; destruction can happen anywhere.
+    `is_cell_file` tells whether a file name is a cell's. `take` is offered each leak, where it happens,
+    and returns whether it took it. Thread: any; destruction can happen anywhere.
     """
 
-    def __init__(self, is_cell_file: Callable[[str], bool]) -> None:
+    def __init__(
+        self, is_cell_file: Callable[[str], bool], take: Callable[[Leak], bool] = lambda leak: False
+    ) -> None:
         self._is_cell_file = is_cell_file
+        self._take = take
         self._leaks: deque[Leak] = deque(maxlen=_KEPT)
         self._previous: Callable[[Any], None] | None = None
         self._installed = False
@@ -86,7 +90,7 @@ class NeverAwaitedHook:
             warnings._warn_unawaited_coroutine = self._previous  # type: ignore[attr-defined]
 
     def drain(self) -> list[Leak]:
-        """Return the leaks noticed since the last call."""
+        """Return the leaks noticed since the last call that nobody took."""
         leaks = []
         while self._leaks:
             leaks.append(self._leaks.popleft())
@@ -96,7 +100,8 @@ class NeverAwaitedHook:
         if self._installed and type(coroutine) is CoroutineType:
             leak = leak_of(coroutine)
             if leak.line and self._is_cell_file(leak.filename):
-                self._leaks.append(leak)
+                if not self._take(leak):
+                    self._leaks.append(leak)
                 return
         if self._previous is not None:
             self._previous(coroutine)

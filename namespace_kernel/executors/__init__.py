@@ -1,23 +1,31 @@
 """Where a cell's coroutine is driven: on the main thread, on the user loop, or by the embedder."""
 
 from .async_loop import UserLoopExecutor
-from .base import Execution, Executor, Interrupts, complete
+from .base import Execution, Executor, Interrupts, complete, current_execution
+from .children import ChildProcesses
 from .main_thread import AwaitingExecutor, CallingThreadExecutor, MainThreadExecutor
+from .started import Place, Started, note_start, started_of
 from .user_loop import UserLoop
 from .workers import SideCells, ThreadStop, WorkerExecutor, WorkerLoopExecutor
 
 __all__ = [
     "AwaitingExecutor",
     "CallingThreadExecutor",
+    "ChildProcesses",
     "Execution",
     "Executor",
     "Interrupts",
     "MainThreadExecutor",
+    "Place",
     "SideCells",
+    "Started",
     "ThreadStop",
     "UserLoop",
     "UserLoopExecutor",
     "WorkerExecutor",
     "WorkerLoopExecutor",
     "complete",
+    "current_execution",
+    "note_start",
+    "started_of",
 ]

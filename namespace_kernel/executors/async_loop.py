@@ -8,7 +8,7 @@ from contextvars import Context as ContextVars
 from typing import Any
 
 from ..cell import Outcome
-from .base import Execution, Interrupts, current_execution
+from .base import Execution, Interrupts
 from .user_loop import UserLoop
 
 
@@ -43,7 +43,7 @@ class UserLoopExecutor:
 
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
-        self._context.run(current_execution.set, execution)
+        execution.begin(self._context)
         try:
             with self._interrupts.waiting(execution):
                 self._context.run(self._user_loop.borrow, lambda: execution.interrupted)
@@ -57,6 +57,7 @@ class UserLoopExecutor:
             return self._run_visit(execution, body)
         finally:
             execution.finished = True
+            execution.own_task = None  # it keeps the outcome
             asyncio._set_running_loop(others_loop)
             self._user_loop.give_back()
 
@@ -64,6 +65,7 @@ class UserLoopExecutor:
         loop = self._user_loop.loop
         # Not `loop.create_task`: a cell is not among the tasks that it starts.
         task = asyncio.Task(body, loop=loop, context=self._context, name=execution.cell.execution_id)
+        execution.own_task = task
         visit = _Visit(loop)
         task.add_done_callback(visit.end)
         with self._interrupts.async_code(execution, task, loop):

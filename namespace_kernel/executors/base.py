@@ -8,14 +8,18 @@ the stages of a cell are written once for sync and async.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ..cell import Cell, Outcome, Route
+from ..coroutines import Leak
 
 T = TypeVar("T")
 
@@ -24,19 +28,38 @@ T = TypeVar("T")
 class Execution:
     """One cell while it runs.
 
-    `tasks` are the tasks that it started, directly or through other tasks, while any is alive; `failed`
-    those whose exception was not retrieved while it ran. `own_task` is set for an async cell of a
-    worker. `interrupted` is set when Stop was meant for
-    it, `finished` when its own code is over.
+    `tasks`, `threads` and `jobs` (of thread pools) are those that it started, directly or through others,
+    while any is alive;
+    `failed` are tasks whose exception was not retrieved while it ran. `own_task` is set for an async cell
+    of a worker; `leaks` are coroutines that went away in its code. `home` is the context in which output
+    is the cell's. `interrupted` is set when Stop was meant for it, `finished` when its own code is over,
+    `settled` when the post-cell hooks are through. `since` is `time.time()`. `receipt` is the receipt's own.
     """
 
     cell: Cell
     route: Route
     tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
+    threads: weakref.WeakSet[threading.Thread] = field(default_factory=weakref.WeakSet)
+    jobs: weakref.WeakSet[concurrent.futures.Future[Any]] = field(default_factory=weakref.WeakSet)
     failed: list[asyncio.Task[Any]] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
     own_task: asyncio.Task[Any] | None = None
+    home: Context | None = None
     interrupted: bool = False
     finished: bool = False
+    settled: bool = False
+    receipt: Any = None
+    thread_ident: int = field(default_factory=threading.get_ident)
+    since: float = field(default_factory=time.time)
+
+    def begin(self, context: Context) -> None:
+        """Make this the current execution in `context`, where its code will run."""
+        context.run(current_execution.set, self)
+        self.home = context.copy()
+
+    def at_home(self, function: Callable[..., T], *args: Any) -> T:
+        """Call `function` where output is the cell's. Thread: any."""
+        return function(*args) if self.home is None else self.home.copy().run(function, *args)
 
 
 #: The execution whose code is running, inherited by its tasks and the contexts copied from it.

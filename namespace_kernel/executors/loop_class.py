@@ -9,12 +9,12 @@ costs one comparison.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import heapq
 import inspect
 import sys
 from asyncio import events
 from collections.abc import Callable
+from queue import SimpleQueue
 from threading import get_ident
 from typing import Any
 
@@ -31,13 +31,23 @@ class ThreadAwareLoop:
 
     #: The thread that runs the loop at this moment; `None` while it moves.
     owner: int | None = None
+    #: How often the loop has looked for events and run what was due.
+    turns = 0
     #: Called with each new task in the thread that creates it.
     on_task: Callable[[asyncio.Task[Any]], None] | None = None
 
     def __init__(self) -> None:
         super().__init__()
         # On the instance, because nest_asyncio replaces methods on the class.
-        vars(self).update(run_forever=self._run_forever, run_until_complete=self._run_until_complete)
+        vars(self).update(
+            run_forever=self._run_forever,
+            run_until_complete=self._run_until_complete,
+            _run_once=self._turn,
+        )
+
+    def _turn(self) -> None:
+        self.turns += 1
+        type(self)._run_once(self)  # type: ignore[attr-defined]
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
         """As `asyncio.loop.call_soon`, in any thread."""
@@ -81,17 +91,27 @@ class ThreadAwareLoop:
         async def wait() -> Any:
             return await future
 
-        waiting: concurrent.futures.Future[Any] | None = None
+        # Not `run_coroutine_threadsafe`: a Stop while its future is waited for may leave that locked, and
+        # then the loop would wait for it for ever. This queue is one call into C.
+        ended: SimpleQueue[asyncio.Task[Any]] = SimpleQueue()
+        started: list[asyncio.Task[Any]] = []
+
+        def start() -> None:
+            task = asyncio.ensure_future(future if asyncio.iscoroutine(future) else wait(), loop=self)  # type: ignore[call-overload]
+            started.append(task)
+            task.add_done_callback(ended.put)
+
+        def cancel() -> None:
+            for task in started:
+                task.cancel()
+
         try:
-            coroutine = future if asyncio.iscoroutine(future) else wait()
-            waiting = asyncio.run_coroutine_threadsafe(coroutine, self)  # type: ignore[arg-type]
-            return waiting.result()
-        except concurrent.futures.CancelledError:
-            raise asyncio.CancelledError from None
+            self.call_soon_threadsafe(start)  # type: ignore[attr-defined]
+            task = ended.get()
         except BaseException:
-            if waiting is not None:
-                waiting.cancel()
+            self.call_soon_threadsafe(cancel)  # type: ignore[attr-defined]
             raise
+        return task.result()
 
 
 def new_loop() -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..cell import Outcome
 from ..errors import AwaitInThreadError
-from .base import Execution, Interrupts, current_execution
+from .base import Execution, Interrupts
 
 
 def run_to_end(execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
@@ -39,7 +39,7 @@ class MainThreadExecutor:
 
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
-        self._context.run(current_execution.set, execution)
+        execution.begin(self._context)
         try:
             return self._interrupts.run_sync(partial(self._context.run, run_to_end, execution, body))
         finally:

@@ -17,8 +17,9 @@ from types import FrameType
 from typing import Any
 
 from ..coroutines import track_origins
-from .base import current_execution
+from .base import Execution, current_execution
 from .loop_class import new_loop
+from .started import note_start
 
 #: After this many seconds, say what the loop is busy with.
 _PATIENCE = 0.5
@@ -37,6 +38,7 @@ class UserLoop:
 
     `notice` shows one line to the user. `describe` turns the frame that blocks the loop into words.
     `report` shows a task's exception that nobody retrieved; it is called in the task's context.
+    `is_users_file` tells the user's code from libraries'.
 
     Guarantees: at most one thread runs the loop; whoever stops it, it runs again.
     """
@@ -46,6 +48,7 @@ class UserLoop:
         notice: Callable[[str], None],
         describe: Callable[[FrameType], str],
         report: Callable[[BaseException], None],
+        is_users_file: Callable[[str], bool] = lambda filename: True,
     ) -> None:
         self.loop: Any = new_loop()
         self.loop.on_task = self._task_created
@@ -53,6 +56,11 @@ class UserLoop:
         self._notice = notice
         self._describe = describe
         self._report = report
+        self._is_users_file = is_users_file
+        #: Called in any thread when a task is created.
+        self.task_began: Callable[[], None] = lambda: None
+        #: Called with the cell that started a task, in the loop, when the task is done.
+        self.task_ended: Callable[[Execution], None] = lambda execution: None
         # Guards the four flags. Waited on by main (a foreground cell) and by the home thread.
         self._condition = threading.Condition()
         self._wanted = False
@@ -141,16 +149,20 @@ class UserLoop:
     # Tasks
 
     def _task_created(self, task: asyncio.Task[Any]) -> None:
+        self.task_began()
         execution = current_execution.get()
+        note_start(task, task.get_coro(), self._is_users_file)
         if execution is not None:
             execution.tasks.add(task)
             task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
+        execution = current_execution.get()
+        if execution is not None:
+            self.task_ended(execution)
         # `_log_traceback` is asyncio's own note that nobody has retrieved the exception yet.
         if task.cancelled() or not getattr(task, "_log_traceback", False):
             return
-        execution = current_execution.get()
         if execution is None or execution.finished:
             self.loop.call_later(_RETRIEVAL_TIME, self.report_failure, task)
         else:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..cell import Outcome
 from ..coroutines import track_origins
-from .base import Execution, current_execution
+from .base import Execution
 from .main_thread import run_to_end
 from .user_loop import UserLoop
 
@@ -97,7 +97,7 @@ class WorkerExecutor:
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
         track_origins()
-        self._context.run(current_execution.set, execution)
+        execution.begin(self._context)
         interrupt = ThreadStop()
         self._side_cells.enter(execution, interrupt.stop)
         try:
@@ -125,7 +125,7 @@ class WorkerLoopExecutor:
 
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
-        self._context.run(current_execution.set, execution)
+        execution.begin(self._context)
         outcome: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
         self._loop.call_soon_threadsafe(self._start, execution, body, outcome)
         self._side_cells.enter(execution, lambda: self._loop.call_soon_threadsafe(self._stop, execution))
@@ -134,6 +134,7 @@ class WorkerLoopExecutor:
         finally:
             self._side_cells.leave(execution)
             execution.finished = True
+            execution.own_task = None  # it keeps the outcome
 
     def _start(
         self,

@@ -14,6 +14,7 @@ Message = dict[str, Any]
 # Longer than a loaded two-core machine ever needs, and shorter than what the demos would sleep (60 s).
 PATIENCE = 40.0
 OUTPUT_TYPES = {"stream", "display_data", "update_display_data", "execute_result", "error", "clear_output"}
+DISPLAY_TYPES = ("display_data", "update_display_data")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -85,7 +86,18 @@ class Cell(Request):
 
     @property
     def displays(self) -> list[dict[str, Any]]:
-        return [c["data"] for t, c in self.outputs if t in ("display_data", "update_display_data")]
+        """What the cell displayed, its receipt aside."""
+        return [c["data"] for t, c in self.outputs if t in DISPLAY_TYPES and not is_receipt(c)]
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        """The receipt each time it was shown or updated."""
+        return [c["data"] for t, c in self.outputs if t in DISPLAY_TYPES and is_receipt(c)]
+
+    @property
+    def receipt(self) -> str:
+        """What the receipt says now."""
+        return str(self.receipts[-1]["text/plain"]) if self.receipts else ""
 
     @property
     def result(self) -> str | None:
@@ -132,6 +144,11 @@ class Cell(Request):
         self.wait_for(lambda c: len(c.input_requests) >= number, "an input request")
         content: Message = self.input_requests[number - 1]["content"]
         return content
+
+
+def is_receipt(content: Message) -> bool:
+    """Whether a display is the kernel's line about what the cell left behind."""
+    return str(content.get("transient", {}).get("display_id")).startswith("receipt-")
 
 
 def plain(text: str) -> str:

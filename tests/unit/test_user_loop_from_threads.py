@@ -6,12 +6,12 @@ import asyncio
 import contextvars
 import signal
 import threading
-from concurrent.futures import Future
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from namespace_kernel.executors.loop_class import ThreadAwareLoop
 from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabouts
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
@@ -122,10 +122,8 @@ def test_a_thread_that_gives_up_waiting_cancels_what_it_waited_for(home: LoopUnd
         pass
 
     def give_up_if_waiting(number: int, frame: FrameType | None) -> None:
-        while frame is not None:
-            if frame.f_code is Future.result.__code__:
-                raise GivenUp
-            frame = frame.f_back
+        if frame is not None and frame.f_code is ThreadAwareLoop._run_until_complete.__code__:
+            raise GivenUp
 
     async def wait_for_ever() -> None:
         try:

@@ -1,0 +1,173 @@
+"""`%ps`, `%tasks` and `%stop`, and the same list for tools as a message on the control channel.
+
+A cell that is only one of these lines is answered at once, whatever runs and waits.
+"""
+
+from __future__ import annotations
+
+import html
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.display import display
+
+from .activity import Activities, Activity, age
+from .executors import Execution
+from .shutdown import interrupt_main
+
+#: The longest name or line that a table shows.
+_WIDTH = 60
+
+_STOP_USAGE = (
+    "say what to stop, as `%ps` lists it: `%stop 5` (a cell), `%stop task 7`, `%stop thread 8`, "
+    "`%stop process 1234`"
+)
+
+
+class ActivityHandlers:
+    """Mixed into the kernel."""
+
+    activities: Activities
+    session: Any
+
+    async def ps_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Answer a `ps_request` with a list of what runs; our own message, for tools.
+
+        Thread: control, so it is answered whatever runs.
+        """
+        listed = [asdict(activity) for activity in self.activities.all()]
+        self.session.send(stream, "ps_reply", {"status": "ok", "activities": listed}, parent, ident)
+
+
+@magics_class
+class ActivityMagics(Magics):
+    """What runs now."""
+
+    @property
+    def _kernel(self) -> Any:
+        shell: Any = self.shell
+        return shell.kernel
+
+    @line_magic
+    def ps(self, line: str) -> None:
+        """List the cells, tasks, threads and child processes that run now, and where each stands.
+
+        `%ps -v` shows the whole stack of each.
+        """
+        options = line.split()
+        if options not in ([], ["-v"]):
+            raise UsageError("`%ps` lists what runs, `%ps -v` with whole stacks")
+        self._show(self._kernel.activities.all(), "Nothing runs.", verbose=bool(options))
+
+    @line_magic
+    def tasks(self, line: str) -> None:
+        """List the tasks that run; `%tasks cancel N …` cancels some of them, `%tasks cancel all` each."""
+        words = line.split()
+        activities = self._kernel.activities
+        if not words:
+            self._show(activities.tasks(), "No task runs.")
+        elif words[0] == "cancel" and len(words) > 1:
+            numbers = words[1:]
+            if numbers == ["all"]:
+                numbers = [str(activity.number) for activity in activities.tasks()]
+            for number in numbers:
+                self._end("task", number)
+        else:
+            raise UsageError("`%tasks` lists the tasks, `%tasks cancel N` cancels one, or `all`")
+
+    @line_magic
+    def stop(self, line: str) -> None:
+        """End one thing that `%ps` lists: `%stop 5` (a cell), `%stop task 7`, `thread 8`, `process 1234`."""
+        words = shlex.split(line)
+        if len(words) == 1:
+            words = ["cell", *words]
+        if len(words) != 2 or words[0] not in self._enders() or not words[1].isdigit():
+            raise UsageError(_STOP_USAGE)
+        self._end(*words)
+
+    def _enders(self) -> dict[str, Callable[[int], bool]]:
+        activities: Activities = self._kernel.activities
+        return {
+            "cell": self._stop_cell,
+            "task": activities.cancel_task,
+            "thread": activities.stop_thread,
+            "job": activities.cancel_job,
+            "process": activities.terminate_process,
+        }
+
+    def _end(self, kind: str, number: str) -> None:
+        if not number.isdigit() or not self._enders()[kind](int(number)):
+            raise UsageError(f"no {kind} {number} runs; `%ps` lists what does")
+
+    def _stop_cell(self, number: int) -> bool:
+        kernel = self._kernel
+
+        def is_meant(execution: Execution) -> bool:
+            return execution.cell.number == number
+
+        running = [one for one in kernel.lanes.foreground.bridge.running if is_meant(one)]
+        for execution in running:
+            if execution.cell.lane_id is None:
+                interrupt_main()
+            else:
+                kernel.stop_side_cells(is_meant)
+        return bool(running)
+
+    def _show(self, listed: list[Activity], nothing: str, verbose: bool = False) -> None:
+        if listed:
+            display(
+                {"text/plain": _as_text(listed, verbose), "text/html": _as_html(listed, verbose)}, raw=True
+            )
+        else:
+            print(nothing)
+
+
+_TITLES = ("what", "name", "from", "age", "state", "where")
+
+
+def _row(activity: Activity) -> tuple[str, ...]:
+    name, line = _cut(activity.name), _cut(activity.line.removeprefix("at "))
+    return (
+        f"{activity.kind} {activity.number}",
+        name,
+        activity.cell,
+        age(activity.since),
+        activity.state,
+        line,
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _as_text(listed: list[Activity], verbose: bool) -> str:
+    rows = [_TITLES, *map(_row, listed)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        lines.append("  ".join(cells).rstrip())
+        if verbose and number:
+            lines += [f"    {place}" for place in listed[number - 1].stack]
+    return "\n".join(lines)
+
+
+def _as_html(listed: list[Activity], verbose: bool) -> str:
+    def tagged(tag: str, texts: tuple[str, ...]) -> str:
+        style = "text-align: left; vertical-align: top"
+        return "".join(f'<{tag} style="{style}">{html.escape(text)}</{tag}>' for text in texts)
+
+    lines = [f"<tr>{tagged('th', _TITLES)}</tr>"]
+    for activity in listed:
+        lines.append(f"<tr>{tagged('td', _row(activity))}</tr>")
+        if verbose and activity.stack:
+            stack = html.escape("\n".join(activity.stack))
+            lines.append(
+                f'<tr><td></td><td colspan="5" style="text-align: left"><pre>{stack}</pre></td></tr>'
+            )
+    return f"<table>{''.join(lines)}</table>"

@@ -1,0 +1,232 @@
+"""What a cell leaves behind: the post-cell hooks that find it, and the words for it."""
+
+from __future__ import annotations
+
+import linecache
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .coroutines import Leak, NeverAwaitedHook
+from .executors import Execution, Place, Started, UserLoop, started_of
+from .namespace.assignments import plainly_assigned
+from .receipt import Kind, Receipts, Remark, one_of
+from .settle import Settling, describe_leaks
+from .tasks import frames_of, snapshot
+
+#: How many names a sentence lists.
+_NAMED = 5
+
+_ENGINE_NAME_REMEDIES = {
+    "_": "it is the last result",
+    "__": "it is the last result but one",
+    "___": "it is the last result but two",
+    "_exit_code": "it is the exit code of the last command",
+    "_exception": "it is the last cell's exception",
+}
+
+
+class CellReceipts(Receipts):
+    """The receipts, with what the kernel has to say on them.
+
+    `place_of` calls a line of code by name; it is called at the cell's home. `describe_frame` tells where
+    a frame stands.
+
+    Thread: any.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        place_of: Callable[[Place], str],
+        describe_frame: Callable[[Any], str],
+        is_users_file: Callable[[str], bool],
+    ) -> None:
+        super().__init__(*args)
+        self._is_users_file = is_users_file
+        self.place_of = place_of
+        self.describe_frame = describe_frame
+
+    # Coroutines
+
+    def coroutines(self, execution: Execution, leaks: Iterable[Leak]) -> None:
+        """Note coroutines that were never awaited and are closed."""
+        leaks = list(leaks)
+        sentences = execution.at_home(describe_leaks, leaks, lambda leak: self.place_of(_place(leak)))
+        count = one_of(leaks, "coroutine was", "coroutines were")
+        remark = Remark("\n".join(sentences), f"{count} never awaited", tuple(_code(map(_place, leaks))))
+        # Each call adds a remark: a callback may leak again and again.
+        self.note(execution, Kind.COROUTINES, lambda: remark, object())
+
+    # Tasks and threads
+
+    def tasks(self, execution: Execution) -> None:
+        """Note the tasks that the cell started and that still run."""
+        self._running(execution, Kind.TASKS, execution.tasks, "task", _name_of, self._describe_task)
+
+    def threads(self, execution: Execution) -> None:
+        """Note the threads that the cell started and that still run."""
+        self._running(execution, Kind.THREADS, execution.threads, "thread", _thread_name, _describe_thread)
+
+    def jobs(self, execution: Execution) -> None:
+        """Note the jobs that the cell submitted to thread pools and that are not done."""
+        self._running(execution, Kind.THREADS, execution.jobs, "job", _name_of, _describe_job)
+
+    def _running(
+        self,
+        execution: Execution,
+        kind: Kind,
+        things: Iterable[Any],
+        what: str,
+        name_of: Callable[[Any], str],
+        describe: Callable[[Any], str],
+    ) -> None:
+        def listed() -> tuple[list[tuple[Any, Started]], list[str]]:
+            running = _running_of_the_user(things)
+            return running, [self._named(execution, name_of(thing), started) for thing, started in running]
+
+        def remark() -> Remark:
+            running, current = listed()
+            if not running:
+                return _ended(names, what)
+            summary = f"{one_of(running, what, what + 's')} still run{'s' * (len(running) == 1)}"
+            details = [
+                f"{what} {started.number}: `{name_of(thing)}` {describe(thing)}" for thing, started in running
+            ]
+            hint = f"`%ps` lists what runs; `%stop {what} {running[0][1].number}` ends this one"
+            return Remark(f"{summary}: {_list(current)}", summary, (*details[:_NAMED], hint))
+
+        names = listed()[1]
+        if names:
+            self.note(execution, kind, remark, what)
+
+    def _named(self, execution: Execution, name: str, started: Started) -> str:
+        assert started.place is not None
+        return f"`{name}`, {execution.at_home(self.place_of, started.place)}"
+
+    def _describe_task(self, task: Any) -> str:
+        frames = frames_of(task.get_coro())
+        users = [frame for frame in frames if self._is_users_file(frame.f_code.co_filename)]
+        return self.describe_frame((users or frames)[-1]) if frames else ""
+
+    # Engine names
+
+    def engine_names(self, execution: Execution, overwritten: frozenset[str]) -> None:
+        """Note the engine's names that the cell plainly assigned, and that are right again."""
+        names = sorted(overwritten & plainly_assigned(execution.route.source)) if overwritten else []
+        if names:
+            quoted = " and ".join(f"`{name}`" for name in names)
+            belongs = "belongs" if len(names) == 1 else "belong"
+            remark = Remark(
+                f"{quoted} {belongs} to the kernel; what the cell assigned is gone: choose another name",
+                f"{quoted} set right again",
+                tuple(
+                    f"`{name}`: {_ENGINE_NAME_REMEDIES.get(name, 'IPython keeps its own there')}"
+                    for name in names
+                ),
+            )
+            self.note(execution, Kind.ENGINE_NAMES, lambda: remark)
+
+
+class CollectLeaks:
+    """Post-cell hook: add the coroutines that went away without having been awaited."""
+
+    def __init__(self, never_awaited: NeverAwaitedHook) -> None:
+        self._never_awaited = never_awaited
+
+    def __call__(self, settling: Settling) -> None:
+        """See `settle.Hook`."""
+        settling.leaks.extend(settling.execution.leaks)
+        settling.execution.leaks.clear()
+        settling.leaks.extend(self._never_awaited.drain())
+
+
+class ReportFailedTasks:
+    """Post-cell hook: show the exceptions of the cell's tasks that nobody retrieved while it ran."""
+
+    def __init__(self, user_loop: UserLoop) -> None:
+        self._user_loop = user_loop
+
+    def __call__(self, settling: Settling) -> None:
+        """See `settle.Hook`."""
+        failed = settling.execution.failed
+        while failed:
+            self._user_loop.report_failure(failed.pop())
+
+
+class ShowReceipt:
+    """Post-cell hook: show what the cell left behind, which the hooks before found."""
+
+    def __init__(self, receipts: CellReceipts) -> None:
+        self._receipts = receipts
+
+    def __call__(self, settling: Settling) -> None:
+        """See `settle.Hook`."""
+        receipts, execution = self._receipts, settling.execution
+        if settling.leaks:
+            receipts.coroutines(execution, settling.leaks)
+        if execution.tasks:
+            receipts.tasks(execution)
+        if execution.threads:
+            receipts.threads(execution)
+        if execution.jobs:
+            receipts.jobs(execution)
+        if settling.changes.overwritten:
+            receipts.engine_names(execution, settling.changes.overwritten)
+        execution.settled = True
+        receipts.show(execution)
+
+
+def _running_of_the_user(things: Iterable[Any]) -> list[tuple[Any, Started]]:
+    """Those that still run and that the user's code started, with their records, oldest first."""
+    found = []
+    for thing in snapshot(things):
+        started = started_of(thing)
+        runs = thing.is_alive() if isinstance(thing, threading.Thread) else not thing.done()
+        if runs and started is not None and started.place is not None and not _is_ending(thing):
+            found.append((thing, started))
+    return sorted(found, key=lambda entry: entry[1].number)
+
+
+def _is_ending(thing: Any) -> bool:
+    """Whether it is a task that has been cancelled and has not yet had its turn."""
+    return bool(getattr(thing, "cancelling", int)())
+
+
+def _thread_name(thread: threading.Thread) -> str:
+    return thread.name
+
+
+def _describe_thread(thread: threading.Thread) -> str:
+    return "ends with the kernel" if thread.daemon else "keeps the process alive while it runs"
+
+
+def _describe_job(job: Any) -> str:
+    return "runs" if job.running() else "waits for a thread"
+
+
+def _name_of(task: Any) -> str:
+    started = started_of(task)
+    return "" if started is None else started.name
+
+
+def _ended(names: list[str], what: str) -> Remark:
+    summary = f"{one_of(names, what, what + 's')} ended"
+    return Remark(f"{summary} after the cell: {_list(names)}", summary)
+
+
+def _list(names: list[str]) -> str:
+    rest = len(names) - _NAMED
+    return "; ".join(names[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _place(leak: Leak) -> Place:
+    return Place(leak.filename, leak.line)
+
+
+def _code(places: Iterable[Place]) -> Iterable[str]:
+    """The lines of code at `places`, each once."""
+    for place in dict.fromkeys(places):
+        code = linecache.getline(place.filename, place.line).strip()
+        if code:
+            yield f"line {place.line}: `{code}`"

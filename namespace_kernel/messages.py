@@ -1,0 +1,118 @@
+"""What arrives on the shell channel: read, sorted, answered."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from ipykernel.subshell_manager import UnknownSubshellError
+
+from .executors import complete
+from .lanes import Lane, Lanes, is_urgent
+from .protocol import COMM_MESSAGES, INTROSPECTION, RECORDS, ReplySocket, Request, Worker
+
+
+class MessageHandlers:
+    """Mixed into the kernel.
+
+    Thread: protocol; `answer` is called by the workers and the user loop, too.
+    """
+
+    session: Any
+    log: Any
+    shell_handlers: Any
+    replies: ReplySocket
+    lanes: Lanes
+    running: dict[str, Any] | None
+    flush_output: Callable[[], None]
+    submit_comm: Callable[[Request], None]
+    _introspection: Worker
+    _records: Worker
+    _status_lock: threading.Lock
+    _publish_status: Any
+    _send_abort_reply: Any
+    _send_unknown_subshell_reply: Any
+
+    def _parse(self, frames: list[Any]) -> Request | None:
+        if not self.session:
+            return None
+        try:
+            idents, parts = self.session.feed_identities(frames, copy=False)
+            message = self.session.deserialize(parts, content=True, copy=False)
+            message["header"]["msg_type"]
+        except Exception as error:
+            # A message that cannot be read has no sender to answer to.
+            self.log.error("invalid message on the shell channel, ignored: %s", error)
+            return None
+        return Request(idents, message, self.replies)
+
+    def _lane_of(self, request: Request) -> Lane | None:
+        if request.kind == "execute_request" and is_urgent(request.message["content"].get("code")):
+            return self.lanes.urgent()
+        return self.lanes.get(request.lane_id)
+
+    def _refuse(self, request: Request) -> None:
+        error = UnknownSubshellError(request.lane_id or "")
+        self._send_unknown_subshell_reply(request.idents, request.message, error)
+
+    def _submit(self, request: Request) -> None:
+        if request.kind in INTROSPECTION:
+            self._introspection.submit(request)
+        elif request.kind in RECORDS:
+            self._records.submit(request)
+        elif request.kind in COMM_MESSAGES:
+            self.submit_comm(request)
+        else:
+            self.answer(request)
+
+    def answer(self, request: Request) -> None:
+        """Answer anything but a cell. Thread: protocol, a worker, or the user loop's for comm messages."""
+        message = request.message
+        self._publish_status("busy", "shell", parent=message)
+        handler = self.shell_handlers.get(request.kind)
+        try:
+            if handler is None:
+                self.log.warning("unknown message type %r, ignored", request.kind)
+            else:
+                result = handler(request.replies, request.idents, message)
+                if result is not None:
+                    complete(result)
+        except Exception as error:
+            self.log.exception("%s failed", request.kind)
+            if request.kind.endswith("_request"):
+                self._send_error(request, error)
+        finally:
+            if request.kind in COMM_MESSAGES:
+                self.flush_output()
+            self.publish_idle(message, of_cell=False)
+
+    def publish_idle(self, message: dict[str, Any], *, of_cell: bool = True) -> None:
+        """Publish idle for `message`; if it is no cell's, one that runs in the foreground is announced again.
+
+        Frontends show the state that came last, whatever its parent: a completion that is answered
+        while a cell runs must not make the kernel look idle. Thread: any; the lock keeps the cell's
+        own idle the last word.
+        """
+        with self._status_lock:
+            if self.running is message:
+                self.running = None
+            self._publish_status("idle", "shell", parent=message)
+            if self.running is not None and not of_cell:
+                self._publish_status("busy", "shell", parent=self.running)
+
+    def _send_error(self, request: Request, error: BaseException) -> None:
+        content = {
+            "status": "error",
+            "ename": type(error).__name__,
+            "evalue": str(error),
+            "traceback": traceback.format_exception_only(error),
+        }
+        kind = request.kind.replace("_request", "_reply")
+        self.session.send(request.replies, kind, content, request.message, ident=request.idents)
+
+    def _abort(self, request: Request) -> None:
+        self._publish_status("busy", "shell", parent=request.message)
+        self._send_abort_reply(request.replies, request.message, request.idents)
+        self.publish_idle(request.message)

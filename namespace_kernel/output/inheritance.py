@@ -1,0 +1,134 @@
+"""Threads, and jobs of thread pools, inherit from whoever started them to which cell their output goes.
+
+A new thread begins with empty context variables, and a pool's thread keeps those of whoever made it
+start. Only the variables that say whose output it is are inherited; the user's own are not touched,
+for what Python itself does with those must not differ here.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread as pools
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextvars import ContextVar, Token
+from functools import partial
+from typing import Any
+
+from ..coroutines import track_origins
+from ..executors import Started, current_execution, note_start
+
+_NOTHING: Any = object()
+
+
+class _Values:
+    """The values that some variables had in one context."""
+
+    def __init__(self, variables: Iterable[ContextVar[Any]]) -> None:
+        read = [(variable, variable.get(_NOTHING)) for variable in variables]
+        self._values = [(variable, value) for variable, value in read if value is not _NOTHING]
+
+    def set(self) -> list[Token[Any]]:
+        """Set them in the calling context; return what `reset` needs."""
+        return [variable.set(value) for variable, value in self._values]
+
+
+def _reset(tokens: list[Token[Any]]) -> None:
+    for token in tokens:
+        token.var.reset(token)
+
+
+class Inheritance:
+    """Installed while the kernel serves.
+
+    `variables` are inherited if `inherits()`. `is_users_file` tells the user's code from libraries'.
+    `ended` is called at the end of each thread that a cell started, in that thread.
+
+    Thread: main for installing; the rest is called by whoever starts threads.
+    """
+
+    def __init__(
+        self,
+        variables: Iterable[ContextVar[Any]],
+        inherits: Callable[[], bool],
+        is_users_file: Callable[[str], bool],
+        ended: Callable[[Any], None],
+    ) -> None:
+        self._variables = tuple(variables)
+        self._inherits = inherits
+        self._is_users_file = is_users_file
+        self._ended = ended
+        #: The jobs of thread pools that cells submitted, while any is alive.
+        self.jobs: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
+        self._start = threading.Thread.start
+        self._work_item: Any = pools._WorkItem
+
+    def install(self) -> None:
+        """Put our functions in front of Python's."""
+        inheritance, WorkItem = self, self._work_item
+
+        def start(thread: threading.Thread) -> None:
+            inheritance._before_start(thread)
+            inheritance._start(thread)
+
+        class HomingWorkItem(WorkItem):  # type: ignore[misc,valid-type]
+            """A pool's job that runs as its submitter."""
+
+            def __init__(self, future: Any, *args: Any) -> None:
+                super().__init__(future, *args)
+                self.inherited = inheritance._capture()
+                self.started = inheritance._before_job(future, args)
+
+            def run(self, *args: Any) -> None:
+                tokens = self.inherited.set()
+                if self.started is not None:
+                    self.started.thread_ident = threading.get_ident()
+                try:
+                    super().run(*args)
+                finally:
+                    _reset(tokens)
+                    if self.started is not None:
+                        inheritance._ended(self.started.execution)
+
+        threading.Thread.start = start  # type: ignore[method-assign,assignment]
+        pools._WorkItem = HomingWorkItem  # type: ignore[misc,assignment]
+
+    def uninstall(self) -> None:
+        """Put Python's back. Threads that run keep what they inherited."""
+        threading.Thread.start = self._start  # type: ignore[method-assign]
+        pools._WorkItem = self._work_item  # type: ignore[misc]
+
+    def _capture(self) -> _Values:
+        inherits = current_execution.get() is not None and self._inherits()
+        return _Values(self._variables if inherits else ())
+
+    def _before_job(self, future: Any, call: tuple[Any, ...]) -> Started | None:
+        execution = current_execution.get()
+        if execution is None:
+            return None
+        execution.jobs.add(future)
+        self.jobs.add(future)
+        return note_start(future, call[0] if call else None, self._is_users_file)
+
+    def _before_start(self, thread: threading.Thread) -> None:
+        execution = current_execution.get()
+        if execution is None:
+            return
+        target = getattr(thread, "_target", None) or getattr(thread, "function", None) or type(thread).run
+        if target is not pools._worker:  # of a pool, the jobs count
+            note_start(thread, target, self._is_users_file)
+            execution.threads.add(thread)
+        # On the instance, and around all of the thread: `run` may be overridden, and a frame of ours
+        # inside of it would show in tracebacks.
+        vars(thread)["_bootstrap"] = partial(self._run, thread, execution, self._capture())
+
+    def _run(self, thread: Any, execution: Any, inherited: _Values) -> None:
+        vars(thread).pop("_bootstrap", None)
+        current_execution.set(execution)
+        inherited.set()
+        track_origins()
+        try:
+            thread._bootstrap()
+        finally:
+            self._ended(execution)

@@ -1,0 +1,63 @@
+"""Places in code, in words: lines of cells, of the user's modules, and of nobody's interest."""
+
+from __future__ import annotations
+
+import linecache
+import site
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from .coroutines import Leak
+from .executors import Place, current_execution
+
+_INSTALLED = tuple(
+    {
+        str(Path(__file__).parent),
+        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    }
+)
+
+
+@lru_cache(maxsize=10_000)
+def _is_installed(filename: str) -> bool:
+    return filename.startswith("<") or filename.startswith(_INSTALLED)
+
+
+class PlaceNames:
+    """Mixed into the shell."""
+
+    compile: Any
+
+    def is_cell_file(self, filename: str) -> bool:
+        """Whether code with this file name comes from a cell."""
+        return filename in self.compile._filename_map
+
+    def is_users_file(self, filename: str) -> bool:
+        """Whether code with this file name is the user's: a cell's, or a module's that is not installed."""
+        return self.is_cell_file(filename) or not _is_installed(filename)
+
+    def place_of(self, place: Place | Leak) -> str:
+        """How a line is called, seen from the cell that the calling context belongs to."""
+        number, execution = self.compile._filename_map.get(place.filename), current_execution.get()
+        if number is None and not place.filename.startswith("<"):
+            return f"line {place.line} of {place.filename}"
+        here = number is None or execution is None or number == execution.cell.number
+        return f"line {place.line}" + ("" if here else f" of In [{number}]")
+
+    def describe_frame(self, frame: FrameType) -> str:
+        """The innermost line of a cell that `frame` is in, or its own line."""
+        inner: FrameType | None = frame
+        while inner is not None and not self.is_cell_file(inner.f_code.co_filename):
+            inner = inner.f_back
+        return self.describe_line(inner or frame)
+
+    def describe_line(self, frame: FrameType) -> str:
+        """The line that `frame` is at."""
+        filename, line = frame.f_code.co_filename, frame.f_lineno
+        where = f"In [{self.compile._filename_map[filename]}]" if self.is_cell_file(filename) else filename
+        return f"at line {line} of {where}: {linecache.getline(filename, line).strip()}"

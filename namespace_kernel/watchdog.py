@@ -1,0 +1,141 @@
+"""Says which line blocks the user loop while tasks wait for their turn.
+
+The loop counts its turns. From another thread one sees whether the count stands still, and whether the
+thread that runs the loop is in a callback or waits for events. Nothing is done while the loop has no
+work, and nothing in the loop's own thread but counting.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from .executors import Execution, UserLoop, current_execution
+from .receipt import Kind, Receipts, Remark
+from .tasks import all_tasks_of
+
+#: Looks per blocking time.
+_LOOKS = 4
+
+_TO_THREAD = "`await asyncio.to_thread(...)` lets the loop go on"
+_LEAVE_OUT = "or leave out the await, and the cell runs in a thread of its own"
+
+
+@dataclass(slots=True)
+class _Block:
+    """One callback that does not end. `since` and `until` are `time.monotonic()`."""
+
+    turn: int
+    since: float
+    until: float = 0.0
+    execution: Execution | None = None
+
+
+class LoopWatchdog:
+    """`limit` gives the seconds after which a block is told, 0 for never. `running` are the running cells.
+
+    `describe_frame` puts a place into words. `later` calls a function after some seconds, on a thread
+    that runs no user code.
+
+    Thread: `arm` any; all else on the thread of `later`.
+    """
+
+    def __init__(
+        self,
+        user_loop: UserLoop,
+        receipts: Receipts,
+        running: Iterable[Execution],
+        describe_frame: Callable[[FrameType], str],
+        limit: Callable[[], float],
+        later: Callable[[float, Callable[[], None]], None],
+    ) -> None:
+        self._loop = user_loop.loop
+        self._receipts = receipts
+        self._running = running
+        self._describe_frame = describe_frame
+        self._limit = limit
+        self._later = later
+        self._armed = False
+        self._block: _Block | None = None
+
+    def arm(self) -> None:
+        """Watch from now on, as long as the loop has work."""
+        if not self._armed and self._limit() > 0:
+            self._armed = True
+            self._later(self._limit() / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        limit = self._limit()
+        frame = self._callback()
+        block = self._block
+        if block is not None and (frame is None or block.turn != self._loop.turns):
+            self._end(block)
+            block = None
+        if frame is not None and block is None:
+            block = _Block(self._loop.turns, time.monotonic())
+        self._block = block
+        untold = block is not None and block.execution is None
+        if frame is not None and block is not None and untold and self._is_too_long(block):
+            self._tell(block, frame)
+        del frame
+        self._armed = limit > 0 and (block is not None or any(self._running) or bool(self._tasks()))
+        if self._armed:
+            self._later(limit / _LOOKS, self._look)
+
+    def _is_too_long(self, block: _Block) -> bool:
+        return time.monotonic() - block.since >= self._limit() > 0 and self._others_wait()
+
+    def _tasks(self) -> list[Any]:
+        return all_tasks_of(self._loop)
+
+    def _callback(self) -> FrameType | None:
+        """The frame of the loop's callback that executes now (`asyncio.Handle._run`), if one does."""
+        frame = sys._current_frames().get(self._loop.owner or 0)
+        called: FrameType | None = None
+        while frame is not None and frame.f_code.co_name != "_run_once":
+            called, frame = frame, frame.f_back
+        in_callback = frame is not None and called is not None and called.f_code.co_name == "_run"
+        return called if in_callback else None
+
+    def _others_wait(self) -> bool:
+        """Whether there is another task, and something is due that the loop does not get to."""
+        loop = self._loop
+        if len(self._tasks()) < 2:
+            return False
+        timers = [timer for timer in list(loop._scheduled)[:1] if not timer.cancelled()]
+        if loop._ready or any(timer.when() <= loop.time() for timer in timers):
+            return True
+        selector = getattr(loop, "_selector", None)
+        return selector is not None and bool(selector.select(0))
+
+    def _tell(self, block: _Block, callback: FrameType) -> None:
+        handle = callback.f_locals.get("self")
+        context = getattr(handle, "_context", None)
+        execution = context.get(current_execution) if context is not None else None
+        innermost = sys._current_frames().get(self._loop.owner or 0)
+        if execution is None or innermost is None:
+            return
+        block.execution = execution
+        where = self._describe_frame(innermost).removeprefix("at ")
+        remedy = _TO_THREAD if execution.finished else f"{_TO_THREAD}, {_LEAVE_OUT}"
+
+        def remark() -> Remark:
+            if not block.until and self._loop.turns != block.turn:
+                block.until = time.monotonic()
+            seconds = (block.until or time.monotonic()) - block.since
+            said = "blocked the user loop for" if block.until else "has been blocking the user loop for"
+            place, _, code = where.partition(": ")
+            summary = f"{place} {said} {seconds:.0f} s"
+            return Remark(f"{summary} while tasks wait: `{code}`; {remedy}", summary)
+
+        self._receipts.note(execution, Kind.BLOCKING, remark, block.turn)
+        self._receipts.show(execution)
+
+    def _end(self, block: _Block) -> None:
+        if block.execution is not None:
+            block.until = block.until or time.monotonic()
+            self._receipts.show(block.execution)
