@@ -154,6 +154,8 @@ class NamespaceKernelApp(IPKernelApp):
             ReportFailedTasks(self.user_loop),
             # The receipt tells what the hooks before it found.
             ShowReceipt(self.receipts),
+            # Last: the tables show what the namespace is when the cell is done.
+            shell.live_tables.after_cell,
         )
 
         def bridge(

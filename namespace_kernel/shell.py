@@ -22,6 +22,7 @@ from .engine import exit_code_of, words_of
 from .executors import current_execution
 from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
+from .namespace_magic import LiveTables, NamespaceTableMagic
 from .per_cell import PerCell
 from .places import PlaceNames
 from .results import NamespaceDisplayHook, ShellNames
@@ -147,7 +148,8 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
         """Overridden to keep the exit code of `%%bash` and the like, and to add our own magics."""
         super().init_magics()
         record_script_codes(self.magics_manager.registry["ScriptMagics"], self.namespace)
-        self.register_magics(NamespaceMagics, ActivityMagics)
+        self.register_magics(NamespaceMagics, NamespaceTableMagic, ActivityMagics)
+        self.live_tables = LiveTables(self)
         self.awaiting_magics = AwaitingMagics(self)
 
     # Errors

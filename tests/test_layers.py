@@ -42,13 +42,14 @@ LAYERS = [
     layer("namespace coroutines routing", "IPython ipykernel zmq traitlets", apart=True),
     layer("executors output", "IPython ipykernel zmq traitlets routing", closed=True),
     layer(
-        "bridge settle interrupts wakeup signal_front tracebacks receipt leftovers activity watchdog engine",
+        "bridge settle interrupts wakeup signal_front tracebacks receipt leftovers activity watchdog engine "
+        "safe_facts namespace_table table_text",
         "IPython ipykernel zmq",
     ),
     layer(
         "shell shell_engine magics kernel protocol introspection stdin shutdown "
         "awaiting_magics breakpoints cells commands comms compiler gui lanes per_cell results wire "
-        "activity_magics captures iopub saved_history messages places streams",
+        "activity_magics captures iopub namespace_magic saved_history messages places streams",
         "app",
     ),
     layer("app install __main__"),

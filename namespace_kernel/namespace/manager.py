@@ -18,7 +18,7 @@ import threading
 import types
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import CoroutineType
 from typing import Any
 
@@ -29,18 +29,7 @@ from .engine_names import ALWAYS_RIGHT, MODULE_NAMES, RESULT_NAMES, EngineSource
 from .history import ResultHistory
 from .merge import changes_between
 from .provenance import Provenance, ProvenanceBook
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What one execution sees: the dict it runs in, the state to compare with afterwards, and when it
-    was opened (the provenance's serial number then).
-    """
-
-    context: Context
-    namespace: dict[str, Any]
-    base: dict[str, Any]
-    opened: int = 0
+from .writers import View, Written, last_writers
 
 
 class AsyncNamespaceManager:
@@ -63,7 +52,7 @@ class AsyncNamespaceManager:
         self._exception: BaseException | None = None
         self._exit_code = 0
         self._provenance = ProvenanceBook()
-        self._running = 0
+        self._running: list[View] = []
         self._coroutines: weakref.WeakSet[CoroutineType[Any, Any, Any]] = weakref.WeakSet()
         self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
         self.restore_engine_names()
@@ -139,13 +128,14 @@ class AsyncNamespaceManager:
 
     # One execution
 
-    def open(self, context: Context) -> View:
+    def open(self, context: Context, execution_id: str = "") -> View:
         """Begin an execution: return what it runs in and what to compare with."""
         with self._lock:
-            self._running += 1
             base = self._live.copy()
             namespace = base.copy() if context in COPYING else self._live
-            return View(context, namespace, base, self._provenance.serial)
+            view = View(context, namespace, base, self._provenance.serial, execution_id)
+            self._running.append(view)
+            return view
 
     def close(self, view: View, execution_id: str, outcome: Outcome) -> CellChanges:
         """End an execution: merge what it changed and set the engine's names right.
@@ -154,7 +144,7 @@ class AsyncNamespaceManager:
         merges nothing if it ran on a copy. `_exception` is its error, `None` after a success.
         """
         with self._lock:
-            self._running -= 1
+            self._running = [one for one in self._running if one is not view]
             self._exception = self._live["_exception"] = outcome.error
             if view.namespace is self._live:
                 changes = changes_between(view.base, self._live.copy())
@@ -231,7 +221,7 @@ class AsyncNamespaceManager:
             number = len(self.history.inputs) - 1 if number is None else number
             self.history.record_result(value, number)
             self._live[f"_{number}"] = value
-            if self._running <= 1 and "_" not in vars(builtins):
+            if len(self._running) <= 1 and "_" not in vars(builtins):
                 names = self.history.values()
                 self._live.update({name: names[name] for name in RESULT_NAMES})
 
@@ -254,6 +244,11 @@ class AsyncNamespaceManager:
         """Which cell and context wrote `name` last, or `None` if none did."""
         with self._lock:
             return self._provenance.get(name)
+
+    def writers(self) -> dict[str, Written]:
+        """Who wrote the names that exist now, also of cells that still run."""
+        with self._lock:
+            return last_writers(self._live, self._provenance, self._running)
 
     # Coroutines
 

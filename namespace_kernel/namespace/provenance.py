@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..cell import Context
@@ -11,14 +12,20 @@ from ..cell import Context
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The cell (its execution id) and the context that wrote a name last."""
+    """The cell (its execution id) and the context that wrote a name last.
+
+    `when` is the time (`time.time`) at which the cell had ended; it does not count in comparisons.
+    """
 
     execution_id: str
     context: Context
+    when: float = field(default_factory=time.time, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """Who wrote a name, the record's serial number, and the id of the value at that time."""
+
     writer: Provenance
     serial: int
     value_id: int
@@ -31,7 +38,7 @@ class ProvenanceBook:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, _Entry] = {}
+        self._last: dict[str, Entry] = {}
         #: Grows with every record.
         self.serial = 0
 
@@ -54,7 +61,7 @@ class ProvenanceBook:
             last = self._last.get(name)
             theirs = last is not None and opened is not None and last.serial > opened
             if last is None or not theirs or last.value_id != id(value):
-                self._last[name] = _Entry(writer, self.serial, id(value))
+                self._last[name] = Entry(writer, self.serial, id(value))
         for name in deleted:
             self._last.pop(name, None)
 
@@ -62,6 +69,10 @@ class ProvenanceBook:
         """The last writer of `name`, or `None` if no cell wrote it."""
         entry = self._last.get(name)
         return None if entry is None else entry.writer
+
+    def entry(self, name: str) -> Entry | None:
+        """The record about `name`, if there is one."""
+        return self._last.get(name)
 
     def clear(self) -> None:
         """Forget everything (`%reset`)."""

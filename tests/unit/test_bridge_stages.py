@@ -50,9 +50,9 @@ class NotingManager(AsyncNamespaceManager):
         super().__init__()
         self._diary = diary
 
-    def open(self, context: Context) -> View:
+    def open(self, context: Context, execution_id: str = "") -> View:
         self._diary.note("open", context)
-        return super().open(context)
+        return super().open(context, execution_id)
 
     def close(self, view: View, execution_id: str, outcome: Outcome) -> CellChanges:
         self._diary.note("merge", view, execution_id, outcome)

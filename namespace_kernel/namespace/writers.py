@@ -1,0 +1,88 @@
+"""Who wrote each name, also while the cell that does it still runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..cell import Context
+from .engine_names import MISSING
+from .provenance import ProvenanceBook
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one execution sees: the dict it runs in, the state to compare with afterwards, and when it
+    was opened (the provenance's serial number then).
+    """
+
+    context: Context
+    namespace: dict[str, Any]
+    base: dict[str, Any]
+    opened: int = 0
+    execution_id: str = ""
+    began: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """By which cells, in which contexts and when (`time.time`) a name was written last.
+
+    There is more than one cell if several run that may have done it. `running` says that they still do;
+    then `when` is their beginning. `later` says that code outside of cells (a task, a thread, a callback)
+    has changed the name since. `order` grows with time.
+    """
+
+    cells: tuple[str, ...]
+    contexts: tuple[Context, ...]
+    when: float
+    order: int
+    running: bool = False
+    later: bool = False
+
+
+def last_writers(live: dict[str, Any], book: ProvenanceBook, views: Iterable[View]) -> dict[str, Written]:
+    """Return who wrote the names in `live`; those that no cell wrote are left out.
+
+    `views` are those of the executions that run in `live` now. Values are looked at one by one and not
+    kept, so that none of them ends here.
+
+    Thread: any, under the namespace's lock.
+    """
+    running = [view for view in views if view.namespace is live]
+    known: dict[tuple[int, bool], Written] = {}
+    current: dict[tuple[int, ...], Written] = {}
+    writers = {}
+    for name in list(live):
+        if type(name) is not str:  # looking it up might run the key's own code
+            continue
+        value_id = id(live.get(name, MISSING))
+        entry = book.entry(name)
+        recorded = entry is not None and entry.value_id == value_id
+        changed = tuple(
+            number
+            for number, view in enumerate(running)
+            if id(view.base.get(name, MISSING)) != value_id
+            and not (recorded and entry is not None and entry.serial > view.opened)
+        )
+        if changed:
+            if changed not in current:
+                current[changed] = _by_running([running[number] for number in changed], book.serial + 1)
+            writers[name] = current[changed]
+        elif entry is not None:
+            key = (entry.serial, recorded)
+            if key not in known:
+                by = entry.writer
+                known[key] = Written(
+                    (by.execution_id,), (by.context,), by.when, entry.serial, later=not recorded
+                )
+            writers[name] = known[key]
+    return writers
+
+
+def _by_running(views: list[View], order: int) -> Written:
+    cells = tuple(dict.fromkeys(view.execution_id for view in views))
+    contexts = tuple(dict.fromkeys(view.context for view in views))
+    return Written(cells, contexts, min(view.began for view in views), order, running=True)
