@@ -22,8 +22,9 @@ _module_of: Callable[[type], object] = type.__dict__["__module__"].__get__
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 
-#: Characters of a string, and bits of an integer, that are shown.
-_SHORT, _BITS = 40, 128
+#: Characters of a string, bits of an integer, and characters of a float that are shown; a longer float is
+#: rounded.
+_SHORT, _BITS, _DIGITS = 40, 128, 12
 
 
 class Group(IntEnum):
@@ -205,8 +206,11 @@ def _shape_text(shape: Any) -> str:
 
 
 def _short_value(value: Any, cls: type) -> str:
-    if value is None or cls is bool or cls is float or cls is complex:
+    if value is None or cls is bool or cls is complex:
         return repr(value)
+    if cls is float:
+        exact = repr(value)
+        return exact if len(exact) <= _DIGITS else f"{value:.6g}"
     if cls is int:
         bits = value.bit_length()
         return repr(value) if bits <= _BITS else f"{bits:,} bits"

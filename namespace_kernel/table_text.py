@@ -19,7 +19,7 @@ _LONGEST = 60
 _STYLE = """<style>
 .nk-table { max-height: 32em; overflow: auto; width: fit-content; max-width: 100% }
 .nk-table table { border-collapse: collapse; margin: 0; font-size: var(--jp-ui-font-size1, 13px) }
-.nk-table th, .nk-table td { text-align: left !important; padding: 2px 14px 2px 6px !important;
+.nk-table th, .nk-table td { text-align: left !important; padding: 2px 10px 2px 6px !important;
   white-space: nowrap }
 .nk-table thead th { position: sticky; top: 0; background: var(--jp-layout-color0, Canvas);
   border-bottom: 1px solid var(--jp-border-color1, #9e9e9e) }

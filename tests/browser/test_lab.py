@@ -199,3 +199,24 @@ def test_completion_works_while_a_cell_sleeps(
     expect(editor).to_contain_text("a_very_long_name")
     notebook.stop()
     expect(notebook.cell(0)).to_contain_text("KeyboardInterrupt")
+
+
+def test_a_live_table_of_names_follows_a_cell_that_blocks(
+    page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    server.write_notebook(
+        "names.ipynb",
+        installed_kernelspec,
+        "%namespace --live",
+        "import time\nfor step in range(10**9): time.sleep(.1)",
+    )
+    notebook = LabNotebook(page, server, "names.ipynb")
+    notebook.run_all()
+    row = notebook.outputs(0).locator("tr").filter(has_text="step")
+    expect(row).to_contain_text("running")
+    before = row.inner_text()
+    expect(row).not_to_have_text(before, use_inner_text=True)
+    expect(notebook.outputs(0)).to_have_count(1)
+    notebook.stop()
+    expect(row).not_to_contain_text("running")
+    expect(notebook.outputs(0)).to_have_count(1)

@@ -109,6 +109,7 @@ class MyList(list[int]):
         (42, Facts("int", "", "42")),
         (10**5000, Facts("int", "", "16,610 bits")),
         (2.5, Facts("float", "", "2.5")),
+        (1 / 3, Facts("float", "", "0.333333")),
         (1j, Facts("complex", "", "1j")),
         ("a\nb", Facts("str", "3", "'a\\nb'")),
         ("x" * 41, Facts("str", "41", repr("x" * 40) + "…")),
