@@ -96,11 +96,12 @@ _MEASURES: dict[str, dict[str, Callable[[Any, type], Any]]] = {
     "pandas": {
         "DataFrame": _shape,
         "Series": _length,
-        **dict.fromkeys(("Index", "RangeIndex", "MultiIndex", "DatetimeIndex", "CategoricalIndex"), _length),
+        **dict.fromkeys(
+            ("Index", "RangeIndex", "MultiIndex", "DatetimeIndex", "TimedeltaIndex", "PeriodIndex"), _length
+        ),
     },
     "polars": {"DataFrame": _shape, "Series": _length},
-    "pyarrow": dict.fromkeys(("Table", "RecordBatch"), _shape)
-    | dict.fromkeys(("Array", "ChunkedArray"), _length),
+    "pyarrow": {"Table": _shape, "RecordBatch": _shape, "ChunkedArray": _length},
     "torch": dict.fromkeys(("Tensor", "Parameter"), _shape),
     "jaxlib": {"ArrayImpl": _shape},
     "cupy": {"ndarray": _shape},
