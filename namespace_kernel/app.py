@@ -101,9 +101,9 @@ class NamespaceKernelApp(IPKernelApp):
             self._notice, self._describe, self.shell_channel_thread.call_later
         )
         self.interrupts.install()
-        wakeup = SignalWakeup(self.shell_channel_thread.call_later)
-        wakeup.install()
-        self.shell_channel_thread.watch(wakeup.fileno(), wakeup.signalled)
+        self.wakeup = SignalWakeup(self.shell_channel_thread.call_later)
+        self.wakeup.install()
+        self.shell_channel_thread.watch(self.wakeup.fileno(), self.wakeup.signalled)
 
     def init_kernel(self) -> None:
         """Overridden to build the parts: the store before the shell, the rest after it."""
@@ -212,6 +212,8 @@ class NamespaceKernelApp(IPKernelApp):
             Parts(self.user_loop, self.interrupts, side_cells, activities, foreground, subshell_bridge)
         )
         kernel.before_cell = self._before_cell
+        if hasattr(kernel, "debugger"):  # not without debugpy
+            self.wakeup.interrupted = kernel.debugger.resume
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""

@@ -46,6 +46,7 @@ class CellHandlers:
     init_metadata: Any
     finish_metadata: Any
     lanes: Any
+    prepare_debugger: Callable[[], None]
     interrupts: Any
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -55,6 +56,7 @@ class CellHandlers:
     def serve_cell(self, lane: Lane, request: Request) -> None:
         """Run the cell of `request` and answer; nothing that it does keeps the reply from being sent."""
         message = request.message
+        self.prepare_debugger()
         sys.stdout, sys.stderr = sys.stdout or self._stdout, sys.stderr or self._stderr  # a cell may set None
         if lane.lane_id is None:
             lane.context.run(self.set_parent, request.idents, message, "shell")

@@ -22,6 +22,7 @@ from .captures import display_capture
 from .cells import CellHandlers
 from .comms import CommHandlers, CommHomes
 from .compiler import CellCompiler
+from .debugger import DebugHandlers
 from .executors import Execution, SideCells, UserLoop
 from .gui import GuiLoop
 from .interrupts import InterruptController
@@ -59,6 +60,7 @@ class NamespaceKernel(
     IntrospectionHandlers,
     InputHandlers,
     ShutdownHandlers,
+    DebugHandlers,
     IPythonKernel,
 ):
     """Answers the protocol. What runs a cell is its lane's bridge, which the app builds."""

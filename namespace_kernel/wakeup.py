@@ -34,6 +34,8 @@ class SignalWakeup:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._thread: int | None = None
+        #: Called for each SIGINT, on the thread that watches.
+        self.interrupted: Callable[[], None] = lambda: None
 
     def fileno(self) -> int:
         """The descriptor to watch; call `signalled` when it is readable."""
@@ -54,6 +56,7 @@ class SignalWakeup:
         if signal.SIGINT in numbers:
             for delay in _DELAYS:
                 self._later(delay, self._wake)
+            self.interrupted()
 
     def _wake(self) -> None:
         if self._thread is not None:
