@@ -123,6 +123,9 @@ class NamespaceDebugger(Debugger):
     def __init__(self, log: Any, debugpy_stream: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(log, debugpy_stream, *args, **kwargs)
         self.debugpy_client = NamespaceDebugpyClient(log, debugpy_stream, self._handle_event)
+        self.static_debug_handlers["variables"] = (
+            self.variables
+        )  # the children of what `inspectVariables` tells
         self._turn = asyncio.Lock()
         self._continued = 0
 
