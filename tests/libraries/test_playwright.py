@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.kernel.client import Notebook
+import pytest
+
+from tests.kernel.client import INTERRUPTS, Notebook
 from tests.libraries.steps import ok, result
 
 PAGE = """\
@@ -156,3 +158,60 @@ def test_browsers_that_were_left_open_do_not_keep_the_kernel_from_ending(
     open_async(fresh_notebook, chromium)
     fresh_notebook.request("shutdown_request", {"restart": False}, channel="control")
     assert fresh_notebook.wait_exit(10) == 0
+
+
+# A line that the page logs while the wait goes on tells that it has begun. It is not flushed where it is
+# printed: an interrupt while Playwright handles a message closes its connection, as in any program.
+WAITS = {
+    "for a time": "page.wait_for_timeout(60_000)",
+    "for an element": "page.wait_for_selector('#never', timeout=60_000)",
+    "for an event": "with page.expect_popup(timeout=60_000): page.title()",
+}
+
+
+@pytest.mark.parametrize("how", INTERRUPTS)
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+def test_stop_ends_a_wait_of_the_sync_api_and_the_page_lives_on(
+    wait: str, how: str, chromium: str, fresh_notebook: Notebook
+) -> None:
+    notebook = fresh_notebook
+    open_sync(notebook, chromium)
+    ok(notebook, "page.on('console', lambda message: print('page:', message.text))")
+    for _ in range(2):
+        begin = "page.evaluate(\"setTimeout(() => console.log('waits'), 100)\")"
+        cell = notebook.submit(f"{begin}\n{wait}").wait_for_text("page: waits")
+        notebook.interrupt(how)
+        assert cell.wait().error == ("KeyboardInterrupt", "")
+        assert result(notebook, "page.title()") == "'forty'"
+        assert result(notebook, "await f()") == "42"
+    ok(notebook, "browser.close()\nplaywright.stop()")
+    open_sync(notebook, chromium)
+    assert result(notebook, "page.title()") == "'forty'"
+    ok(notebook, "browser.close()\nplaywright.stop()")
+
+
+@pytest.mark.parametrize("how", INTERRUPTS)
+def test_where_stop_closes_the_browser_another_can_be_opened(
+    how: str, chromium: str, fresh_notebook: Notebook
+) -> None:
+    """Playwright's own handling of SIGINT, which is on unless one switches it off, ends its process, too."""
+    notebook = fresh_notebook
+    start = f"""\
+from playwright.sync_api import sync_playwright
+playwright = sync_playwright().start()
+browser = playwright.chromium.launch(executable_path={chromium!r}, args=["--no-sandbox"])
+page = browser.new_page()
+page.set_content({PAGE!r})
+page.on('console', lambda message: print('page:', message.text))"""
+    ok(notebook, DEFINITIONS)
+    ok(notebook, start)
+    begin = "page.evaluate(\"setTimeout(() => console.log('waits'), 100)\")"
+    cell = notebook.submit(f"{begin}\npage.wait_for_timeout(60_000)").wait_for_text("page: waits")
+    notebook.interrupt(how)
+    assert cell.wait().error == ("KeyboardInterrupt", "")
+    assert result(notebook, "await f()") == "42"
+    ok(notebook, "playwright.stop()")
+    ok(notebook, start)
+    assert result(notebook, "page.title()") == "'forty'"
+    ok(notebook, "browser.close()\nplaywright.stop()")
+    assert result(notebook, "asyncio.run(f())") == "42"
