@@ -138,7 +138,8 @@ class CellHandlers:
                 "status": "error",
                 "ename": shown[0] if error is None else type(error).__name__,
                 "evalue": shown[1] if error is None else words_of(error),
-                "traceback": shell._last_traceback or [],
+                # What was shown in trio's context (`%autoawait trio`) is not seen here.
+                "traceback": shell._last_traceback or ([] if error is None else shell.lines_of(error)),
                 "engine_info": {"engine_uuid": self.ident, "engine_id": self.int_id, "method": "execute"},
                 "user_expressions": {},
             }

@@ -27,7 +27,7 @@ from .per_cell import PerCell
 from .places import PlaceNames
 from .results import NamespaceDisplayHook, ShellNames
 from .saved_history import BatchedHistory
-from .tracebacks import without_own_frames
+from .tracebacks import groups_in, lines_with_members, without_own_frames
 
 #: Cells that look at the last error keep it, though they succeed.
 _POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
@@ -179,7 +179,16 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
             return
         if type(error) is RuntimeError and str(error) == "no running event loop":
             error.add_note("This cell runs where no event loop is running. Put %%async on its first line.")
+        last = getattr(sys, "last_value", None) if error is None else error
+        if last is not None and any(groups_in(last)) and not exception_only:
+            self._get_exc_info((type(last), last, last.__traceback__))
+            self._showtraceback(type(last), last, self.lines_of(last))
+            return
         super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+
+    def lines_of(self, error: BaseException) -> list[str]:
+        """The traceback of `error`, also of an exception group, of which IPython only prints Python's own."""
+        return lines_with_members(error, self.InteractiveTB.structured_traceback)
 
     def _is_in_cell(self, error: BaseException) -> bool:
         """Whether the traceback of `error` goes through a line of a cell."""
@@ -225,8 +234,7 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
 
     def show_task_error(self, error: BaseException) -> None:
         """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""
-        lines = self.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=0)
-        print("A task that this cell started failed:", *lines, sep="\n", file=sys.stderr)
+        print("A task that this cell started failed:", *self.lines_of(error), sep="\n", file=sys.stderr)
 
     # Parents
 
