@@ -22,7 +22,7 @@ from .captures import display_capture
 from .cells import CellHandlers
 from .comms import CommHandlers, CommHomes
 from .compiler import CellCompiler
-from .debugger import DebugHandlers
+from .debug_requests import DebugHandlers
 from .executors import Execution, SideCells, UserLoop
 from .gui import GuiLoop
 from .interrupts import InterruptController

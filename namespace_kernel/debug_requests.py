@@ -1,0 +1,62 @@
+"""Debug requests on the control channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Float, HasTraits, Type
+
+from .debugger import Message, NamespaceDebugger
+
+
+class DebugHandlers(HasTraits):
+    """Mixed into the kernel: debug requests do not make other requests on the control channel wait.
+
+    Thread: control.
+    """
+
+    debugger_class: Any = Type(NamespaceDebugger)
+
+    debug_patience = Float(
+        30.0,
+        help="Seconds after which a debug request that debugpy does not answer is answered with an error.",
+    ).tag(config=True)
+
+    debugger: NamespaceDebugger
+    session: Any
+    control_stream: Any
+    log: Any
+    set_parent: Any
+    debug_request: Any
+    _publish_status: Any
+
+    def prepare_debugger(self) -> None:
+        """Let the debugger see the cell that begins. Thread: the lane's."""
+        if hasattr(self, "debugger"):
+            self.debugger.trace_this_thread()
+
+    async def dispatch_control(self, frames: list[Any]) -> None:
+        """Overridden: debug requests do not take the lock, they have an order of their own."""
+        request = self._debug_request_in(frames) if hasattr(self, "debugger") else None
+        if request is None:
+            await super().dispatch_control(frames)  # type: ignore[misc]
+            return
+        self.debugger.debugpy_client.patience = self.debug_patience
+        idents, message = request
+        self.set_parent(idents, message, channel="control")
+        self._publish_status("busy", "control", parent=message)
+        try:
+            await self.debug_request(self.control_stream, idents, message)
+        except Exception:
+            self.log.exception("a debug request failed")
+        self._publish_status("idle", "control", parent=message)
+
+    def _debug_request_in(self, frames: list[Any]) -> tuple[Any, Message] | None:
+        """The debug request in `frames`, `None` if it is something else or cannot be read."""
+        try:
+            idents, parts = self.session.feed_identities(frames, copy=False)
+            if self.session.unpack(parts[1].bytes)["msg_type"] != "debug_request":
+                return None
+            return idents, self.session.deserialize(parts, content=True, copy=False)
+        except Exception:
+            return None  # super says what is wrong with it
