@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 from traitlets import Float, HasTraits, Type
 
 from .debugger import Message, NamespaceDebugger
 
+#: Seconds after which a request counts as slow.
+_SLOW = 1.0
+
 
 class DebugHandlers(HasTraits):
     """Mixed into the kernel: debug requests do not make other requests on the control channel wait.
+
+    They are answered one after the other; behind one that takes longer than a second none waits on.
 
     Thread: control.
     """
@@ -21,6 +28,9 @@ class DebugHandlers(HasTraits):
         30.0,
         help="Seconds after which a debug request that debugpy does not answer is answered with an error.",
     ).tag(config=True)
+
+    #: Set when the debug request that came last is answered.
+    _last_answered: asyncio.Event | None = None
 
     debugger: NamespaceDebugger
     session: Any
@@ -42,6 +52,11 @@ class DebugHandlers(HasTraits):
             await super().dispatch_control(frames)  # type: ignore[misc]
             return
         self.debugger.debugpy_client.patience = self.debug_patience
+        before, answered = self._last_answered, asyncio.Event()
+        self._last_answered = answered
+        if before is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(before.wait(), _SLOW)
         idents, message = request
         self.set_parent(idents, message, channel="control")
         self._publish_status("busy", "control", parent=message)
@@ -49,7 +64,9 @@ class DebugHandlers(HasTraits):
             await self.debug_request(self.control_stream, idents, message)
         except Exception:
             self.log.exception("a debug request failed")
-        self._publish_status("idle", "control", parent=message)
+        finally:
+            self._publish_status("idle", "control", parent=message)
+            answered.set()
 
     def _debug_request_in(self, frames: list[Any]) -> tuple[Any, Message] | None:
         """The debug request in `frames`, `None` if it is something else or cannot be read."""
