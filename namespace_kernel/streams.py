@@ -46,11 +46,13 @@ class CellStream(OutStream):
         elif self.pub_thread is not None:
             for parent, text in self._flush_buffers():  # type: ignore[no-untyped-call]
                 if text:
-                    self.pub_thread.schedule(partial(self._publish, parent, text))
+                    # Made here, so that the messages' dates have the order of the messages.
+                    content = {"name": self.name, "text": text}
+                    message = self.session.msg("stream", content, parent=parent)
+                    self.pub_thread.schedule(partial(self._publish, message))
 
-    def _publish(self, parent: dict[str, Any], text: str) -> None:
+    def _publish(self, message: dict[str, Any] | None) -> None:
         """Send a stream message. Thread: IOPub."""
-        message = self.session.msg("stream", {"name": self.name, "text": text}, parent=parent)
         for hook in self._hooks:
             message = hook(message)
             if message is None:

@@ -85,7 +85,7 @@ def test_run_all_shows_every_cell_s_output(page: Page, server: LabServer, instal
     expect(notebook.outputs(3).first).to_contain_text("to stdout")
     expect(notebook.cell(3).locator("table")).to_contain_text("column")
     expect(notebook.cell(4).locator(".jp-OutputArea-output img")).to_be_visible()
-    expect(notebook.cell(5)).to_contain_text("did you mean `await g()`?")
+    expect(notebook.cell(5)).to_contain_text("did you mean await g()?")
     for number in range(6):
         expect(notebook.prompt(number)).to_have_text(f"[{number + 1}]:")
 
