@@ -30,7 +30,8 @@ class Cell:
 
     `code` is what the user wrote. `execution_id` names the execution to people and in provenance;
     `number` is the kernel's execution count for it, `lane_id` the subshell's that it runs in.
-    `silent` and `store_history` mean what they mean in an `execute_request`.
+    `silent` and `store_history` mean what they mean in an `execute_request`; a `background` cell does not
+    hold up the next one.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Cell:
     tags: frozenset[str] = frozenset()
     silent: bool = False
     store_history: bool = True
+    background: bool = False
     cell_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,13 +92,15 @@ class CellChanges:
     """What a cell did to the namespace, found by identity.
 
     `added` and `rebound` map names to their new values; `overwritten` are the engine names that it
-    changed and that were set right again.
+    changed and that were set right again; `contested` are names that others wrote while it ran, with the
+    last one who did.
     """
 
     added: Mapping[str, Any] = field(default_factory=dict)
     rebound: Mapping[str, Any] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
     overwritten: frozenset[str] = frozenset()
+    contested: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def written(self) -> dict[str, Any]:

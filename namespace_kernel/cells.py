@@ -6,6 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ipykernel.jsonutil import json_clean
@@ -15,6 +16,22 @@ from .engine import words_of
 from .executors import complete
 from .lanes import Lane
 from .protocol import Dispatcher, ReplySocket, Request
+
+
+@dataclass(slots=True, eq=False)
+class Announced:
+    """A cell that has begun: it has its number. `error` is why there is no `cell`.
+
+    `answered` is set if the client was not to wait for the end, `stopped` if it ends before its code begins.
+    """
+
+    lane: Lane
+    request: Request
+    metadata: dict[str, Any]
+    cell: Cell | None = None
+    error: Exception | None = None
+    answered: bool = False
+    stopped: bool = False
 
 
 class CellHandlers:
@@ -48,13 +65,19 @@ class CellHandlers:
     lanes: Any
     prepare_debugger: Callable[[], None]
     interrupts: Any
+    background: Any
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Overridden for the control channel: the cell waits with the others, whichever way it came."""
         self.lanes.foreground.put(Request(ident, parent, self.control_replies))
 
     def serve_cell(self, lane: Lane, request: Request) -> None:
-        """Run the cell of `request` and answer; nothing that it does keeps the reply from being sent."""
+        """Run the cell of `request` and answer, or hand it over to run beside the others."""
+        if not self.background.take(lane, request):
+            self.run_cell(self.announce_cell(lane, request))
+
+    def announce_cell(self, lane: Lane, request: Request) -> Announced:
+        """Say that the cell begins: status, number, input. Thread: the one that keeps the order of cells."""
         message = request.message
         self.prepare_debugger()
         sys.stdout, sys.stderr = sys.stdout or self._stdout, sys.stderr or self._stderr  # a cell may set None
@@ -65,31 +88,77 @@ class CellHandlers:
         self._publish_status("busy", "shell", parent=message)
         if lane.lane_id is None:
             self.running = message
-        metadata = self.init_metadata(message)
+        announced = Announced(lane, request, self.init_metadata(message))
         try:
-            content = self._execute(lane, message)
+            announced.cell = self._cell_of(lane, message)
+        except Exception as error:
+            announced.error = error
+        return announced
+
+    def run_cell(self, announced: Announced) -> Outcome:
+        """Run it and answer; nothing that it does keeps the reply from being sent."""
+        lane, request, message = announced.lane, announced.request, announced.request.message
+        outcome = Outcome(error=announced.error)
+        try:
+            if announced.cell is None:
+                raise announced.error or RuntimeError("there is no cell")
+            if announced.stopped:
+                outcome = lane.context.run(self._show_stop, announced.cell)
+            else:
+                outcome = complete(lane.bridge.execute(announced.cell))
+            expressions = message["content"].get("user_expressions") or {}
+            content = lane.context.run(self._reply_to, outcome, expressions)
         except Exception as error:
             self.log.exception("an execute_request failed outside the cell's code")
             content = {"status": "error", "ename": type(error).__name__, "evalue": words_of(error)}
             content["traceback"] = traceback.format_exception(error)
-        lane.context.run(self.drain_descriptors)
-        self.flush_output()
+        if lane.lane_id is None or self.running is None:  # else it is the foreground's
+            lane.context.run(self.drain_descriptors)
+        lane.context.run(self.flush_output)
         content = json_clean(content)
-        metadata = self.finish_metadata(message, metadata, content)
+        metadata = self.finish_metadata(message, announced.metadata, content)
 
         def finish() -> None:
-            self.session.send(
-                request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
-            )
-            self.publish_idle(message)
+            if not announced.answered:
+                self.session.send(
+                    request.replies,
+                    "execute_reply",
+                    content,
+                    message,
+                    metadata=metadata,
+                    ident=request.idents,
+                )
+                self.publish_idle(message, of_cell=lane.lane_id is None)
 
         if lane.lane_id is None:
             self.interrupts.end_cell()  # whoever has seen the reply does not mean this cell any more
         asked = message["content"]
-        if content["status"] == "error" and not asked.get("silent") and asked.get("stop_on_error", True):
+        stops = content["status"] == "error" and not asked.get("silent") and asked.get("stop_on_error", True)
+        if stops and not lane.is_background:
             self._finish_failed(lane, finish)
         else:
             finish()
+        return outcome
+
+    def _show_stop(self, cell: Cell) -> Outcome:
+        error = KeyboardInterrupt()
+        self.shell.use_number(cell.number)
+        self.shell.showtraceback((type(error), error, None))
+        return Outcome(error=error)
+
+    def answer_early(self, announced: Announced) -> None:
+        """Answer a cell whose client would wait for the answer before it goes on."""
+        request, cell = announced.request, announced.cell
+        count = 0 if cell is None else cell.number
+        content = {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
+        announced.answered = True
+        self.session.send(request.replies, "execute_reply", content, request.message, ident=request.idents)
+        self.publish_idle(request.message, of_cell=False)
+
+    def tell_cell(self, announced: Announced, line: str) -> None:
+        """Write one line about a cell under it."""
+        if announced.cell is not None:
+            announced.lane.context.run(self.shell.notice, f"{announced.cell.execution_id} {line}")
 
     def _finish_failed(self, lane: Lane, finish: Callable[[], None]) -> None:
         done = threading.Event()
@@ -103,7 +172,7 @@ class CellHandlers:
         self.io_loop.add_callback(on_protocol_thread)
         done.wait()
 
-    def _execute(self, lane: Lane, message: dict[str, Any]) -> dict[str, Any]:
+    def _cell_of(self, lane: Lane, message: dict[str, Any]) -> Cell:
         content, metadata = message["content"], message.get("metadata") or {}
         code = content.get("code")
         if not isinstance(code, str):
@@ -113,7 +182,7 @@ class CellHandlers:
         number = self.shell.take_number(stored and bool(code.strip()))
         if not silent:
             self._publish_execute_input(code, message, number)
-        cell = Cell(
+        return Cell(
             code,
             f"In [{number}]",
             number,
@@ -121,11 +190,10 @@ class CellHandlers:
             tags=frozenset(tag for tag in metadata.get("tags") or () if isinstance(tag, str)),
             silent=silent,
             store_history=stored,
+            background=lane.is_background,
             cell_id=metadata.get("cellId"),
             metadata=metadata,
         )
-        outcome = complete(lane.bridge.execute(cell))
-        return lane.context.run(self._reply_to, outcome, content.get("user_expressions") or {})
 
     def _reply_to(self, outcome: Outcome, user_expressions: dict[str, str]) -> dict[str, Any]:
         shell = self.shell

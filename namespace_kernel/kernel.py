@@ -13,17 +13,18 @@ from typing import Any
 import zmq
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Any as AnyTrait
-from traitlets import Bool, CaselessStrEnum, Float, Type, default
+from traitlets import Bool, CaselessStrEnum, Float, Int, Type, default
 
 from .activity import Activities
 from .activity_magics import ActivityHandlers
+from .background import BackgroundCells, SideCellHandlers
 from .bridge import ExecutionContextBridge
 from .captures import display_capture
 from .cells import CellHandlers
 from .comms import CommHandlers, CommHomes
 from .compiler import CellCompiler
 from .debug_requests import DebugHandlers
-from .executors import Execution, SideCells, UserLoop
+from .executors import SideCells, UserLoop
 from .gui import GuiLoop
 from .interrupts import InterruptController
 from .introspection import IntrospectionHandlers
@@ -56,6 +57,7 @@ class NamespaceKernel(
     ActivityHandlers,
     CellHandlers,
     SubshellHandlers,
+    SideCellHandlers,
     CommHandlers,
     IntrospectionHandlers,
     InputHandlers,
@@ -90,6 +92,14 @@ class NamespaceKernel(
 
     report_engine_names = Bool(
         True, help="Show a line under a cell that assigned a name of the kernel's, as in `_ = 5`."
+    ).tag(config=True)
+
+    report_conflicts = Bool(
+        True, help="Show a line under a cell that wrote a name which another cell wrote while it ran."
+    ).tag(config=True)
+
+    background_cells = Int(
+        32, help="How many `%%background` cells may run at a time; further ones wait for their turn."
     ).tag(config=True)
 
     blocking_time = Float(
@@ -141,6 +151,7 @@ class NamespaceKernel(
             Kind.THREADS: self.report_threads,
             Kind.ENGINE_NAMES: self.report_engine_names,
             Kind.BLOCKING: self.blocking_time > 0,
+            Kind.CONFLICTS: self.report_conflicts,
         }[kind]
 
     @default("namespace")
@@ -157,8 +168,15 @@ class NamespaceKernel(
         self.interrupts = parts.interrupts
         self.side_cells = parts.side_cells
         self.activities = parts.activities
-        self.lanes = Lanes(
-            parts.foreground, parts.build_bridge, self.serve_cell, self._stop_lane, self._abort
+        self.lanes = Lanes(parts.foreground, parts.build_bridge, self.serve_cell, self.stop_lane, self._abort)
+        self.background = BackgroundCells(
+            self.lanes.background,
+            self.announce_cell,
+            self.run_cell,
+            self.answer_early,
+            self.tell_cell,
+            self.stop_lane,
+            lambda: int(self.background_cells),
         )
         self.shell_channel_thread.manager = self.lanes
         self.shell.configurables.append(self)
@@ -179,7 +197,7 @@ class NamespaceKernel(
         self.shell_handlers["comm_msg"] = self.comm_msg
         self.control_handlers["ps_request"] = self.ps_request
         parts.foreground.wake = self.gui.wake
-        self.interrupts.stop_side_cells = self.stop_side_cells
+        self.interrupts.stop_side_cells = self.stop_beside
 
     # Service
 
@@ -210,26 +228,6 @@ class NamespaceKernel(
     def request_exit(self) -> None:
         """End after the running cell (`exit()`). Thread: any."""
         self.ending.request()
-
-    def stop_side_cells(self, wanted: Callable[[Execution], bool] = lambda execution: True) -> None:
-        """Stop cells of subshells, and say later which of them cannot be stopped. Thread: any."""
-        stopped = self.side_cells.stop(wanted)
-
-        def explain() -> None:
-            for execution in stopped:
-                lane = self.lanes.get(execution.cell.lane_id)
-                if lane is not None and self.side_cells.runs(execution):
-                    lane.context.copy().run(
-                        self.shell.notice,
-                        f"{execution.cell.execution_id} runs beside the others in a call that nothing can "
-                        "interrupt; it ends as soon as that returns",
-                    )
-
-        if stopped:
-            self.shell_channel_thread.call_later(1.0, explain)
-
-    def _stop_lane(self, lane: Lane) -> None:
-        self.stop_side_cells(lambda execution: execution.cell.lane_id == lane.lane_id)
 
     def drain_shell_channel(self) -> None:
         """Let everything that has arrived on the shell channel be sorted. Thread: any but protocol."""

@@ -39,6 +39,8 @@ class Lane:
         self, lane_id: str | None, context: contextvars.Context, bridge: ExecutionContextBridge
     ) -> None:
         self.lane_id = lane_id
+        #: Whether it exists for one cell that does not hold up the next one.
+        self.is_background = False
         self.context = context
         self.bridge = bridge
         #: Cells to run; `None` ends the service.
@@ -98,6 +100,12 @@ class Lanes:
         self.foreground_ident: int | None = None
         self._urgent: Lane | None = None
         self._subshells: dict[str, tuple[Lane, threading.Thread]] = {}
+
+    def background(self, context: contextvars.Context) -> Lane:
+        """A lane for one cell that runs beside the others, in `context`. Thread: any."""
+        lane = Lane(f"background-{uuid.uuid4()}", context, self._build(context))
+        lane.is_background = True
+        return lane
 
     def get(self, lane_id: str | None) -> Lane | None:
         """The lane of that id, if there is one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .coroutines import Leak, NeverAwaitedHook
@@ -127,6 +127,16 @@ class CellReceipts(Receipts):
             )
             self.note(execution, Kind.ENGINE_NAMES, lambda: remark)
 
+    def conflicts(self, execution: Execution, contested: Mapping[str, str]) -> None:
+        """Note the names that another cell wrote as well while this one ran."""
+        if contested:
+            named = [f"`{name}` ({cell})" for name, cell in sorted(contested.items())]
+            remark = Remark(
+                f"while this cell ran another one wrote the same: {_list(named)}; the last write counts",
+                one_of(named, "name was", "names were") + " written by another cell, too",
+            )
+            self.note(execution, Kind.CONFLICTS, lambda: remark)
+
 
 class CollectLeaks:
     """Post-cell hook: add the coroutines that went away without having been awaited."""
@@ -173,6 +183,7 @@ class ShowReceipt:
             receipts.jobs(execution)
         if settling.changes.overwritten:
             receipts.engine_names(execution, settling.changes.overwritten)
+        receipts.conflicts(execution, settling.changes.contested)
         execution.settled = True
         receipts.show(execution)
 

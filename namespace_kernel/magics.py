@@ -27,10 +27,30 @@ class NamespaceMagics(Magics):
         if not open_ones:
             print("No open coroutines.")
 
+    @line_magic
+    def wait(self, line: str) -> None:
+        """Wait for background cells: `%wait` for all, `%wait 3 5` for some. One that failed raises here."""
+        shell: Any = self.shell
+        cells = shell.kernel.background
+        words = line.replace(",", " ").split()
+        if not all(word.isdigit() for word in words):
+            raise UsageError("`%wait` waits for all background cells, `%wait 3 5` for these two")
+        for number in map(int, words or map(str, cells.numbers())):
+            try:
+                handle = cells.handle(number)
+            except LookupError as error:
+                raise UsageError(str(error)) from None
+            handle.result()
+
     @cell_magic("async")  # type: ignore[arg-type]
     def async_(self, line: str, cell: str) -> None:
         """Run the cell on the user loop, whatever its code says. Must be the cell's first line."""
         raise UsageError("`%%async` must be the first line of the cell")
+
+    @cell_magic
+    def background(self, line: str, cell: str) -> None:
+        """Run the cell beside those that follow: they do not wait for it. Must be the cell's first line."""
+        raise UsageError("`%%background` must be the first line of the cell")
 
     @cell_magic
     def sync(self, line: str, cell: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
+from IPython.core.payload import PayloadManager
+
 
 class PerCell:
     """An attribute whose value belongs to the context of the cell that set it.
@@ -24,3 +26,20 @@ class PerCell:
 
     def __set__(self, instance: object, value: Any) -> None:
         self._variable.set(value)
+
+
+class CellPayloads(PayloadManager):
+    """What `%load`, `?` and `set_next_input` put into the reply: of the cell that does it."""
+
+    _own = PerCell()
+
+    @property
+    def _payload(self) -> list[Any]:
+        if self._own is None:
+            self._own = []
+        payloads: list[Any] = self._own
+        return payloads
+
+    @_payload.setter
+    def _payload(self, payloads: list[Any]) -> None:
+        self._own = payloads

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     THREADS = "threads"
     ENGINE_NAMES = "engine_names"
     BLOCKING = "blocking"
+    CONFLICTS = "conflicts"
 
 
 @dataclass(frozen=True, slots=True)

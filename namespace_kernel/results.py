@@ -50,8 +50,12 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
             return
         if len(outputs) >= self.cache_size and self.do_full_cache:
             self.cull_cache()
-        self.___, self.__, self._ = self.__, self._, result
-        names = {} if "_" in vars(builtins) else {"_": self._, "__": self.__, "___": self.___}
+        names = {}
+        execution = current_execution.get()
+        if execution is None or not execution.cell.background:  # a background result is in `Out` alone
+            self.___, self.__, self._ = self.__, self._, result
+            if "_" not in vars(builtins):
+                names = {"_": self._, "__": self.__, "___": self.___}
         if self.do_full_cache:
             outputs[self.prompt_count] = result
             names[f"_{self.prompt_count}"] = result

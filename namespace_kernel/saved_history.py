@@ -7,6 +7,7 @@ would leave its lock locked for good.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,12 +27,20 @@ class BatchedHistory(HistoryManager):
         super().__init__(**options)
         self._later = later
         self._due = 0.0
+        self._order = threading.RLock()
         if self.db_cache_size == 0:
             self.db_cache_size = _NEVER
 
     def store_inputs(self, line_num: int, source: str, source_raw: str | None = None) -> None:
-        """Overridden to write soon."""
-        super().store_inputs(line_num, source, source_raw)
+        """Overridden to write soon; and `In[n]` is cell `n`'s, though cells that overlap come late."""
+        with self._order:
+            before = len(self.input_hist_raw)
+            super().store_inputs(line_num, source, source_raw)
+            if len(self.input_hist_raw) > before and before != line_num:
+                for inputs in (self.input_hist_parsed, self.input_hist_raw):
+                    text = inputs.pop()
+                    inputs.extend("" for _ in range(len(inputs), line_num + 1))
+                    inputs[line_num] = text
         self._write_soon()
 
     def store_output(self, line_num: int) -> None:

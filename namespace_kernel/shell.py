@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import sys
 import warnings
 from traceback import walk_tb
@@ -23,7 +24,7 @@ from .executors import current_execution
 from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
 from .namespace_magic import LiveTables, NamespaceTableMagic
-from .per_cell import PerCell
+from .per_cell import CellPayloads, PerCell
 from .places import PlaceNames
 from .results import NamespaceDisplayHook, ShellNames
 from .saved_history import BatchedHistory
@@ -61,9 +62,15 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
         # a lock; one user that never leaves keeps the builtins (`get_ipython`) in place.
         self.builtin_trap.__enter__()
         self.builtin_trap._nested_level += 1_000_000
+        builtins.cell = lambda number: self.kernel.background.handle(number)  # type: ignore[attr-defined]
         warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
         self.namespace.remember_module_names()
         self.namespace.attach_engine(ShellNames(self))
+
+    def init_payload(self) -> None:
+        """Overridden: of two cells that overlap, each has its own."""
+        self.payload_manager = CellPayloads(parent=self)
+        self.configurables.append(self.payload_manager)  # type: ignore[arg-type]
 
     def init_history(self) -> None:
         """Overridden to write to the database in batches."""
@@ -119,6 +126,7 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
             self.namespace.track(coroutine)
         self.namespace.cleanup_coroutines()
         self.namespace.remove_user_names()
+        self.kernel.background.forget()
         super().reset(new_session, aggressive)
         self.namespace.restore_engine_names()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import getpass
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -26,15 +27,18 @@ class InputHandlers:
     iopub_thread: PublishingThread
     getpass: Any
 
+    _asking = threading.Lock()
+
     #: Overridden: ipykernel keeps one flag, for the last request.
     _allow_stdin: Any = property(_input_is_allowed)
 
     def _input_request(self, *args: Any, **options: Any) -> str:
         """Overridden: what was printed before arrives before the prompt, on another channel."""
-        self.flush_output()
-        self.iopub_thread.wait_until_sent()
-        answer: str = super()._input_request(*args, **options)  # type: ignore[misc]
-        return answer
+        with self._asking:  # one question at a time, of cells that overlap
+            self.flush_output()
+            self.iopub_thread.wait_until_sent()
+            answer: str = super()._input_request(*args, **options)  # type: ignore[misc]
+            return answer
 
     def install_input(self) -> None:
         """Make `input` and `getpass.getpass` ask the frontend, for good. Thread: main."""

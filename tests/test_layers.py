@@ -49,8 +49,8 @@ LAYERS = [
     layer(
         "shell shell_engine magics kernel protocol introspection stdin shutdown "
         "awaiting_magics breakpoints cells commands comms compiler gui lanes per_cell results wire "
-        "activity_magics captures iopub namespace_magic saved_history messages places streams debugger "
-        "debug_requests",
+        "activity_magics background captures iopub namespace_magic saved_history messages places streams "
+        "debugger debug_requests",
         "app",
     ),
     layer("app install __main__"),

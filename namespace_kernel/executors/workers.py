@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import ctypes
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context as ContextVars
 from typing import Any
@@ -44,6 +45,12 @@ class SideCells:
             for _, stop in chosen:
                 stop()
         return [execution for execution, _ in chosen]
+
+    def wait(self, timeout: float) -> None:
+        """Wait until none is registered, at most `timeout` seconds."""
+        until = time.monotonic() + timeout
+        while self._stops and time.monotonic() < until:
+            time.sleep(0.01)
 
     def runs(self, execution: Execution) -> bool:
         """Whether `execution` is registered."""

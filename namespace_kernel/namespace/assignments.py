@@ -1,21 +1,44 @@
-"""Which names a cell's code plainly assigns: `_ = x`, `import x as _`, and not `for _ in …` or `a, _ = …`.
-
-The latter use a name because something must stand there; the former mean it.
-"""
+"""Which names a cell's code assigns, as far as its text tells."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
+
+#: Bodies of these are run later, by whoever calls.
+_LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def plainly_assigned(source: str) -> frozenset[str]:
-    """The names that the top-level statements of `source` assign by name, on purpose."""
+    """The names that the top-level statements of `source` assign on purpose.
+
+    `_ = x`, `import x as _`, and not `for _ in …` or `a, _ = …`, where something must stand.
+    """
+    return frozenset(name for statement in _parse(source) for name in _names(statement))
+
+
+@lru_cache(maxsize=256)
+def assigned(source: str) -> frozenset[str]:
+    """All names that the top-level code of `source` may bind or delete."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [*_parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.stmt):
+            found.update(_names(node))
+        if not isinstance(node, _LATER):
+            waiting.extend(ast.iter_child_nodes(node))
+    return frozenset(found)
+
+
+def _parse(source: str) -> list[ast.stmt]:
     try:
-        tree = ast.parse(source)
+        return ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return frozenset()
-    return frozenset(name for statement in tree.body for name in _names(statement))
+        return []
 
 
 def _names(statement: ast.stmt) -> Iterator[str]:

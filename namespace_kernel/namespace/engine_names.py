@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import re
+from collections.abc import Set
 from typing import Any, Protocol
 
 RESULT_NAMES = ("_", "__", "___")
@@ -64,9 +65,13 @@ def is_engine_name(name: str) -> bool:
 
 
 def set_right(
-    live: dict[str, Any], source: EngineSource, state: dict[str, Any], touched: set[str]
+    live: dict[str, Any],
+    source: EngineSource,
+    state: dict[str, Any],
+    touched: set[str],
+    in_use: Set[str] = frozenset(),
 ) -> set[str]:
-    """Restore the engine names in `live`; return those that were wrong.
+    """Restore the engine names in `live`, but those `in_use`; return those that were wrong.
 
     If `builtins._` exists (`gettext.install()`), `_` is left to it, as IPython does.
 
@@ -80,11 +85,13 @@ def set_right(
             del live["_"]
         for name in RESULT_NAMES:
             del names[name]
+    for name in in_use & names.keys():
+        del names[name]
     for name, value in names.items():
         if live.get(name, MISSING) is not value:
             live[name] = value
             wrong.add(name)
-    for name in touched:
+    for name in touched - in_use:
         value = source.numbered(name) if is_numbered(name) else MISSING
         if value is not MISSING and live.get(name, MISSING) is not value:
             live[name] = value

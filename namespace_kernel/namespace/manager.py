@@ -17,7 +17,7 @@ import builtins
 import threading
 import types
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from types import CoroutineType
 from typing import Any
@@ -25,11 +25,12 @@ from typing import Any
 from ..cell import COPYING, CellChanges, Context, Outcome
 from ..errors import UnknownContextError
 from ..tasks import coroutines_of_tasks, was_never_started
+from .assignments import assigned
 from .engine_names import ALWAYS_RIGHT, MODULE_NAMES, RESULT_NAMES, EngineSource, is_engine_name, set_right
 from .history import ResultHistory
 from .merge import changes_between
 from .provenance import Provenance, ProvenanceBook
-from .writers import View, Written, last_writers
+from .writers import View, Written, contested, last_writers, own_changes
 
 
 class AsyncNamespaceManager:
@@ -128,12 +129,12 @@ class AsyncNamespaceManager:
 
     # One execution
 
-    def open(self, context: Context, execution_id: str = "") -> View:
+    def open(self, context: Context, execution_id: str = "", source: str = "") -> View:
         """Begin an execution: return what it runs in and what to compare with."""
         with self._lock:
             base = self._live.copy()
             namespace = base.copy() if context in COPYING else self._live
-            view = View(context, namespace, base, self._provenance.serial, execution_id)
+            view = View(context, namespace, base, self._provenance.serial, execution_id, source)
             self._running.append(view)
             return view
 
@@ -148,7 +149,10 @@ class AsyncNamespaceManager:
             self._exception = self._live["_exception"] = outcome.error
             if view.namespace is self._live:
                 changes = changes_between(view.base, self._live.copy())
-                return self._finish(changes, execution_id, view.context, view.opened)
+                disputed = contested(changes, view, self._provenance)
+                changes = own_changes(changes, view, self._running)
+                changes = self._finish(changes, execution_id, view.context, view.opened)
+                return replace(changes, contested=disputed)
             if outcome.succeeded:
                 return self.merge_thread_results(view.namespace, view.base, execution_id, view.context)
             return self._finish(CellChanges(), execution_id, view.context)
@@ -157,8 +161,9 @@ class AsyncNamespaceManager:
         self, changes: CellChanges, execution_id: str, context: Context, opened: int | None = None
     ) -> CellChanges:
         touched = {*changes.added, *changes.rebound, *changes.deleted}
-        # A cell that still runs may be using one (`for _ in …`); they are set right when it ends.
-        overwritten = set() if self._running else self.restore_engine_names(touched)
+        # A cell that still runs may be using one (`for _ in …`): its are set right when it ends.
+        in_use = {name for view in self._running for name in assigned(view.source)}
+        overwritten = self.restore_engine_names(touched, in_use)
         own = {name: value for name, value in changes.written.items() if not is_engine_name(name)}
         self._provenance.record(own, changes.deleted, execution_id, context, opened)
         self._track(changes.added.values())
@@ -173,14 +178,16 @@ class AsyncNamespaceManager:
             self._engine = engine
             self.restore_engine_names()
 
-    def restore_engine_names(self, touched: set[str] | None = None) -> set[str]:
-        """Set every engine name right; return those that were wrong."""
+    def restore_engine_names(
+        self, touched: set[str] | None = None, in_use: Set[str] = frozenset()
+    ) -> set[str]:
+        """Set every engine name right but those `in_use`; return those that were wrong."""
         with self._lock:
             for name, value in self._module_names.items():
                 if name not in self._live or (name in ALWAYS_RIGHT and self._live[name] is not value):
                     self._live[name] = value
             state = {"_exit_code": self._exit_code, "_exception": self._exception}
-            return set_right(self._live, self._engine, state, touched or set())
+            return set_right(self._live, self._engine, state, touched or set(), in_use)
 
     @property
     def engine(self) -> EngineSource:

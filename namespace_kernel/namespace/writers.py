@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..cell import Context
+from ..cell import CellChanges, Context
+from .assignments import assigned
 from .engine_names import MISSING
 from .provenance import ProvenanceBook
 
@@ -15,7 +16,7 @@ from .provenance import ProvenanceBook
 @dataclass(frozen=True, slots=True)
 class View:
     """What one execution sees: the dict it runs in, the state to compare with afterwards, and when it
-    was opened (the provenance's serial number then).
+    was opened (the provenance's serial number then). `source` is the code that runs.
     """
 
     context: Context
@@ -23,7 +24,47 @@ class View:
     base: dict[str, Any]
     opened: int = 0
     execution_id: str = ""
+    source: str = ""
     began: float = field(default_factory=time.time)
+
+
+def own_changes(changes: CellChanges, view: View, others: Iterable[View]) -> CellChanges:
+    """Leave out of `changes` what the cells that still run have done, as far as code tells.
+
+    A name is theirs if their code assigns it and the code of this cell does not.
+    """
+    theirs: set[str] = set()
+    for other in others:
+        if other.namespace is view.namespace:
+            theirs |= assigned(other.source)
+    theirs -= assigned(view.source) if theirs else set()
+    if not theirs:
+        return changes
+    return replace(
+        changes,
+        added={name: value for name, value in changes.added.items() if name not in theirs},
+        rebound={name: value for name, value in changes.rebound.items() if name not in theirs},
+        deleted=changes.deleted - theirs,
+    )
+
+
+def contested(changes: CellChanges, view: View, book: ProvenanceBook) -> dict[str, str]:
+    """Names that this cell wrote and that others wrote while it ran, with who did."""
+    if book.serial == view.opened:
+        return {}
+    mine = assigned(view.source)
+    found = {}
+    for name in {*mine, *changes.written}:
+        entry = book.entry(name)
+        if (
+            entry is not None
+            and entry.serial > view.opened
+            and entry.writer.execution_id != view.execution_id
+        ):
+            rebound = name in changes.written and id(changes.written[name]) != entry.value_id
+            if rebound or name in mine:
+                found[name] = entry.writer.execution_id
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Where a cell goes: directives first, then what its code needs."""
 
+from .directives import is_background
 from .router import Router
 
-__all__ = ["Router"]
+__all__ = ["Router", "is_background"]

@@ -1,4 +1,4 @@
-"""`%%async` and `%%sync` on a cell's first line, or the cell tag of that name."""
+"""`%%async`, `%%sync` and `%%background` on a cell's first lines, or the cell tags of these names."""
 
 from __future__ import annotations
 
@@ -10,33 +10,64 @@ from ..errors import DirectiveError
 #: Directive or tag → where it sends the cell.
 DIRECTIVES = {"async": Context.ASYNC, "sync": Context.MAIN}
 
+#: Says that the next cell need not wait; it may stand above another directive.
+BACKGROUND = "background"
+
 
 def take_directive(code: str, tags: Iterable[str] = ()) -> tuple[Context | None, str]:
-    """Return the context that `code` asks for, if any, and the code without the directive.
+    """Return the context that `code` asks for, if any, and the code without the directives.
 
     Line numbers stay as they are. A directive wins over a tag. Raises `DirectiveError` for one with
-    arguments, for two of them, and for two tags that contradict each other.
+    arguments, for two that contradict each other or say the same, and for two such tags.
     """
     lines = code.splitlines(keepends=True)
-    first = next((number for number, line in enumerate(lines) if line.strip()), None)
-    name = None if first is None else _directive(lines[first])
-    if first is None or name is None:
-        return _from_tags(tags), code
-    second = _directive(lines[first + 1]) if first + 1 < len(lines) else None
-    if second is not None:
-        raise DirectiveError(f"`%%{name}` and `%%{second}` in one cell; keep one of them")
-    # A blank line keeps a cell magic below it recognizable, but IPython drops leading blank lines;
-    # a comment is kept, and with it the numbers of the lines below.
-    below_is_magic = first + 1 < len(lines) and lines[first + 1].startswith("%%")
-    lines[first] = "\n" if below_is_magic else f"# %%{name}\n"
-    return DIRECTIVES[name], "".join(lines)
+    found = list(_directives(lines))
+    names = [name for _, name in found]
+    contexts = [name for name in names if name != BACKGROUND]
+    if len(contexts) > 1 or len(names) > len(contexts) + 1:
+        first, second = names[:2]
+        raise DirectiveError(f"`%%{first}` and `%%{second}` in one cell; keep one of them")
+    for number, name in found:
+        # A blank line keeps a cell magic below it recognizable, but IPython drops leading blank lines;
+        # a comment is kept, and with it the numbers of the lines below.
+        below = found[-1][0] + 1
+        below_is_magic = below < len(lines) and lines[below].startswith("%%")
+        lines[number] = "\n" if below_is_magic else f"# %%{name}\n"
+    context = DIRECTIVES[contexts[0]] if contexts else _from_tags(tags)
+    return context, "".join(lines) if found else code
+
+
+def is_background(code: str, tags: Iterable[str] = ()) -> bool:
+    """Whether a cell asks not to hold up the next one. Cheap, and never raises."""
+    if BACKGROUND in tags:
+        return True
+    if BACKGROUND not in code:
+        return False
+    try:
+        return any(name == BACKGROUND for _, name in _directives(code.splitlines()))
+    except DirectiveError:
+        return False  # it is shown where the cell is routed
+
+
+def _directives(lines: list[str]) -> list[tuple[int, str]]:
+    """The directives on the first lines that are not blank, with the numbers of these lines."""
+    found: list[tuple[int, str]] = []
+    for number, line in enumerate(lines):
+        name = _directive(line)
+        if name is not None:
+            found.append((number, name))
+        elif line.strip() or found:
+            break
+    return found
 
 
 def _directive(line: str) -> str | None:
     words = line.split()
-    if not words or not words[0].startswith("%%") or words[0][2:] not in DIRECTIVES:
+    if not words or not words[0].startswith("%%"):
         return None
     name = words[0][2:]
+    if name not in DIRECTIVES and name != BACKGROUND:
+        return None
     if len(words) > 1:
         raise DirectiveError(
             f"`%%{name}` takes no arguments, but got {' '.join(words[1:])!r}; put the code below it"
