@@ -73,7 +73,8 @@ class ExecutionContextBridge:
             outcome = await self.executors[route.context].run(execution, body)  # 3 execute
         except BaseException as error:
             outcome = self._shown(cell, route, error)
-        changes = self.namespace.close(view, cell.execution_id, outcome)  # 4 merge
+        # In the cell's context: values that the cell let go of end here, and may say so.
+        changes = self._in_context(self.namespace.close, view, cell.execution_id, outcome)  # 4 merge
         settling = Settling(self.namespace, execution, outcome, changes)
         del outcome, changes  # whatever settling replaces must not live on here
         self._in_context(settle, settling, self.hooks)  # 5 settle

@@ -54,6 +54,12 @@ def close_coroutines(settling: Settling) -> None:
     Searched are the names that the cell wrote, and the containers that its code mentions: it may have
     appended to one that an earlier cell bound.
     """
+    _close_coroutines(settling)
+    # The values are the namespace's now. Nobody needs the others, which engine names were bound to.
+    settling.changes = CellChanges(overwritten=settling.changes.overwritten)
+
+
+def _close_coroutines(settling: Settling) -> None:
     manager = settling.namespace
     with manager.lock:
         live = manager.live
@@ -69,7 +75,6 @@ def close_coroutines(settling: Settling) -> None:
         for old, new in replacements.values():
             manager.engine.replace(old, new)
         if replacements:
-            settling.changes = CellChanges()  # it refers to the closed ones; nobody needs it any more
             settling.outcome = _replaced_in(settling.outcome, replacements)
         settling.leaks.extend(leaks)
 

@@ -152,10 +152,14 @@ class AsyncNamespaceManager:
                 disputed = contested(changes, view, self._provenance)
                 changes = own_changes(changes, view, self._running)
                 changes = self._finish(changes, execution_id, view.context, view.opened)
-                return replace(changes, contested=disputed)
-            if outcome.succeeded:
-                return self.merge_thread_results(view.namespace, view.base, execution_id, view.context)
-            return self._finish(CellChanges(), execution_id, view.context)
+                changes = replace(changes, contested=disputed)
+            elif outcome.succeeded:
+                changes = self.merge_thread_results(view.namespace, view.base, execution_id, view.context)
+            else:
+                changes = self._finish(CellChanges(), execution_id, view.context)
+        # Without the lock: what the execution deleted or rebound ends here, and may run user code.
+        view.base.clear()
+        return changes
 
     def _finish(
         self, changes: CellChanges, execution_id: str, context: Context, opened: int | None = None
