@@ -9,7 +9,9 @@ there before. Nothing is done for a coroutine that is awaited, apart from the or
 from __future__ import annotations
 
 import gc
+import linecache
 import sys
+import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +23,8 @@ from ..tasks import was_never_started
 
 #: How many unreported leaks are kept; a loop that leaks a million coroutines needs no million lines.
 _KEPT = 1000
+
+_pythons_own: Any = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +107,17 @@ class NeverAwaitedHook:
                 if not self._take(leak):
                     self._leaks.append(leak)
                 return
-        if self._previous is not None:
+        if self._previous is _pythons_own:
+            _warn(coroutine)
+        elif self._previous is not None:
             self._previous(coroutine)
+
+
+def _warn(coroutine: Any) -> None:
+    """Warn as Python's own function does, which would take ours for the place where it went away."""
+    lines = [f"coroutine '{coroutine.__qualname__}' was never awaited"]
+    if coroutine.cr_origin:
+        lines.append("Coroutine created at (most recent call last)")
+        frames = [(*frame, linecache.getline(*frame[:2])) for frame in reversed(coroutine.cr_origin)]
+        lines.append("".join(traceback.format_list(frames)).rstrip())
+    warnings.warn("\n".join(lines), RuntimeWarning, stacklevel=3, source=coroutine)
