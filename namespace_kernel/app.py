@@ -271,14 +271,11 @@ class NamespaceKernelApp(IPKernelApp):
             self.kernel.shell.display_pub.publish(data, transient=transient, update=update)
 
     def _take_leak(self, leak: Leak) -> bool:
-        """A coroutine went away in the calling context, perhaps long after its cell."""
+        """A coroutine went away in the calling context."""
         execution = current_execution.get()
         if execution is None:
             return False
-        if execution.settled:
-            self.receipts.coroutines(execution, [leak])
-        else:
-            execution.leaks.append(leak)
+        self.receipts.leaked(execution.owner or execution, leak)
         return True
 
     def _notice(self, line: str) -> None:

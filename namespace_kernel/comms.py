@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -69,6 +70,14 @@ class _CommsKernel:
         return getattr(self._kernel, name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The request that a comm's output goes to, and the cell that it is, if it is one."""
+
+    request: Request
+    execution: Execution | None
+
+
 class CommHomes:
     """Which request a comm's output belongs to.
 
@@ -79,13 +88,13 @@ class CommHomes:
         comm_manager, seen_by_comms = kernel.comm_manager, _CommsKernel(kernel)
         self._comms = comm_manager.comms
         self._current = current
-        self._homes: dict[str, Request] = {}
+        self._homes: dict[str, _Home] = {}
         register = comm_manager.register_comm
 
         def register_comm(comm: Any) -> Any:
             request = current()
             if request.message.get("msg_type") == "execute_request":
-                self._homes.setdefault(comm.comm_id, request)
+                self._homes.setdefault(comm.comm_id, _Home(request, _current_cell()))
             if isinstance(comm, BaseComm) and not isinstance(comm, HasTraits):
                 comm.kernel = seen_by_comms  # type: ignore[assignment]
             return register(comm)
@@ -96,14 +105,21 @@ class CommHomes:
         """Note that the running code displays `data`, which may be a widget."""
         view = data.get(_VIEW)
         if isinstance(view, Mapping) and isinstance(view.get("model_id"), str):
-            self._homes[view["model_id"]] = self._current()
+            self._homes[view["model_id"]] = _Home(self._current(), _current_cell())
 
-    def of(self, request: Request) -> Request:
+    def of(self, request: Request) -> _Home:
         """Where the output of handling `request` goes."""
         comm_id = request.message["content"].get("comm_id")
         for closed in self._homes.keys() - self._comms.keys():
             self._homes.pop(closed, None)
-        return self._homes.get(comm_id, request) if comm_id in self._comms else request
+        home = self._homes.get(comm_id) if comm_id in self._comms else None
+        return home or _Home(request, None)
+
+
+def _current_cell() -> Execution | None:
+    """The cell that the calling code belongs to; of a callback, the one under which its output appears."""
+    execution = current_execution.get()
+    return execution if execution is None else execution.owner or execution
 
 
 class NamespaceDisplayPublisher(ZMQDisplayPublisher):
@@ -153,9 +169,10 @@ class CommHandlers:
         execution.finished = True
         current_execution.set(execution)
         _handled.set(request.message)
-        home = self.comm_homes.of(request) if self.callback_output == "cell" else request
-        _go_home.set(partial(self.adopt, home))
-        self.adopt(home)
+        home = self.comm_homes.of(request) if self.callback_output == "cell" else _Home(request, None)
+        execution.owner = home.execution
+        _go_home.set(partial(self.adopt, home.request))
+        self.adopt(home.request)
         execution.home = contextvars.copy_context()
         execution.settled = True
         stop = ThreadStop()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import linecache
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from .coroutines import Leak, NeverAwaitedHook
 from .executors import Execution, Place, Started, UserLoop, started_of
 from .namespace.assignments import plainly_assigned
-from .receipt import Kind, Receipts, Remark, one_of
+from .receipt import UPDATE_TIME, Kind, Receipts, Remark, one_of
 from .settle import Settling, describe_leaks
 from .tasks import frames_of, snapshot
 
@@ -44,19 +46,46 @@ class CellReceipts(Receipts):
     ) -> None:
         super().__init__(*args)
         self._is_users_file = is_users_file
+        #: How many coroutines of each kind are noted, by cell.
+        self._closed: WeakKeyDictionary[Execution, Counter[Leak]] = WeakKeyDictionary()
+        #: Cells for which `collect` will be called.
+        self._due: set[Execution] = set()
         self.place_of = place_of
         self.describe_frame = describe_frame
 
     # Coroutines
 
     def coroutines(self, execution: Execution, leaks: Iterable[Leak]) -> None:
-        """Note coroutines that were never awaited and are closed."""
-        leaks = list(leaks)
-        sentences = execution.at_home(describe_leaks, leaks, lambda leak: self.place_of(_place(leak)))
-        count = one_of(leaks, "coroutine was", "coroutines were")
-        remark = Remark("\n".join(sentences), f"{count} never awaited", tuple(_code(map(_place, leaks))))
-        # Each call adds a remark: a callback may leak again and again.
-        self.note(execution, Kind.COROUTINES, lambda: remark, object())
+        """Note coroutines that were never awaited and are closed. Thread: any."""
+        with self._lock:
+            counts: Counter[Leak] = self._closed.setdefault(execution, Counter())
+            counts.update(leaks)
+
+        def remark() -> Remark:
+            found = counts.copy()
+            sentences = execution.at_home(describe_leaks, found, lambda leak: self.place_of(_place(leak)))
+            count = one_of(list(found.elements()), "coroutine was", "coroutines were")
+            return Remark("\n".join(sentences), f"{count} never awaited", tuple(_code(map(_place, found))))
+
+        self.note(execution, Kind.COROUTINES, remark)
+
+    def leaked(self, execution: Execution, leak: Leak) -> None:
+        """Note a coroutine that went away in the code of `execution`, perhaps long after its cell.
+
+        Thread: any, and anywhere: the garbage collector may call it. So it takes no lock.
+        """
+        execution.leaks.append(leak)
+        if execution.settled and execution not in self._due:
+            self._due.add(execution)
+            self.later(UPDATE_TIME, lambda: self.collect(execution))
+
+    def collect(self, execution: Execution) -> None:
+        """Note what went away in the code of `execution` and is not noted yet, if anything did."""
+        self._due.discard(execution)
+        with self._lock:
+            leaks = taken_from(execution.leaks)
+        if leaks:
+            self.coroutines(execution, leaks)
 
     # Tasks and threads
 
@@ -85,10 +114,14 @@ class CellReceipts(Receipts):
             running = _running_of_the_user(things)
             return running, [self._named(execution, name_of(thing), started) for thing, started in running]
 
-        def remark() -> Remark:
+        shown = False
+
+        def remark() -> Remark | None:
+            nonlocal shown
             running, current = listed()
             if not running:
-                return _ended(names, what)
+                return _ended(names, what) if shown else None
+            shown = True
             summary = f"{one_of(running, what, what + 's')} still run{'s' * (len(running) == 1)}"
             details = [
                 f"{what} {started.number}: `{name_of(thing)}` {describe(thing)}" for thing, started in running
@@ -115,7 +148,8 @@ class CellReceipts(Receipts):
         """Note the engine's names that the cell plainly assigned, and that are right again."""
         names = sorted(overwritten & plainly_assigned(execution.route.source)) if overwritten else []
         if names:
-            quoted = " and ".join(f"`{name}`" for name in names)
+            *others, last = [f"`{name}`" for name in names]
+            quoted = f"{', '.join(others)} and {last}" if others else last
             belongs = "belongs" if len(names) == 1 else "belong"
             remark = Remark(
                 f"{quoted} {belongs} to the kernel; what the cell assigned is gone: choose another name",
@@ -146,8 +180,7 @@ class CollectLeaks:
 
     def __call__(self, settling: Settling) -> None:
         """See `settle.Hook`."""
-        settling.leaks.extend(settling.execution.leaks)
-        settling.execution.leaks.clear()
+        settling.leaks.extend(taken_from(settling.execution.leaks))
         settling.leaks.extend(self._never_awaited.drain())
 
 
@@ -185,7 +218,15 @@ class ShowReceipt:
             receipts.engine_names(execution, settling.changes.overwritten)
         receipts.conflicts(execution, settling.changes.contested)
         execution.settled = True
+        receipts.collect(execution)  # what another thread added since
         receipts.show(execution)
+
+
+def taken_from(leaks: list[Leak]) -> list[Leak]:
+    """Empty `leaks`, to which other threads add meanwhile; return what was in it."""
+    taken = leaks[:]
+    del leaks[: len(taken)]
+    return taken
 
 
 def _running_of_the_user(things: Iterable[Any]) -> list[tuple[Any, Started]]:

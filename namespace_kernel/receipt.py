@@ -18,7 +18,7 @@ from typing import Any
 from .executors import Execution
 
 #: Seconds in which several changes of one receipt become one update.
-_UPDATE_TIME = 0.1
+UPDATE_TIME = 0.1
 
 _STYLE = "color: var(--jp-ui-font-color2, #616161); font-size: 90%"
 _CODE = re.compile(r"`([^`]*)`")
@@ -74,7 +74,7 @@ class Receipts:
     ) -> None:
         self._publish = publish
         self._reports = reports
-        self._later = later
+        self.later = later
         self._lock = threading.RLock()
 
     def note(self, execution: Execution, kind: Kind, source: Source, key: object = None) -> None:
@@ -95,7 +95,8 @@ class Receipts:
         with self._lock:
             receipt = self._of(execution)
             receipt.due = False
-            wanted = [source for (kind, _), source in receipt.sources.items() if self._reports(kind)]
+            sources = receipt.sources.copy()
+            wanted = [source for (kind, _), source in sources.items() if self._reports(kind)]
             remarks = [remark for source in wanted if (remark := source()) is not None]
             data = {"text/plain": as_text(remarks), "text/html": as_html(remarks)} if remarks else {}
             if data and data != receipt.shown:
@@ -108,7 +109,7 @@ class Receipts:
             if execution.receipt is None or not execution.settled or self._of(execution).due:
                 return
             self._of(execution).due = True
-        self._later(_UPDATE_TIME, lambda: self.show(execution))
+        self.later(UPDATE_TIME, lambda: self.show(execution))
 
     def _of(self, execution: Execution) -> _Receipt:
         if execution.receipt is None:

@@ -31,9 +31,10 @@ class Execution:
     `tasks`, `threads` and `jobs` (of thread pools) are those that it started, directly or through others,
     while any is alive;
     `failed` are tasks whose exception was not retrieved while it ran. `own_task` is set for an async cell
-    of a worker; `leaks` are coroutines that went away in its code. `home` is the context in which output
-    is the cell's. `interrupted` is set when Stop was meant for it, `finished` when its own code is over,
-    `settled` when the post-cell hooks are through. `since` is `time.time()`. `receipt` is the receipt's own.
+    of a worker; `leaks` are coroutines that went away in its code and are not reported yet. `home` is the
+    context in which output is the cell's. `interrupted` is set when Stop was meant for it, `finished` when
+    its own code is over, `settled` when the post-cell hooks are through. `since` is `time.time()`. `receipt`
+    is the receipt's own. `owner` is, for a widget's callback, the cell under which its output appears.
     """
 
     cell: Cell
@@ -41,9 +42,10 @@ class Execution:
     tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
     threads: weakref.WeakSet[threading.Thread] = field(default_factory=weakref.WeakSet)
     jobs: weakref.WeakSet[concurrent.futures.Future[Any]] = field(default_factory=weakref.WeakSet)
-    failed: list[asyncio.Task[Any]] = field(default_factory=list)
+    failed: list[asyncio.Future[Any]] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
     own_task: asyncio.Task[Any] | None = None
+    owner: Execution | None = None
     home: Context | None = None
     interrupted: bool = False
     finished: bool = False
