@@ -28,7 +28,7 @@ from .per_cell import CellPayloads, PerCell
 from .places import PlaceNames
 from .results import NamespaceDisplayHook, ShellNames
 from .saved_history import BatchedHistory
-from .tracebacks import groups_in, lines_with_members, without_own_frames
+from .tracebacks import from_users_line, groups_in, lines_with_members, without_own_frames
 
 #: Cells that look at the last error keep it, though they succeed.
 _POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
@@ -228,20 +228,22 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
         said = error.code if error.code is not None else 0
         self._showtraceback(type(error), error, [f"exited with {said}"])
 
-    def forget_last_error(self, source: str) -> None:
+    def forget_last_error(self, source: str) -> bool:
         """After a cell that succeeded: let go of the last error, and with it of its frames' variables.
 
-        A cell that asks about the last error (`%debug`, `%tb`) keeps it.
+        A cell that asks about the last error (`%debug`, `%tb`) keeps it. Returns whether it is gone.
         """
         if source.lstrip().startswith(_POST_MORTEM):
-            return
+            return False
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
             vars(sys).pop(name, None)
         self.InteractiveTB.tb = None
         self.SyntaxTB.last_syntax_error = None
+        return True
 
     def show_task_error(self, error: BaseException) -> None:
         """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""
+        error.__traceback__ = from_users_line(error.__traceback__, self.is_users_file)
         print("A task that this cell started failed:", *self.lines_of(error), sep="\n", file=sys.stderr)
 
     # Parents

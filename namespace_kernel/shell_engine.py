@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 from IPython.core.async_helpers import _asyncio_runner
@@ -104,8 +106,23 @@ class LetGoOfError:
 
     def __init__(self, shell: NamespaceShell) -> None:
         self._shell = shell
+        self._last: FrameType | None = None
 
     def __call__(self, settling: Settling) -> None:
         """See `settle.Hook`."""
-        if settling.outcome.succeeded and not settling.execution.cell.silent:
-            self._shell.forget_last_error(settling.execution.cell.code)
+        cell, error = settling.execution.cell, settling.outcome.error
+        if not cell.silent and (error is not None or self._shell.forget_last_error(cell.code)):
+            frame, self._last = self._last, _running_frame(error)
+            if frame is not None:
+                with contextlib.suppress(RuntimeError):  # it runs: a debugger's
+                    frame.clear()
+
+
+def _running_frame(error: BaseException | None) -> FrameType | None:
+    """IPython's frame around the code that raised `error`.
+
+    It holds the cell's result, which holds `error`, which holds the frame: without the garbage collector
+    nothing of it would end.
+    """
+    frame = None if error is None or error.__traceback__ is None else error.__traceback__.tb_frame
+    return frame if frame is not None and frame.f_code.co_name == "run_code" else None

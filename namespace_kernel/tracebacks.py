@@ -34,6 +34,19 @@ def without_own_frames(trace: TracebackType | None, *, also_last: bool = False) 
     return first
 
 
+def from_users_line(
+    trace: TracebackType | None, is_users_file: Callable[[str], bool]
+) -> TracebackType | None:
+    """Return `trace` from the first line of the user's on, or all of it if there is none.
+
+    A callback's begins in asyncio, which calls it.
+    """
+    first = trace
+    while first is not None and not is_users_file(first.tb_frame.f_code.co_filename):
+        first = first.tb_next
+    return trace if first is None else first
+
+
 def groups_in(error: BaseException | None) -> Iterator[BaseExceptionGroup[BaseException]]:
     """`error` and what it came from, as far as a traceback tells it: those that are exception groups."""
     seen: set[int] = set()

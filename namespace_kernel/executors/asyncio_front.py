@@ -114,6 +114,22 @@ class AsyncioFront:
             for module in (asyncio, asyncio.tasks):
                 self._originals.append((module, name, getattr(module, name)))
                 setattr(module, name, front)
+        gather = self._watched(asyncio.gather)
+        for module in (asyncio, asyncio.tasks):
+            self._originals.append((module, "gather", module.gather))
+            module.gather = gather  # type: ignore[attr-defined]
+
+    def _watched(self, gather: Callable[..., Any]) -> Callable[..., Any]:
+        """`gather` takes the exceptions of its tasks. If nobody awaits it, nobody would hear of them."""
+
+        @functools.wraps(gather)
+        def watched_gather(*awaitables: Any, **options: Any) -> Any:
+            future = gather(*awaitables, **options)
+            if future.get_loop() is self._loop and self._loop.on_gathering is not None:
+                self._loop.on_gathering(future)
+            return future
+
+        return watched_gather
 
     def _wrapped(self, policy: asyncio.AbstractEventLoopPolicy | None) -> UserLoopPolicy:
         if isinstance(policy, UserLoopPolicy):

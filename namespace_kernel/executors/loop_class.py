@@ -35,6 +35,8 @@ class ThreadAwareLoop:
     turns = 0
     #: Called with each new task in the thread that creates it.
     on_task: Callable[[asyncio.Task[Any]], None] | None = None
+    #: Called with each new future of `asyncio.gather`, likewise.
+    on_gathering: Callable[[asyncio.Future[Any]], None] | None = None
 
     def __init__(self) -> None:
         super().__init__()

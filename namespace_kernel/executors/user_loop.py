@@ -52,6 +52,7 @@ class UserLoop:
     ) -> None:
         self.loop: Any = new_loop()
         self.loop.on_task = self._task_created
+        self.loop.on_gathering = self._gathering_created
         self.loop.set_exception_handler(self._callback_failed)
         self._notice = notice
         self._describe = describe
@@ -156,10 +157,18 @@ class UserLoop:
             execution.tasks.add(task)
             task.add_done_callback(self._task_done)
 
+    def _gathering_created(self, future: asyncio.Future[Any]) -> None:
+        if current_execution.get() is not None:
+            future.add_done_callback(self._look_for_failure)
+
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         execution = current_execution.get()
         if execution is not None:
             self.task_ended(execution)
+        self._look_for_failure(task)
+
+    def _look_for_failure(self, task: asyncio.Future[Any]) -> None:
+        execution = current_execution.get()
         # `_log_traceback` is asyncio's own note that nobody has retrieved the exception yet.
         if task.cancelled() or not getattr(task, "_log_traceback", False):
             return
@@ -168,7 +177,7 @@ class UserLoop:
         else:
             execution.failed.append(task)
 
-    def report_failure(self, task: asyncio.Task[Any]) -> None:
+    def report_failure(self, task: asyncio.Future[Any]) -> None:
         """Show the exception of `task` unless someone has retrieved it.
 
         Thread: any, in the context of the cell that started the task.
