@@ -86,6 +86,7 @@ class CellReceipts(Receipts):
             leaks = taken_from(execution.leaks)
         if leaks:
             self.coroutines(execution, leaks)
+            self.show(execution)
 
     # Tasks and threads
 
@@ -218,8 +219,8 @@ class ShowReceipt:
             receipts.engine_names(execution, settling.changes.overwritten)
         receipts.conflicts(execution, settling.changes.contested)
         execution.settled = True
-        receipts.collect(execution)  # what another thread added since
         receipts.show(execution)
+        receipts.collect(execution)  # what another thread has added since
 
 
 def taken_from(leaks: list[Leak]) -> list[Leak]:

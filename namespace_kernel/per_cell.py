@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Any
+from weakref import ReferenceType, ref
 
 from IPython.core.payload import PayloadManager
 
@@ -26,6 +27,17 @@ class PerCell:
 
     def __set__(self, instance: object, value: Any) -> None:
         self._variable.set(value)
+
+
+class WeakPerCell(PerCell):
+    """One that does not keep its value: tasks and timers live longer, and have copies of the context."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        value = super().__get__(instance, owner)
+        return value() if isinstance(value, ReferenceType) else value
+
+    def __set__(self, instance: object, value: Any) -> None:
+        super().__set__(instance, None if value is None else ref(value))
 
 
 class CellPayloads(PayloadManager):

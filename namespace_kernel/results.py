@@ -11,7 +11,7 @@ from .captures import active_capture
 from .cell import Context
 from .executors import current_execution
 from .namespace.engine_names import MISSING, RESULT_NAMES
-from .per_cell import PerCell
+from .per_cell import PerCell, WeakPerCell
 
 
 class NamespaceDisplayHook(ZMQShellDisplayHook):
@@ -19,7 +19,8 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
 
     # Of two cells that overlap, each has its own.
     msg = PerCell()
-    exec_result = PerCell()
+    # It holds the cell's result and error.
+    exec_result = WeakPerCell()
 
     def quiet(self) -> bool:
         """Overridden: whether *this* cell ends with a semicolon, not the one that began last."""

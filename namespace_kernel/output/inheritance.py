@@ -83,6 +83,7 @@ class Inheritance:
             def run(self, *args: Any) -> None:
                 tokens = self.inherited.set()
                 if self.started is not None:
+                    tokens.append(current_execution.set(self.started.execution))
                     self.started.thread_ident = threading.get_ident()
                 try:
                     super().run(*args)
