@@ -45,6 +45,16 @@ class PublishingThread(IOPubThread):
         else:
             f()
 
+    def put(self, f: Callable[[], Any]) -> None:
+        """Schedule `f` behind what waits, without waking the thread. In a forked child, call it.
+
+        Thread: this one.
+        """
+        if self._is_master_process():  # type: ignore[no-untyped-call]
+            self._events.append(f)
+        else:
+            f()
+
     def send_waiting(self) -> None:
         """Send what is scheduled. Thread: this one, but not from within what is scheduled."""
         if threading.get_ident() == self.thread.ident:

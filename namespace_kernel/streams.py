@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import os
 import select
 import sys
 import threading
+import time
 from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from io import StringIO
 from typing import Any
 
 from ipykernel.iostream import PIPE_BUFFER_SIZE, OutStream
+from jupyter_client.session import utcnow
 
 from .output import active_redirect
 
@@ -25,17 +31,28 @@ class CellStream(OutStream):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._drain_lock = threading.Lock()
+        self._flush_due = 0.0
+        self._is_forked = False
+        # A read may end in the midst of a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def write(self, string: str) -> int | None:  # type: ignore[override]
         """Overridden for redirections."""
         redirect = active_redirect(self.name)
         if redirect is None:
-            return super().write(string)
+            return self.accept(string)
         if redirect.target is None:  # `redirect_stdout(None)` is silence
             return len(string)
         written: int | None = redirect.target.write(string)
         return written
+
+    def accept(self, string: str) -> int:
+        """Write whatever is redirected."""
+        super().write(string)
+        if self._is_forked and "\n" in string:
+            self._flush()
+        return len(string)
 
     def flush(self) -> None:
         """Overridden for redirections, and not to wait: what is scheduled first is sent first."""
@@ -43,27 +60,52 @@ class CellStream(OutStream):
         if redirect is not None:
             if hasattr(redirect.target, "flush"):
                 redirect.target.flush()
-        elif self.pub_thread is not None:
-            for parent, text in self._flush_buffers():  # type: ignore[no-untyped-call]
-                if text:
-                    # Made here, so that the messages' dates have the order of the messages.
-                    content = {"name": self.name, "text": text}
-                    message = self.session.msg("stream", content, parent=parent)
-                    self.pub_thread.schedule(partial(self._publish, message))
+        elif self.pub_thread is not None and self._buffers:
+            self._hand_over(self.pub_thread.schedule)
 
-    def _publish(self, message: dict[str, Any] | None) -> None:
-        """Send a stream message. Thread: IOPub."""
+    def _schedule_flush(self) -> None:
+        """Overridden: a time and not a flag, which a Stop in the wrong instant would leave set for good."""
+        now = time.monotonic()
+        if now >= self._flush_due:
+            self._flush_due = now + self.flush_interval
+            self.pub_thread.schedule(partial(self._io_loop.call_later, self.flush_interval, self._flush))
+
+    def _flush(self) -> None:
+        """Overridden: when the time is over, what was scheduled before it goes first. Thread: IOPub."""
+        if self.echo is not None:
+            with contextlib.suppress(OSError):
+                self.echo.flush()
+        self._hand_over(self.pub_thread.put)
+        self.pub_thread.send_waiting()
+
+    def _hand_over(self, schedule: Callable[[Callable[[], None]], None]) -> None:
+        """Let `schedule` send what is in the buffers.
+
+        Under the lock: what is written from now on must not come before it. The old buffers
+        are scheduled first and replaced then, so that a Stop in between loses nothing.
+        """
+        with self._buffer_lock:
+            # The date is now's, so that the messages' dates have the order of the messages.
+            schedule(partial(self._publish, self._buffers, utcnow()))
+            self._buffers = defaultdict(StringIO)
+
+    def _publish(self, buffers: dict[frozenset[Any], StringIO], date: datetime) -> None:
+        """Send a stream message for each parent, and empty `buffers`. Thread: IOPub."""
+        with self._buffer_lock:
+            texts = [(dict(parent), buffer.getvalue()) for parent, buffer in buffers.items()]
+            buffers.clear()
+        for parent, text in texts:
+            self._send(parent, text, date)
+
+    def _send(self, parent: dict[str, Any], text: str, date: datetime) -> None:
+        message = self.session.msg("stream", {"name": self.name, "text": text}, parent=parent)
+        message["header"]["date"] = date
         for hook in self._hooks:
             message = hook(message)
             if message is None:
                 return
         self.session.pid = os.getpid()  # or a forked child would send nothing
         self.session.send(self.pub_thread, message, ident=self.topic)
-
-    def _flush(self) -> None:
-        """Overridden: when the time is over, what was scheduled before it goes first. Thread: IOPub."""
-        self.pub_thread.send_waiting()
-        super()._flush()  # type: ignore[no-untyped-call]
 
     def isatty(self) -> bool:
         """Overridden for redirections."""
@@ -91,10 +133,15 @@ class CellStream(OutStream):
         return Direct(self)
 
     def forget(self) -> None:
-        """In a forked child: what is waiting here is the parent's."""
+        """In a forked child: what is waiting here is the parent's. From now on send whole lines.
+
+        ipykernel sends each piece, the end of a line alone, and the pieces may change places.
+        """
+        self._is_forked = self._subprocess_flush_pending = True
         self._drain_lock = threading.Lock()
         self._buffer_lock = threading.RLock()
         self._buffers = defaultdict(StringIO)
+        self._flush_due = 0.0
 
     # The file descriptor
 
@@ -107,7 +154,7 @@ class CellStream(OutStream):
                 data = os.read(self._fid, PIPE_BUFFER_SIZE)
                 if not data:
                     break
-                OutStream.write(self, data.decode(errors="replace"))
+                OutStream.write(self, self._decoder.decode(data))
                 os.write(self._original_stdstream_copy, data)
 
     def _watch_pipe_fd(self) -> None:
@@ -126,9 +173,9 @@ class Direct:
     def __init__(self, stream: CellStream) -> None:
         self._stream = stream
 
-    def write(self, string: str) -> int | None:
+    def write(self, string: str) -> int:
         """As a file's."""
-        return OutStream.write(self._stream, string)
+        return self._stream.accept(string)
 
     def flush(self) -> None:
         """As a file's."""
