@@ -27,6 +27,7 @@ def jupyter_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kernel_env(jupyter_home: Path) -> dict[str, str]:
     """The environment of all that we start: the source tree first, nothing from the person's own Jupyter."""
     env = dict(os.environ)
+    env.pop("PYTEST_CURRENT_TEST", None)  # for ipykernel would not capture the file descriptors
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH")]))
     env["JUPYTER_PATH"] = str(jupyter_home / "share")
     for variable in ("CONFIG", "DATA", "RUNTIME"):

@@ -51,6 +51,7 @@ class Notebook:
     def __init__(self, directory: Path, env: dict[str, str]) -> None:
         self.log_path = directory / "kernel.log"
         self.requests: dict[str, Request] = {}
+        self._arrived = 0
         self.strays: list[Message] = []  # what has no parent that we sent
         self.manager = KernelManager(
             kernel_name=MODULE,
@@ -184,6 +185,7 @@ class Notebook:
         return bool(ready)
 
     def _sort(self, channel: str, message: Message) -> None:
+        message["arrived"] = self._arrived = self._arrived + 1
         request = self.requests.get(message["parent_header"].get("msg_id", ""))
         if request is None:
             self.strays.append(message)

@@ -16,9 +16,9 @@ class Page:
         self._notebook = notebook
 
     def _messages(self, *kinds: str) -> list[Message]:
-        """The messages of some kinds in the order in which the kernel made them, whatever their parent."""
+        """The messages of some kinds in the order in which they came, whatever their parent."""
         every = (m for r in self._notebook.requests.values() for m in r.messages if m["msg_type"] in kinds)
-        return sorted(every, key=lambda m: m["header"]["date"])
+        return sorted(every, key=lambda m: int(m["arrived"]))
 
     def states(self) -> dict[str, dict[str, Any]]:
         """What each model's state is now, by comm id."""
