@@ -166,16 +166,16 @@ class Activities:
 
     # Ending one
 
-    def task(self, number: int) -> Any:
-        """The running task of that number, or `None`."""
-        return next((task for task in all_tasks_of(self._loop) if _has_number(task, number)), None)
-
-    def cancel_task(self, number: int) -> bool:
-        """Cancel a task; whether there is one."""
-        task = self.task(number)
-        if task is not None:
-            self._loop.call_soon_threadsafe(task.cancel)
-        return task is not None
+    def cancel_tasks(self, numbers: Iterable[int] | None = None) -> set[int]:
+        """Cancel the running tasks of these numbers, or all; return the numbers of those that there were."""
+        wanted = None if numbers is None else set(numbers)
+        found = set()
+        for task in all_tasks_of(self._loop):
+            started = started_of(task)
+            if started is not None and (wanted is None or started.number in wanted):
+                found.add(started.number)
+                self._loop.call_soon_threadsafe(task.cancel)
+        return found
 
     def stop_thread(self, number: int) -> bool:
         """Raise `KeyboardInterrupt` in a thread that a cell started; whether there is one.

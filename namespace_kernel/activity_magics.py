@@ -6,7 +6,7 @@ A cell that is only one of these lines is answered at once, whatever runs and wa
 from __future__ import annotations
 
 import html
-import shlex
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -17,15 +17,18 @@ from IPython.display import display
 
 from .activity import Activities, Activity, age
 from .executors import Execution
-from .shutdown import interrupt_main
+from .tasks import snapshot
 
 #: The longest name or line that a table shows.
 _WIDTH = 60
+#: How many cells, tasks, … each a table shows.
+_ROWS = 200
 
 _STOP_USAGE = (
     "say what to stop, as `%ps` lists it: `%stop 5` (a cell), `%stop task 7`, `%stop thread 8`, "
-    "`%stop process 1234`"
+    "`%stop job 9`, `%stop process 1234`"
 )
+_TASKS_USAGE = "`%tasks` lists the tasks, `%tasks cancel N` cancels one, `%tasks cancel all` each"
 
 
 class ActivityHandlers:
@@ -71,37 +74,51 @@ class ActivityMagics(Magics):
         if not words:
             self._show(activities.tasks(), "No task runs.")
         elif words[0] == "cancel" and len(words) > 1:
-            numbers = words[1:]
-            if numbers == ["all"]:
-                numbers = [str(activity.number) for activity in activities.tasks()]
-            for number in numbers:
-                self._end("task", number)
+            self._cancel_tasks(words[1:])
         else:
-            raise UsageError("`%tasks` lists the tasks, `%tasks cancel N` cancels one, or `all`")
+            raise UsageError(_TASKS_USAGE)
 
     @line_magic
     def stop(self, line: str) -> None:
         """End one thing that `%ps` lists: `%stop 5` (a cell), `%stop task 7`, `thread 8`, `process 1234`."""
-        words = shlex.split(line)
+        words = line.split()
         if len(words) == 1:
             words = ["cell", *words]
-        if len(words) != 2 or words[0] not in self._enders() or not words[1].isdigit():
+        if len(words) != 2 or words[0] not in self._enders() or not words[1].isdecimal():
             raise UsageError(_STOP_USAGE)
-        self._end(*words)
+        self._end(words[0], int(words[1]))
+
+    def _cancel_tasks(self, numbers: list[str]) -> None:
+        activities: Activities = self._kernel.activities
+        if numbers == ["all"]:
+            activities.cancel_tasks()
+            return
+        if not all(number.isdecimal() for number in numbers):
+            raise UsageError(_TASKS_USAGE)
+        wanted = [int(number) for number in numbers]
+        cancelled = activities.cancel_tasks(wanted)
+        missing = [number for number in wanted if number not in cancelled]
+        if missing:
+            raise UsageError(f"no task {missing[0]} runs; `%ps` lists what does")
 
     def _enders(self) -> dict[str, Callable[[int], bool]]:
         activities: Activities = self._kernel.activities
         return {
             "cell": self._stop_cell,
-            "task": activities.cancel_task,
+            "task": lambda number: bool(activities.cancel_tasks([number])),
             "thread": activities.stop_thread,
             "job": activities.cancel_job,
             "process": activities.terminate_process,
         }
 
-    def _end(self, kind: str, number: str) -> None:
-        if not number.isdigit() or not self._enders()[kind](int(number)):
-            raise UsageError(f"no {kind} {number} runs; `%ps` lists what does")
+    def _end(self, kind: str, number: int) -> None:
+        if self._enders()[kind](number):
+            return
+        if kind == "job" and any(job.number == number for job in self._kernel.activities.jobs()):
+            raise UsageError(
+                f"job {number} runs already, and ends by itself; only one that waits can be ended"
+            )
+        raise UsageError(f"no {kind} {number} runs; `%ps` lists what does")
 
     def _stop_cell(self, number: int) -> bool:
         kernel = self._kernel
@@ -109,24 +126,47 @@ class ActivityMagics(Magics):
         def is_meant(execution: Execution) -> bool:
             return execution.cell.number == number
 
-        running = [one for one in kernel.lanes.foreground.bridge.running if is_meant(one)]
-        for execution in running:
-            if execution.cell.lane_id is None:
-                interrupt_main()
-            else:
-                kernel.stop_side_cells(is_meant)
+        while True:
+            turn = kernel.interrupts.turn  # first: what is found then has this turn, or a later one
+            running = [one for one in snapshot(kernel.lanes.foreground.bridge.running) if is_meant(one)]
+            if not any(execution.cell.lane_id is None for execution in running):
+                break
+            if kernel.interrupts.stop_turn(turn):
+                return True
+        if running:
+            kernel.stop_side_cells(is_meant)
         return bool(running)
 
     def _show(self, listed: list[Activity], nothing: str, verbose: bool = False) -> None:
         if listed:
-            display(
-                {"text/plain": _as_text(listed, verbose), "text/html": _as_html(listed, verbose)}, raw=True
-            )
+            shown, rest = _first_of_each_kind(listed)
+            text, table = _as_text(shown, verbose), _as_html(shown, verbose)
+            data = {"text/plain": "\n".join([text, *rest]), "text/html": "<br>".join([table, *rest])}
+            display(data, raw=True)
         else:
             print(nothing)
 
 
+_PLURALS = {
+    "cell": "cells",
+    "task": "tasks",
+    "thread": "threads",
+    "job": "jobs",
+    "process": "processes",
+}
 _TITLES = ("what", "name", "from", "age", "state", "where")
+
+
+def _first_of_each_kind(listed: list[Activity]) -> tuple[list[Activity], list[str]]:
+    """What a table shows of `listed`, and a line for each kind of which it does not show all."""
+    counts: Counter[str] = Counter()
+    shown = []
+    for activity in listed:
+        counts[activity.kind] += 1
+        if counts[activity.kind] <= _ROWS:
+            shown.append(activity)
+    rest = {kind: count - _ROWS for kind, count in counts.items() if count > _ROWS}
+    return shown, [f"and {count} more {_PLURALS[kind]}" for kind, count in rest.items()]
 
 
 def _row(activity: Activity) -> tuple[str, ...]:

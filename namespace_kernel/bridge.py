@@ -77,8 +77,10 @@ class ExecutionContextBridge:
         changes = self._in_context(self.namespace.close, view, cell.execution_id, outcome)  # 4 merge
         settling = Settling(self.namespace, execution, outcome, changes)
         del outcome, changes  # whatever settling replaces must not live on here
-        self._in_context(settle, settling, self.hooks)  # 5 settle
-        self.running.discard(execution)
+        try:
+            self._in_context(settle, settling, self.hooks)  # 5 settle
+        finally:
+            self.running.discard(execution)
         return settling.outcome  # 6 reply
 
     def _shown(self, cell: Cell, route: Route, error: BaseException) -> Outcome:

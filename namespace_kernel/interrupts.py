@@ -26,15 +26,21 @@ The solution. Our handler is always installed and knows what runs:
 "Executes" means: its frame is on the stack. asyncio's own code around a task's step is Python, too, and an
 exception in it would leave a task that is neither done nor ever stepped again.
 
+`%stop N` means one cell, whichever runs when its signal is handled. It is sent under a lock and to the main
+thread itself, and only while that cell runs; at the cell's end the main thread takes the lock, lets whatever
+was sent arrive, and drops it.
+
 A task of an earlier cell that blocks the loop is not hit in the cell's stead. The user is told, and a
 second Stop ends that task.
 """
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -81,18 +87,38 @@ class InterruptController:
         self.stop_side_cells: Callable[[], object] = lambda: None
         self.target: _Target | None = None
         self._cell_runs = False
+        self._cells_begun = 0
+        self._sending = threading.Lock()
         #: A SIGINT came for the running cell before its code began.
         self.pending = False
 
     def begin_cell(self) -> None:
         """Say that a cell runs from now on: what arrives before its code begins is kept for it."""
         self.pending = False
-        self._cell_runs = True
+        with self._sending:
+            self._cells_begun += 1
+            self._cell_runs = True
 
     def end_cell(self) -> None:
         """Say that no cell runs."""
-        self._cell_runs = False
+        with self._sending:
+            self._cell_runs = False
+        if self._on_main_thread and hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())  # Python handles here what was sent before
         self.pending = False
+
+    @property
+    def turn(self) -> int:
+        """Which cell runs, or ran last, as a number for `stop_turn`. Thread: any."""
+        return self._cells_begun
+
+    def stop_turn(self, turn: int) -> bool:
+        """Stop the foreground's cell if it is still the one that `turn` named; whether it is. Thread: any."""
+        with self._sending:
+            meant = self._cell_runs and self._cells_begun == turn
+            if meant:
+                _signal_main_thread()
+        return meant
 
     def install(self) -> None:
         """Take SIGINT, for good; also back from user code that took it."""
@@ -146,6 +172,15 @@ class InterruptController:
             self.pending = True
         else:
             self.stop_side_cells()
+
+
+def _signal_main_thread() -> None:
+    """Send SIGINT to the main thread; on Windows simulate it."""
+    ident = threading.main_thread().ident
+    if sys.platform == "win32" or ident is None:
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(ident, signal.SIGINT)
 
 
 class _Waiting:
