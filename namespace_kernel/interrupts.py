@@ -87,7 +87,8 @@ class InterruptController:
         self.stop_side_cells: Callable[[], object] = lambda: None
         self.target: _Target | None = None
         self._cell_runs = False
-        self._cells_begun = 0
+        self._turns = 0
+        self._turn_is_open = False
         self._sending = threading.Lock()
         #: A SIGINT came for the running cell before its code began.
         self.pending = False
@@ -95,27 +96,29 @@ class InterruptController:
     def begin_cell(self) -> None:
         """Say that a cell runs from now on: what arrives before its code begins is kept for it."""
         self.pending = False
+        self._cell_runs = True
         with self._sending:
-            self._cells_begun += 1
-            self._cell_runs = True
+            self._turns += 1
+            self._turn_is_open = True
 
     def end_cell(self) -> None:
         """Say that no cell runs."""
         with self._sending:
-            self._cell_runs = False
+            self._turn_is_open = False
         if self._on_main_thread and hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_BLOCK, ())  # Python handles here what was sent before
+        self._cell_runs = False
         self.pending = False
 
     @property
     def turn(self) -> int:
         """Which cell runs, or ran last, as a number for `stop_turn`. Thread: any."""
-        return self._cells_begun
+        return self._turns
 
     def stop_turn(self, turn: int) -> bool:
         """Stop the foreground's cell if it is still the one that `turn` named; whether it is. Thread: any."""
         with self._sending:
-            meant = self._cell_runs and self._cells_begun == turn
+            meant = self._turn_is_open and self._turns == turn
             if meant:
                 _signal_main_thread()
         return meant

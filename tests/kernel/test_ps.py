@@ -1,0 +1,386 @@
+"""`%ps`, `%tasks` and `%stop`: what runs, who started it, where it stands, and how it ends."""
+
+from __future__ import annotations
+
+import html
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.kernel.cells import Cell
+from tests.kernel.client import Notebook
+from tests.kernel.test_subshells import create, delete
+
+PREPARE = """\
+import asyncio, multiprocessing, os, subprocess, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+loop = asyncio.get_event_loop()
+gate = threading.Event()"""
+
+
+@dataclass
+class Row:
+    what: str
+    name: str
+    cell: str
+    age: str
+    state: str
+    where: str
+
+    @property
+    def number(self) -> str:
+        return self.what.split()[1]
+
+
+def rows_of(cell: Cell) -> list[Row]:
+    """The table, read from its HTML as a page shows it; what it shows as text must agree."""
+    assert cell.status == "ok", cell.text
+    if not cell.displays:
+        return []
+    (data,) = cell.displays
+    found = []
+    for line in re.findall(r"<tr>(.*?)</tr>", data["text/html"], re.S):
+        texts = [html.unescape(text) for text in re.findall(r"<td style=[^>]*>([^<]*)</td>", line)]
+        if len(texts) == 6:
+            found.append(Row(*texts))
+            assert all(text in data["text/plain"] for text in texts)
+    return found
+
+
+def ps(notebook: Notebook, magic: str = "%ps") -> list[Row]:
+    return rows_of(notebook.run(magic))
+
+
+def one(notebook: Notebook, kind: str) -> Row:
+    rows = [row for row in ps(notebook) if row.what.startswith(kind)]
+    assert len(rows) == 1, rows
+    return rows[0]
+
+
+@pytest.fixture
+def ready(notebook: Notebook) -> Iterator[Notebook]:
+    """A kernel where nothing runs, before and after."""
+    assert notebook.run(PREPARE).status == "ok"
+    yield notebook
+    if notebook.busy:
+        notebook.interrupt("SIGINT")
+    notebook.run("gate.set()")
+    notebook.run("%tasks cancel all")
+    for row in ps(notebook):
+        if row.what.startswith("process"):
+            notebook.run(f"%stop {row.what}")
+    notebook.run(
+        "import psutil\nfor p in psutil.Process().children(recursive=True): p.kill(); p.wait()\n"
+        "for t in threading.enumerate():\n    if t.name.startswith('mine'): t.join(20)"
+    )
+    assert notebook.run("await asyncio.sleep(0)").status == "ok"
+
+
+# --- what is listed
+
+
+def test_nothing_runs(fresh_notebook: Notebook) -> None:
+    assert fresh_notebook.run("%ps").stdout == "Nothing runs.\n"
+    assert fresh_notebook.run("%tasks").stdout == "No task runs.\n"
+
+
+RUNNING = {
+    "a sleeping cell": ("print('ready', flush=True)\ntime.sleep(3600)", "time.sleep(3600)"),
+    "a computing cell": ("print('ready', flush=True)\nwhile True:\n    pass", "while True:|pass"),
+    "a waiting async cell": ("print('ready', flush=True)\nawait asyncio.sleep(3600)", "asyncio.sleep(3600)"),
+    "an async cell that blocks": (
+        "await asyncio.sleep(0); print('ready', flush=True)\ntime.sleep(3600)",
+        "time.sleep(3600)",
+    ),
+}
+
+
+@pytest.mark.parametrize("running", RUNNING)
+def test_the_running_cell_is_listed_at_once_with_its_line_and_can_be_stopped(
+    running: str, ready: Notebook
+) -> None:
+    code, where = RUNNING[running]
+    cell = ready.submit(code).wait_for_text("ready")
+    row = one(ready, "cell")
+    assert not cell.done
+    assert row.cell == f"In [{row.number}]"
+    assert row.name == code.partition("\n")[0]
+    assert row.state == ("async" if "await" in code else "main")
+    assert re.search(r"line \d of In \[\d+\]: ", row.where)
+    assert any(part in row.where for part in where.split("|"))
+    assert re.fullmatch(r"\d+(\.\d)? s", row.age)
+    assert ready.run(f"%stop {row.number}").status == "ok"
+    assert cell.wait().error == ("KeyboardInterrupt", "")
+    assert cell.count == int(row.number)
+    assert ready.run("6 * 7").result == "42"
+
+
+def test_the_list_comes_though_another_callback_blocks_the_user_loop(ready: Notebook) -> None:
+    ready.run("entered = threading.Event()\ndef block(): entered.set(); gate.wait(30)")
+    ready.run("loop.call_soon_threadsafe(block); entered.wait(30)")
+    waiting = ready.submit("await asyncio.sleep(0); 'done'").wait_started()
+    row = one(ready, "cell")
+    assert row.name == "await asyncio.sleep(0); 'done'"
+    assert ready.run(f"%stop {row.number}").status == "ok"
+    assert waiting.wait().error == ("KeyboardInterrupt", "")
+    ready.run("gate.set()")
+
+
+def test_in_a_cell_with_more_lines_it_runs_in_order(ready: Notebook) -> None:
+    first = ready.submit("print('ready', flush=True); gate.wait(30)").wait_for_text("ready")
+    second = ready.submit("%ps\n'two'")
+    ready.ask("kernel_info_request")
+    assert ready.run("%ps").displays and not second.done
+    one_of_all = one(ready, "cell")
+    assert one_of_all.name.startswith("print('ready'")
+    ready.run(f"%stop {one_of_all.number}")
+    first.wait()
+    second.wait()
+    ready.run("gate.set()")
+    following = ready.run("%ps\n'two'")
+    assert (following.result, rows_of(following)) == ("'two'", [])
+
+
+def test_a_task_is_listed_with_its_cell_and_innermost_user_line(ready: Notebook) -> None:
+    cell = ready.run("""\
+lasting = loop.create_future()
+async def inner():
+    await asyncio.wait_for(lasting, 3600)
+async def middle():
+    await inner()
+async def outer():
+    await middle()
+t = asyncio.create_task(outer()); await asyncio.sleep(0.01)""")
+    rows = [row for row in ps(ready) if row.what.startswith("task") and row.name == "outer()"]
+    assert len(rows) == 1
+    assert rows[0].cell == f"In [{cell.count}]"
+    assert rows[0].where == f"line 3 of In [{cell.count}]: await asyncio.wait_for(lasting, 3600)"
+    assert rows[0].state == "waits"
+    whole = ready.run("%ps -v")
+    text = whole.displays[0]["text/plain"]
+    for line in ("await middle()", "await inner()", "asyncio.wait_for"):
+        assert line in text
+    assert text.index("await middle()") < text.index("await inner()")
+    assert "tasks.py" in text, "the library's frames, too"
+    assert "<pre>" in whole.displays[0]["text/html"]
+    assert [row.name for row in ps(ready, "%tasks") if row.name == "outer()"] == ["outer()"]
+
+
+def test_a_thread_in_a_function_of_an_earlier_cell_is_listed_with_that_line(ready: Notebook) -> None:
+    defined = ready.run("def work(seconds):\n    gate.wait(seconds)")
+    cell = ready.run("threading.Thread(target=work, args=(30,), name='mine <1>').start()")
+    row = one(ready, "thread")
+    assert (row.name, row.cell, row.state) == ("mine <1>", f"In [{cell.count}]", "runs")
+    assert row.where == f"line 2 of In [{defined.count}]: gate.wait(seconds)"
+
+
+def test_jobs_of_a_pool_are_listed_with_what_they_wait_for(ready: Notebook) -> None:
+    cell = ready.run(
+        "def job():\n    gate.wait(30)\n"
+        "pool = ThreadPoolExecutor(1); jobs = [pool.submit(job) for _ in range(2)]"
+    )
+    rows = [row for row in ps(ready) if row.what.startswith("job")]
+    assert [(row.name, row.cell, row.state) for row in rows] == [
+        ("job()", f"In [{cell.count}]", "runs"),
+        ("job()", f"In [{cell.count}]", "waits"),
+    ]
+    assert rows[0].where == f"line 2 of In [{cell.count}]: gate.wait(30)"
+    assert rows[1].where == ""
+    refused = ready.run(f"%stop {rows[0].what}")
+    assert refused.status == "error" and "ends by itself" in refused.text
+    assert ready.run(f"%stop {rows[1].what}").status == "ok"
+    assert ready.run("jobs[1].cancelled(), jobs[0].running()").result == "(True, True)"
+
+
+CHILDREN = {
+    "subprocess": "child = subprocess.Popen(['sleep', '3600'])",
+    "asyncio": "child = await asyncio.create_subprocess_exec('sleep', '3600')",
+    "multiprocessing": "context = multiprocessing.get_context('fork')\n"
+    "child = context.Process(target=time.sleep, args=(3600,)); child.start()",
+}
+
+
+@pytest.mark.parametrize("child", CHILDREN.values(), ids=CHILDREN)
+def test_a_child_process_is_listed_under_its_cell_and_ended(child: str, ready: Notebook) -> None:
+    cell = ready.run(child)
+    pid = ready.run("child.pid").result
+    row = one(ready, "process")
+    assert (row.number, row.cell) == (pid, f"In [{cell.count}]")
+    assert ready.run(f"%stop process {pid}").status == "ok"
+    waits = (
+        "await child.wait()" if "await" in child else "child.wait()" if "Popen" in child else "child.join()"
+    )
+    assert ready.run(waits).status == "ok"
+    assert [row for row in ps(ready) if row.what.startswith("process")] == []
+
+
+def test_names_and_code_are_escaped(ready: Notebook) -> None:
+    ready.run("async def f(): await asyncio.sleep(3600 if 1 < 2 & 3 else 0)")
+    ready.run("t = asyncio.create_task(f()); await asyncio.sleep(0)")
+    cell = ready.submit("print('<b>&amp;</b>', flush=True); time.sleep(3600)").wait_for_text("<b>")
+    asked = ready.run("%ps -v")
+    table = asked.displays[0]["text/html"]
+    assert "<b>" not in table
+    assert "&lt;b&gt;&amp;amp;&lt;/b&gt;" in table
+    assert "1 &lt; 2 &amp; 3" in table
+    ready.interrupt("SIGINT")
+    cell.wait()
+
+
+def test_thousands_of_tasks_make_a_list_of_bounded_length_and_are_cancelled_at_once(ready: Notebook) -> None:
+    ready.run(
+        "tasks = [asyncio.create_task(asyncio.sleep(3600)) for _ in range(5000)]; await asyncio.sleep(0)"
+    )
+    for magic in ("%ps", "%ps -v", "%tasks"):
+        shown = ready.run(magic)
+        rows = [row for row in rows_of(shown) if row.what.startswith("task")]
+        assert len(rows) == 200
+        assert "and 4800 more tasks" in shown.displays[0]["text/plain"].splitlines()
+        assert "and 4800 more tasks" in shown.displays[0]["text/html"]
+    assert ready.run(f"%tasks cancel {rows[0].number}").status == "ok"
+    assert ready.run("await asyncio.sleep(0.01); sum(t.cancelled() for t in tasks)").result == "1"
+    assert ready.run("%tasks cancel all").status == "ok"
+    assert ready.run("await asyncio.wait(tasks); all(t.cancelled() for t in tasks)").result == "True"
+    assert ready.run("%tasks").stdout == "No task runs.\n"
+
+
+def test_the_message_for_tools_is_answered_whatever_runs(ready: Notebook) -> None:
+    ready.run("t = asyncio.create_task(asyncio.sleep(3600)); await asyncio.sleep(0)")
+    cell = ready.submit("print('ready', flush=True)\nwhile True: pass").wait_for_text("ready")
+    reply = ready.ask("ps_request", channel="control")
+    assert reply["status"] == "ok"
+    kinds = {activity["kind"]: activity for activity in reply["activities"]}
+    assert {"cell", "task"} <= set(kinds)
+    for activity in reply["activities"]:
+        assert set(activity) == {"kind", "number", "name", "cell", "since", "state", "line", "stack"}
+    assert kinds["cell"]["cell"] == f"In [{kinds['cell']['number']}]"
+    assert kinds["task"]["stack"]
+    ready.interrupt("SIGINT")
+    cell.wait()
+
+
+# --- ending one
+
+
+def test_a_task_is_cancelled_by_its_number(ready: Notebook) -> None:
+    ready.run("async def f(): await asyncio.sleep(3600)")
+    for magic in ("%stop task {}", "%tasks cancel {}", "%tasks cancel all"):
+        ready.run("kept = asyncio.create_task(f()); await asyncio.sleep(0)")
+        ended = ready.run(magic.format(ps(ready, "%tasks")[-1].number))
+        assert ended.status == "ok", ended.text
+        assert ready.run("await asyncio.wait([kept]); kept.cancelled()").result == "True"
+
+
+def test_several_tasks_are_cancelled_and_a_wrong_number_is_said(ready: Notebook) -> None:
+    ready.run("two = [asyncio.create_task(asyncio.sleep(3600)) for _ in range(2)]; await asyncio.sleep(0)")
+    numbers = " ".join(row.number for row in ps(ready, "%tasks"))
+    said = ready.run(f"%tasks cancel {numbers} 999999")
+    assert "no task 999999 runs; `%ps` lists what does" in said.text
+    assert ready.run("await asyncio.wait(two); [t.cancelled() for t in two]").result == "[True, True]"
+
+
+def test_a_thread_is_ended(ready: Notebook) -> None:
+    ready.run("def work():\n    while True: time.sleep(.01)")
+    ready.run("thread = threading.Thread(target=work, name='mine'); thread.start()")
+    assert ready.run(f"%stop thread {one(ready, 'thread').number}").status == "ok"
+    assert ready.run("thread.join(20); thread.is_alive()").result == "False"
+
+
+def test_a_subshell_s_cell_is_listed_and_stopped(ready: Notebook) -> None:
+    subshell = create(ready)
+    for code in ("while True: time.sleep(.01)", "await asyncio.sleep(3600)"):
+        main = ready.submit("print('ready', flush=True); gate.wait(30); 'untouched'").wait_for_text("ready")
+        beside = subshell.submit(f"print('ready', flush=True)\n{code}").wait_for_text("ready")
+        rows = {row.name: row for row in ps(ready) if row.what.startswith("cell")}
+        assert len(rows) == 2
+        number = rows["print('ready', flush=True)"].number
+        assert ready.run(f"%stop {number}").status == "ok"
+        assert beside.wait().error == ("KeyboardInterrupt", "")
+        assert not main.done
+        assert subshell.run("gate.set()").status == "ok"
+        assert main.wait().result == "'untouched'"
+        ready.run("gate.clear()")
+    delete(subshell)
+
+
+def test_a_cell_can_ask_about_itself_and_stop_itself(ready: Notebook) -> None:
+    cell = ready.run("'not last'\n%ps\n")
+    assert rows_of(cell) == [], "a cell does not list itself"
+    count = ready.run("'count'").count
+    stopped = ready.run(f"x = 1\n%stop {count + 1}\ntime.sleep(3600)")
+    assert stopped.error == ("KeyboardInterrupt", "")
+    assert ready.run("x").result == "1"
+
+
+WRONG = {
+    "%ps -x": "`%ps -v` with whole stacks",
+    "%tasks stop 3": "`%tasks cancel N` cancels one",
+    "%tasks cancel": "`%tasks cancel N` cancels one",
+    "%tasks cancel x": "`%tasks cancel N` cancels one",
+    "%tasks cancel 999999": "no task 999999 runs; `%ps` lists what does",
+    "%stop": "say what to stop, as `%ps` lists it",
+    "%stop x": "say what to stop",
+    "%stop ²": "say what to stop",
+    '%stop "': "say what to stop",
+    "%stop 1 2 3": "say what to stop",
+    "%stop window 3": "say what to stop",
+    "%stop -1": "say what to stop",
+    "%stop 999999": "no cell 999999 runs; `%ps` lists what does",
+    "%stop task 999999": "no task 999999 runs; `%ps` lists what does",
+    "%stop thread 999999": "no thread 999999 runs",
+    "%stop job 999999": "no job 999999 runs",
+    "%stop process 1": "no process 1 runs",
+}
+
+
+@pytest.mark.parametrize("magic", WRONG)
+def test_a_wrong_argument_names_the_remedy(magic: str, ready: Notebook) -> None:
+    cell = ready.run(magic)
+    assert WRONG[magic] in cell.text
+    assert "Traceback" not in cell.text
+
+
+def test_a_stop_that_comes_too_late_says_so_and_hits_nothing(ready: Notebook) -> None:
+    """`%stop` has found its cell; then that ends, the next one begins, and only now it is to be stopped."""
+    prepared = ready.run("""\
+found, begun, tried = threading.Event(), threading.Event(), threading.Event()
+interrupts = get_ipython().kernel.interrupts
+def stop_late(turn):
+    found.set(); assert begun.wait(30)
+    try: return type(interrupts).stop_turn(interrupts, turn)
+    finally: tried.set()
+interrupts.stop_turn = stop_late""")
+    assert prepared.status == "ok"
+    first = ready.submit("found.wait(30)").wait_started()
+    second = ready.submit("begun.set(); tried.wait(30)")
+    stop = ready.run(f"%stop {number_of(first)}")
+    assert (first.wait().result, second.wait().result) == ("True", "True")
+    assert f"no cell {first.count} runs" in stop.text
+    assert ready.run("del interrupts.stop_turn").status == "ok"
+
+
+def test_stop_never_hits_another_cell_than_the_one_that_is_meant(ready: Notebook) -> None:
+    """The cell that is meant ends by itself in that moment; the next one, sent with it, is not hit."""
+    chance = random.Random(1)
+    for _ in range(300):
+        first = ready.submit(
+            f"sum(range({chance.choice([10, 3_000, 30_000, 100_000])}))", stop_on_error=False
+        )
+        following = ready.submit("for _n in range(2000): pass\n6 * 7", stop_on_error=False)
+        first.wait_started()
+        number = number_of(first)
+        stop = ready.run(f"%stop {number}")
+        first.wait()
+        following.wait()
+        assert first.status == "ok" or first.error == ("KeyboardInterrupt", "")
+        assert (following.status, following.result) == ("ok", "42"), following.text
+        assert stop.status == "ok" or f"no cell {number} runs" in stop.text
+    assert ready.run("'lives'").result == "'lives'"
+
+
+def number_of(cell: Cell) -> Any:
+    return next(m["content"]["execution_count"] for m in cell.messages if m["msg_type"] == "execute_input")

@@ -1,0 +1,106 @@
+"""`%stop N`: a signal that is meant for one cell, sent by another thread, hits that cell or nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.fakes import PATIENCE
+from tests.unit.test_interrupts import Desk
+
+ROUNDS = 2_000
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    before = signal.getsignal(signal.SIGINT)
+    one = Desk()
+    one.home.user_loop.start()
+    one.controller.install()
+    yield one
+    one.home.user_loop.close(PATIENCE)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_cell_that_is_meant_is_stopped(desk: Desk) -> None:
+    controller = desk.controller
+    controller.begin_cell()
+    turn = controller.turn
+    stopper = threading.Thread(target=controller.stop_turn, args=(turn,))
+
+    def cell() -> None:
+        stopper.start()
+        threading.Event().wait(PATIENCE)
+
+    assert isinstance(desk.run_sync(cell).error, KeyboardInterrupt)
+    controller.end_cell()
+
+
+def test_a_stop_for_a_cell_that_has_ended_is_not_sent(desk: Desk) -> None:
+    controller = desk.controller
+    assert not controller.stop_turn(controller.turn), "none has begun"
+    controller.begin_cell()
+    turn = controller.turn
+    controller.end_cell()
+    assert not controller.stop_turn(turn)
+    controller.begin_cell()
+    assert not controller.stop_turn(turn)
+    assert desk.run_sync(lambda: 42).unwrap() == 42
+    controller.end_cell()
+
+
+def test_a_stop_that_arrives_at_a_cell_s_end_hits_neither_the_next_nor_a_side_cell(desk: Desk) -> None:
+    controller = desk.controller
+    strayed: list[bool] = []
+    controller.stop_side_cells = lambda: strayed.append(True)
+    controller.begin_cell()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # so it is on its way for a while
+    assert controller.stop_turn(controller.turn)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    controller.end_cell()
+    controller.begin_cell()
+    assert desk.run_sync(lambda: 42).unwrap() == 42
+    controller.end_cell()
+    assert strayed == []
+
+
+def test_in_a_storm_each_stop_hits_the_cell_that_it_names_or_none(desk: Desk) -> None:
+    controller = desk.controller
+    strayed: list[bool] = []
+    controller.stop_side_cells = lambda: strayed.append(True)
+    sent: set[int] = set()
+    over = threading.Event()
+
+    def storm() -> None:
+        while not over.is_set():
+            turn = controller.turn
+            if controller.stop_turn(turn):
+                sent.add(turn)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # or the storm would only ever come between two cells
+    thread = threading.Thread(target=storm)
+    thread.start()
+    hit: set[int] = set()
+    try:
+        for _ in range(ROUNDS):
+            controller.begin_cell()
+            try:
+                outcome = desk.run_sync(lambda: sum(range(200)))
+                stopped = isinstance(outcome.error, KeyboardInterrupt)
+            except KeyboardInterrupt:
+                stopped = True
+            controller.end_cell()
+            assert desk.is_ours()
+            if stopped:
+                hit.add(controller.turn)
+    finally:
+        over.set()
+        thread.join(PATIENCE)
+        sys.setswitchinterval(interval)
+    assert hit and hit <= sent
+    assert strayed == []
