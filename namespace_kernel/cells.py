@@ -112,7 +112,7 @@ class CellHandlers:
             self.log.exception("an execute_request failed outside the cell's code")
             content = {"status": "error", "ename": type(error).__name__, "evalue": words_of(error)}
             content["traceback"] = traceback.format_exception(error)
-        if lane.lane_id is None or self.running is None:  # else it is the foreground's
+        if lane.lane_id is None:  # what C code and children write is the foreground's
             lane.context.run(self.drain_descriptors)
         lane.context.run(self.flush_output)
         content = json_clean(content)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from tests.kernel.cells import Cell
@@ -131,8 +133,12 @@ for number in range(200):
 def sequence(cell: Cell) -> list[str]:
     """Lines and displays in the order in which they came."""
     made: list[str] = []
-    for kind, content in cell.outputs:
-        made += content["text"].splitlines() if kind == "stream" else [content["data"]["text/html"]]
+    for source, group in itertools.groupby(cell.outputs, lambda one: one[1].get("name")):
+        contents = [content for _, content in group]
+        if source is None:
+            made += [content["data"]["text/html"] for content in contents]
+        else:  # a line may come in two messages
+            made += "".join(content["text"] for content in contents).splitlines()
     return made
 
 
