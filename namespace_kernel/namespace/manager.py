@@ -30,7 +30,7 @@ from .engine_names import ALWAYS_RIGHT, MODULE_NAMES, RESULT_NAMES, EngineSource
 from .history import ResultHistory
 from .merge import changes_between
 from .provenance import Provenance, ProvenanceBook
-from .writers import View, Written, contested, last_writers, own_changes
+from .writers import View, Written, changes_in, contested, last_writers, own_changes
 
 
 class AsyncNamespaceManager:
@@ -148,7 +148,7 @@ class AsyncNamespaceManager:
             self._running = [one for one in self._running if one is not view]
             self._exception = self._live["_exception"] = outcome.error
             if view.namespace is self._live:
-                changes = changes_between(view.base, self._live.copy())
+                changes = changes_in(self._live, view)
                 disputed = contested(changes, view, self._provenance)
                 changes = own_changes(changes, view, self._running)
                 changes = self._finish(changes, execution_id, view.context, view.opened)
@@ -170,8 +170,7 @@ class AsyncNamespaceManager:
         overwritten = self.restore_engine_names(touched, in_use)
         own = {name: value for name, value in changes.written.items() if not is_engine_name(name)}
         self._provenance.record(own, changes.deleted, execution_id, context, opened)
-        self._track(changes.added.values())
-        self._track(changes.rebound.values())
+        self._track(own.values())
         return replace(changes, overwritten=frozenset(overwritten & touched))
 
     # Engine names
@@ -288,9 +287,7 @@ class AsyncNamespaceManager:
             return len(abandoned)
 
     def _track(self, values: Iterable[Any]) -> None:
-        for value in values:
-            if type(value) is CoroutineType:
-                self._coroutines.add(value)
+        self._coroutines.update(value for value in values if type(value) is CoroutineType)
 
 
 def _context(name: str) -> Context:

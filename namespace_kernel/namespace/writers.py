@@ -10,6 +10,7 @@ from typing import Any
 from ..cell import CellChanges, Context
 from .assignments import assigned
 from .engine_names import MISSING
+from .merge import changes_between
 from .provenance import ProvenanceBook
 
 
@@ -26,6 +27,14 @@ class View:
     execution_id: str = ""
     source: str = ""
     began: float = field(default_factory=time.time)
+
+
+def changes_in(live: dict[str, Any], view: View) -> CellChanges:
+    """What has changed in `live` since `view` was opened; without a copy, if nobody adds names meanwhile."""
+    try:
+        return changes_between(view.base, live)
+    except (RuntimeError, KeyError):  # "dictionary changed size during iteration"
+        return changes_between(view.base, live.copy())
 
 
 def own_changes(changes: CellChanges, view: View, others: Iterable[View]) -> CellChanges:
