@@ -14,6 +14,7 @@ It runs no user code, so nothing that a cell does keeps a reply, a completion or
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -96,6 +97,38 @@ class ReplySocket:
             self._stream.send_multipart(parts)
 
 
+class _Haste:
+    """While somebody waits for an answer, threads take turns more often.
+
+    Completion reads many small files and asks for the interpreter after each; a cell that computes
+    gives it away every 5 ms. With half a millisecond a completion beside `while True: pass` takes a
+    third of the time. The cell pays nothing at all other times.
+    """
+
+    _INTERVAL = 0.0005
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._INTERVAL, self._before))
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                sys.setswitchinterval(self._before)
+
+
+_haste = _Haste()
+
+
 class Worker:
     """A thread that handles requests one after the other.
 
@@ -140,7 +173,8 @@ class Worker:
         while self._current is threading.current_thread():
             request = self._queue.get()
             self._busy_since = time.monotonic()
-            self._handle(request)
+            with _haste:
+                self._handle(request)
             if self._current is threading.current_thread():
                 self._busy_since = 0.0
 
