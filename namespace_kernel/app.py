@@ -124,7 +124,7 @@ class NamespaceKernelApp(IPKernelApp):
         self.never_awaited = NeverAwaitedHook(shell.is_cell_file, self._take_leak)
         self.inheritance = Inheritance(
             kernel.variables_of_output(),
-            lambda: kernel.thread_output == "starter",
+            kernel.threads_inherit,
             shell.is_users_file,
             self.receipts.refresh,
         )

@@ -265,6 +265,17 @@ class NamespaceKernel(
             if isinstance(stream, CellStream):
                 stream.drain()
 
+    def threads_inherit(self) -> bool:
+        """Whether what a thread prints is to go to the cell that is calling.
+
+        nbclient (nbconvert, papermill) drops what comes for a cell after its end. It is known by what it
+        does not send, an id of the cell and leave to ask for input; for it, threads print as in ipykernel.
+        """
+        parent = self.get_parent("shell") or {}
+        content, metadata = parent.get("content") or {}, parent.get("metadata") or {}
+        listens = bool(content.get("allow_stdin")) or "cellId" in metadata
+        return self.thread_output == "starter" and listens
+
     def variables_of_output(self) -> list[contextvars.ContextVar[Any]]:
         """The context variables that say to which cell output goes."""
         shell = self.shell

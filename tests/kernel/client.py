@@ -131,7 +131,7 @@ class Notebook:
             "allow_stdin": False,
             "stop_on_error": True,
         }
-        metadata = options.pop("metadata", {})
+        metadata = {"cellId": "sent as JupyterLab does", **options.pop("metadata", {})}
         content.update(options)
         return self._send(Cell, "shell", "execute_request", content, metadata)
 

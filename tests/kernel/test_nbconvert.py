@@ -106,3 +106,20 @@ def test_the_html_of_an_executed_example_has_its_outputs(
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "small.html").read_text().count("the answer") >= 3
+
+
+def test_what_a_thread_prints_after_its_cell_is_kept(jupyter_environment: str) -> None:
+    """nbclient drops what comes for a cell that has ended, so it goes to the one that runs."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(
+                "import threading\ngo, said = threading.Event(), threading.Event()\n"
+                "def work(): go.wait(); print('from the thread'); said.set()\n"
+                "threading.Thread(target=work).start()"
+            ),
+            nbformat.v4.new_code_cell("go.set(); said.wait(30)"),
+        ]
+    )
+    NotebookClient(notebook, timeout=100, kernel_name=jupyter_environment).execute()
+    printed = [[o.text for o in cell.outputs if o.output_type == "stream"] for cell in notebook.cells]
+    assert printed == [[], ["from the thread\n"]]

@@ -1,0 +1,1 @@
+"""Benchmarks: this kernel beside others, interleaved in one run. See `python -m benchmarks --help`."""

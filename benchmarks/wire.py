@@ -1,0 +1,216 @@
+"""A client that speaks raw sockets, so that what is measured is the kernel and not the client."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import zmq
+
+#: Seconds that any answer may take.
+PATIENCE = 120.0
+_CHANNELS = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "iopub": zmq.SUB}
+
+
+class KernelSilent(RuntimeError):
+    """An answer did not come."""
+
+
+@dataclass(slots=True)
+class Message:
+    """What came, and when."""
+
+    channel: str
+    kind: str
+    parent: str
+    content: dict[str, Any]
+    at: float
+
+
+@dataclass(slots=True)
+class Kernel:
+    """How to start a kernel. `{connection_file}` in `argv` is replaced."""
+
+    name: str
+    argv: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class Client:
+    """One kernel process and the sockets to it."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._directory = tempfile.TemporaryDirectory(prefix="bench-")
+        self._key = uuid.uuid4().hex.encode()
+        self._session = uuid.uuid4().hex
+        self._context = zmq.Context()
+        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self._poller = zmq.Poller()
+        ports = {}
+        for channel, kind in _CHANNELS.items():
+            ports[f"{channel}_port"] = _free_port()
+            socket = self._sockets[channel] = self._context.socket(kind)
+            socket.linger = 0
+            socket.rcvhwm = 0
+            if kind == zmq.SUB:
+                socket.subscribe(b"")
+            else:
+                socket.identity = self._session.encode()
+            socket.connect(f"tcp://127.0.0.1:{ports[f'{channel}_port']}")
+            self._poller.register(socket, zmq.POLLIN)
+        info = {
+            **ports,
+            "hb_port": _free_port(),
+            "ip": "127.0.0.1",
+            "transport": "tcp",
+            "key": self._key.decode(),
+            "signature_scheme": "hmac-sha256",
+            "kernel_name": kernel.name,
+        }
+        path = Path(self._directory.name) / "connection.json"
+        path.write_text(json.dumps(info))
+        argv = [part.replace("{connection_file}", str(path)) for part in kernel.argv]
+        environment = {**os.environ, "IPYTHONDIR": self._directory.name, **kernel.env}
+        self.began = time.perf_counter()
+        self.process = subprocess.Popen(
+            argv,
+            env=environment,
+            cwd=self._directory.name,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._context.destroy(linger=0)
+        self._directory.cleanup()
+
+    # Messages
+
+    def send(self, kind: str, content: dict[str, Any], channel: str = "shell") -> str:
+        """Send a message; its id."""
+        msg_id = uuid.uuid4().hex
+        header = {
+            "msg_id": msg_id,
+            "msg_type": kind,
+            "session": self._session,
+            "username": "bench",
+            "version": "5.4",
+            "date": "2026-01-01T00:00:00.000000Z",
+        }
+        parts = [json.dumps(part).encode() for part in (header, {}, {}, content)]
+        signature = hmac.new(self._key, b"".join(parts), hashlib.sha256).hexdigest().encode()
+        self._sockets[channel].send_multipart([b"<IDS|MSG>", signature, *parts])
+        return msg_id
+
+    def execute(self, code: str, **options: Any) -> str:
+        """Send a cell; its message id."""
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+        return self.send(
+            "execute_request", {**content, "allow_stdin": False, "stop_on_error": False, **options}
+        )
+
+    def receive(self, timeout: float) -> list[Message]:
+        """What has arrived, or arrives within `timeout` seconds."""
+        messages = []
+        ready = dict(self._poller.poll(int(timeout * 1000)))
+        now = time.perf_counter()
+        for channel, socket in self._sockets.items():
+            while socket in ready:
+                try:
+                    frames = socket.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                start = frames.index(b"<IDS|MSG>")
+                header, parent = json.loads(frames[start + 2]), json.loads(frames[start + 3]) or {}
+                content = json.loads(frames[start + 5])
+                messages.append(Message(channel, header["msg_type"], parent.get("msg_id", ""), content, now))
+        return messages
+
+    def pump(self, until: Callable[[Message], bool], timeout: float = PATIENCE) -> list[Message]:
+        """Take in messages until one for which `until` is true; all of them."""
+        taken: list[Message] = []
+        deadline = time.monotonic() + timeout
+        while True:
+            for message in self.receive(min(1.0, timeout)):
+                taken.append(message)
+                if until(message):
+                    return taken
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise KernelSilent(f"{self.kernel.name} did not answer")
+
+    def wait(self, msg_id: str, timeout: float = PATIENCE) -> list[Message]:
+        """Until reply and idle for `msg_id` are both here; all messages meanwhile."""
+        left = {"reply", "idle"}
+
+        def is_last(message: Message) -> bool:
+            if message.parent == msg_id:
+                if message.kind.endswith("_reply"):
+                    left.discard("reply")
+                elif message.kind == "status" and message.content["execution_state"] == "idle":
+                    left.discard("idle")
+            return not left
+
+        return self.pump(is_last, timeout)
+
+    def run(self, code: str, timeout: float = PATIENCE) -> list[Message]:
+        """Run a cell to its end; what came for it."""
+        msg_id = self.execute(code)
+        return [message for message in self.wait(msg_id, timeout) if message.parent == msg_id]
+
+    def wait_ready(self) -> float:
+        """Until the first `kernel_info_reply` and IOPub both answer; seconds from the start to the reply."""
+        elapsed = 0.0
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            msg_id = self.send("kernel_info_request", {})
+            left = {"reply", "idle"}
+
+            def is_last(message: Message, msg_id: str = msg_id, left: set[str] = left) -> bool:
+                nonlocal elapsed
+                if message.parent == msg_id and message.kind == "kernel_info_reply":
+                    left.discard("reply")
+                    elapsed = elapsed or message.at - self.began
+                elif message.parent == msg_id and message.content.get("execution_state") == "idle":
+                    left.discard("idle")
+                return not left
+
+            try:
+                self.pump(is_last, 0.3 if elapsed else 5.0)
+                return elapsed
+            except KernelSilent:
+                if self.process.poll() is not None:
+                    break
+        raise KernelSilent(f"{self.kernel.name} does not start")
+
+    # The process
+
+    def cpu(self) -> float:
+        """Seconds of processor time used so far."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def memory(self) -> float:
+        """Resident memory in MiB."""
+        return float(psutil.Process(self.process.pid).memory_info().rss / 2**20)
+
+
+def _free_port() -> int:
+    with zmq.Context() as context, context.socket(zmq.REP) as socket:
+        return int(socket.bind_to_random_port("tcp://127.0.0.1"))
