@@ -244,7 +244,8 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
     def show_task_error(self, error: BaseException) -> None:
         """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""
         error.__traceback__ = from_users_line(error.__traceback__, self.is_users_file)
-        print("A task that this cell started failed:", *self.lines_of(error), sep="\n", file=sys.stderr)
+        heading = "A task that this cell started failed:"
+        print("\n".join((heading, *self.lines_of(error))), file=sys.stderr)  # at once, with nothing between
 
     # Parents
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 
@@ -114,22 +114,44 @@ class AsyncioFront:
             for module in (asyncio, asyncio.tasks):
                 self._originals.append((module, name, getattr(module, name)))
                 setattr(module, name, front)
-        gather = self._watched(asyncio.gather)
-        for module in (asyncio, asyncio.tasks):
-            self._originals.append((module, "gather", module.gather))
-            module.gather = gather  # type: ignore[attr-defined]
+        for name in ("gather", "shield"):
+            watched = self._watched(getattr(asyncio, name))
+            for module in (asyncio, asyncio.tasks):
+                self._originals.append((module, name, getattr(module, name)))
+                setattr(module, name, watched)
 
-    def _watched(self, gather: Callable[..., Any]) -> Callable[..., Any]:
-        """`gather` takes the exceptions of its tasks. If nobody awaits it, nobody would hear of them."""
+    def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`gather` and `shield` take their tasks' exceptions; if nobody awaits them, nobody would hear of it.
 
-        @functools.wraps(gather)
-        def watched_gather(*awaitables: Any, **options: Any) -> Any:
-            future = gather(*awaitables, **options)
+        And `gather` needs the loop to stand still: what is done before it returns, it would never notice.
+        """
+
+        @functools.wraps(function)
+        def watched(*args: Any, **options: Any) -> Any:
+            if self._are_for_user_loop(args):
+                future = self._loop.call_inside(function, *self._scheduled(args), **options)
+            else:
+                future = function(*args, **options)
             if future.get_loop() is self._loop and self._loop.on_gathering is not None:
                 self._loop.on_gathering(future)
             return future
 
-        return watched_gather
+        return watched
+
+    def _are_for_user_loop(self, awaitables: Collection[Any]) -> bool:
+        """Whether the calling thread runs no loop, and asyncio takes the user loop for `awaitables`."""
+        if asyncio._get_running_loop() is not None or not self._serves():
+            return False
+        loops = {one.get_loop() for one in awaitables if asyncio.isfuture(one)}
+        return loops | {asyncio.get_event_loop_policy().get_event_loop()} == {self._loop}
+
+    def _scheduled(self, awaitables: Collection[Any]) -> list[Any]:
+        """`awaitables` with a task for each coroutine, begun by the user's line that calls us."""
+        tasks: dict[int, Any] = {}
+        for one in awaitables:
+            if id(one) not in tasks:
+                tasks[id(one)] = self._loop.create_task(one) if asyncio.iscoroutine(one) else one
+        return [tasks[id(one)] for one in awaitables]
 
     def _wrapped(self, policy: asyncio.AbstractEventLoopPolicy | None) -> UserLoopPolicy:
         if isinstance(policy, UserLoopPolicy):

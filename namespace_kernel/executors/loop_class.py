@@ -9,6 +9,7 @@ costs one comparison.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import heapq
 import inspect
 import sys
@@ -16,7 +17,9 @@ from asyncio import events
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import get_ident
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class ThreadAwareLoop:
@@ -35,7 +38,7 @@ class ThreadAwareLoop:
     turns = 0
     #: Called with each new task in the thread that creates it.
     on_task: Callable[[asyncio.Task[Any]], None] | None = None
-    #: Called with each new future of `asyncio.gather`, likewise.
+    #: Called with each future of `asyncio.gather` and `shield`, likewise.
     on_gathering: Callable[[asyncio.Future[Any]], None] | None = None
 
     def __init__(self) -> None:
@@ -71,6 +74,21 @@ class ThreadAwareLoop:
         if self.on_task is not None:
             self.on_task(task)
         return task
+
+    def call_inside(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
+        """Call `function` in the loop, wait for it, interruptibly, and return its result. Thread: another."""
+        ended: SimpleQueue[concurrent.futures.Future[T]] = SimpleQueue()
+
+        def call() -> None:
+            outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+            try:
+                outcome.set_result(function(*args, **options))
+            except Exception as error:
+                outcome.set_exception(error)
+            ended.put(outcome)
+
+        self.call_soon_threadsafe(call)  # type: ignore[attr-defined]
+        return ended.get().result()
 
     def _schedule(self, timer: Any) -> None:
         if not timer.cancelled():

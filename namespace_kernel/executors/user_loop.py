@@ -172,10 +172,10 @@ class UserLoop:
         # `_log_traceback` is asyncio's own note that nobody has retrieved the exception yet.
         if task.cancelled() or not getattr(task, "_log_traceback", False):
             return
-        if execution is None or execution.finished:
-            self.loop.call_later(_RETRIEVAL_TIME, self.report_failure, task)
-        else:
+        if execution is not None and not execution.finished:
             execution.failed.append(task)
+        if execution is None or execution.finished:  # also if it has just ended: it may have looked already
+            self.loop.call_later(_RETRIEVAL_TIME, self.report_failure, task)
 
     def report_failure(self, task: asyncio.Future[Any]) -> None:
         """Show the exception of `task` unless someone has retrieved it.
@@ -184,7 +184,8 @@ class UserLoop:
         """
         if getattr(task, "_log_traceback", False):
             error = task.exception()
-            if error is not None:
+            # A cancelled gather has this as its exception, and is not itself cancelled.
+            if error is not None and not isinstance(error, asyncio.CancelledError):
                 self._report(error)
 
     def _callback_failed(self, loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:

@@ -1,0 +1,116 @@
+"""What nbclient keeps of a notebook: of ordinary cells what ipykernel gives, and each receipt."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+from tests.kernel.client import KERNEL_NAME
+
+ORDINARY = [
+    "print('one')\nimport sys; print('two', file=sys.stderr)",
+    "x = 6 * 7\nx",
+    "x;",
+    "from IPython.display import HTML, Markdown, display\ndisplay(HTML('<b>h</b>'), Markdown('*m*'), x)",
+    "def f(n):\n    return 1 / n\nf(0)",
+    "async def g():\n    raise ValueError('async')\nawait g()",
+    "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise KeyError('k') from error",
+    "x ==",
+    "undefined",
+    "import pandas as pd\ndf = pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']}); df",
+    "df.describe()",
+    "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2, 3]); plt.title('t')",
+    "fig, ax = plt.subplots(); ax.bar([1, 2], [3, 4]); plt.show()\nprint('after')",
+    "for _ in range(3): print(_, end=' ')",
+    "import warnings; warnings.warn('careful')",
+    "!echo shell",
+    "%%bash\necho bash",
+    "handle = display('a', display_id='i'); handle.update('b')",
+    "{'k': list(range(30))}",
+    "class C:\n    def _repr_html_(self): return '<i>c</i>'\nC()",
+    "import asyncio\nawait asyncio.sleep(0, 'awaited')",
+    "t = asyncio.create_task(asyncio.sleep(0, 1))\nawait t",
+    "%%capture out\nprint('hidden')",
+    "out.show()",
+    "from IPython.display import clear_output\nprint('a'); clear_output(); print('b')",
+    "help(f)",
+    "import logging; logging.warning('w')",
+    "import threading; t = threading.Thread(target=print, args=('thread',)); t.start(); t.join()",
+    "object()",
+]
+LEAVING = [
+    "import asyncio, threading\nasync def f(): ...\nasync def work(): await go.wait()\ngo = asyncio.Event()",
+    "f();",
+    "t = asyncio.create_task(work())\nprint('started')",
+    "_ = 'mine'",
+    "print('clean')",
+    "f()\n1 / 0",
+    "go.set(); await t",
+]
+
+
+def executed(kernel: str, cells: list[str]) -> Any:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    return NotebookClient(notebook, timeout=60, kernel_name=kernel, allow_errors=True).execute()
+
+
+def outputs(notebook: Any) -> list[str]:
+    """All outputs of each cell, without addresses and process ids."""
+    return [
+        re.sub(r"0x[0-9a-f]+|ipykernel_\d+", "…", json.dumps(cell.outputs, indent=1, sort_keys=True))
+        for cell in notebook.cells
+    ]
+
+
+@pytest.fixture
+def ipykernel(jupyter_environment: str, jupyter_home: Path) -> str:
+    """The name of a kernelspec of ipykernel's."""
+    directory = jupyter_home / "share" / "kernels" / "ipykernel-itself"
+    directory.mkdir(parents=True, exist_ok=True)
+    argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (directory / "kernel.json").write_text(
+        json.dumps({"argv": argv, "display_name": "ipykernel", "language": "python"})
+    )
+    return directory.name
+
+
+def test_ordinary_cells_have_the_outputs_that_ipykernel_gives(
+    jupyter_environment: str, ipykernel: str
+) -> None:
+    ours, theirs = (executed(kernel, ORDINARY) for kernel in (KERNEL_NAME, ipykernel))
+    for code, own, other in zip(ORDINARY, outputs(ours), outputs(theirs), strict=True):
+        assert own == other, code
+    assert [cell.execution_count for cell in ours.cells] == [cell.execution_count for cell in theirs.cells]
+
+
+def test_each_receipt_is_kept_in_its_cell_and_in_the_html(jupyter_environment: str) -> None:
+    notebook = executed(KERNEL_NAME, LEAVING)
+    receipts = [
+        [output.data["text/plain"] for output in cell.outputs if output.output_type == "display_data"]
+        for cell in notebook.cells
+    ]
+    leak = "`f()` was never awaited, line 1, closed; did you mean `await f()`?"
+    name = "`_` belongs to the kernel; what the cell assigned is gone: choose another name"
+    # nbclient takes in no updates for earlier cells: what stays is what was so when the cell ended.
+    task = "1 task still runs: `work()`, line 1"
+    assert receipts == [[], [leak], [task], [name], [], [leak], []]
+    assert [[output.output_type for output in cell.outputs] for cell in notebook.cells] == [
+        [],
+        ["display_data"],
+        ["stream", "display_data"],
+        ["display_data"],
+        ["stream"],
+        ["error", "display_data"],
+        [],
+    ]
+    nbformat.validate(notebook)
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert page.count("<code>f()</code> was never awaited") == 2
