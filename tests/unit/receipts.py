@@ -1,0 +1,67 @@
+"""A receipt's surroundings, without a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from namespace_kernel.cell import CellChanges, Outcome
+from namespace_kernel.coroutines import Leak
+from namespace_kernel.executors import Execution, Place, Started
+from namespace_kernel.leftovers import CellReceipts, CollectLeaks, ShowReceipt
+from namespace_kernel.namespace import AsyncNamespaceManager
+from namespace_kernel.receipt import Kind
+from namespace_kernel.settle import Settling
+
+LEAK = Leak("f", "cell", 3)
+
+
+class Shown:
+    """Takes what receipts publish, and the calls that are for later."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, dict[str, str], bool]] = []
+        self.later: list[Callable[[], None]] = []
+        self.wanted = set(Kind)
+        arguments: Any = (
+            lambda *shown: self.published.append(shown),
+            lambda kind: kind in self.wanted,
+            lambda seconds, function: self.later.append(function),
+        )
+        self.receipts = CellReceipts(
+            *arguments,
+            place_of=lambda place: f"line {place.line}",
+            describe_frame=lambda frame: "somewhere",
+            is_users_file=lambda filename: True,
+        )
+
+    def catch_up(self) -> None:
+        while self.later:
+            self.later.pop(0)()
+
+    @property
+    def texts(self) -> list[str]:
+        return [data["text/plain"] for _, data, _ in self.published]
+
+
+def settle(shown: Shown, execution: Execution, *leaks: Leak, overwritten: str = "") -> None:
+    """What happens at the end of a cell."""
+    changes = CellChanges(overwritten=frozenset(overwritten.split()))
+    settling = Settling(AsyncNamespaceManager(), execution, Outcome(), changes, list(leaks))
+    CollectLeaks(_NoHook())(settling)  # type: ignore[arg-type]
+    ShowReceipt(shown.receipts)(settling)
+
+
+class _NoHook:
+    def drain(self) -> list[Leak]:
+        return []
+
+
+def job(execution: Execution, name: str = "work()", line: int = 1) -> Future[None]:
+    """A job that the cell started, which runs."""
+    future: Future[None] = Future()
+    started = Started(execution, Place("cell", line), name)
+    future._namespace_kernel_started = started  # type: ignore[attr-defined]
+    execution.jobs.add(future)
+    return future
