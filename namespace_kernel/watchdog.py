@@ -7,6 +7,8 @@ work, and nothing in the loop's own thread but counting.
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -22,7 +24,7 @@ from .tasks import all_tasks_of
 _LOOKS = 4
 
 _TO_THREAD = "`await asyncio.to_thread(...)` lets the loop go on"
-_LEAVE_OUT = "or leave out the await, and the cell runs in a thread of its own"
+_LEAVE_OUT = "or leave out the await: a plain cell holds up no task"
 
 
 @dataclass(slots=True)
@@ -80,14 +82,16 @@ class LoopWatchdog:
         self._block = block
         untold = block is not None and block.execution is None
         if frame is not None and block is not None and untold and self._is_too_long(block):
-            self._tell(block, frame)
+            who = self._who_waits()
+            if who:
+                self._tell(block, frame, who)
         del frame
         self._armed = limit > 0 and (block is not None or any(self._running) or bool(self._tasks()))
         if self._armed:
             self._later(limit / _LOOKS, self._look)
 
     def _is_too_long(self, block: _Block) -> bool:
-        return time.monotonic() - block.since >= self._limit() > 0 and self._others_wait()
+        return time.monotonic() - block.since >= self._limit() > 0
 
     def _tasks(self) -> list[Any]:
         return all_tasks_of(self._loop)
@@ -101,18 +105,19 @@ class LoopWatchdog:
         in_callback = frame is not None and called is not None and called.f_code.co_name == "_run"
         return called if in_callback else None
 
-    def _others_wait(self) -> bool:
-        """Whether there is another task, and something is due that the loop does not get to."""
+    def _who_waits(self) -> str:
+        """Who waits for the loop while it is blocked, in words; "" if nobody does."""
         loop = self._loop
-        if len(self._tasks()) < 2:
-            return False
-        timers = [timer for timer in list(loop._scheduled)[:1] if not timer.cancelled()]
-        if loop._ready or any(timer.when() <= loop.time() for timer in timers):
-            return True
         selector = getattr(loop, "_selector", None)
-        return selector is not None and bool(selector.select(0))
+        events = [] if selector is None else selector.select(0)
+        if len(self._tasks()) < 2:
+            # What is due may all be the blocking task's own; but who connects to a server is another.
+            return "a client of its server waits" if any(_is_server(key.fd) for key, _ in events) else ""
+        timers = [timer for timer in list(loop._scheduled)[:1] if not timer.cancelled()]
+        waits = loop._ready or events or any(timer.when() <= loop.time() for timer in timers)
+        return "tasks wait" if waits else ""
 
-    def _tell(self, block: _Block, callback: FrameType) -> None:
+    def _tell(self, block: _Block, callback: FrameType, who: str) -> None:
         handle = callback.f_locals.get("self")
         context = getattr(handle, "_context", None)
         execution = context.get(current_execution) if context is not None else None
@@ -130,7 +135,7 @@ class LoopWatchdog:
             said = "blocked the user loop for" if block.until else "has been blocking the user loop for"
             place, _, code = where.partition(": ")
             summary = f"{place} {said} {seconds:.0f} s"
-            return Remark(f"{summary} while tasks wait: `{code}`; {remedy}", summary)
+            return Remark(f"{summary} while {who}: `{code}`; {remedy}", summary)
 
         self._receipts.note(execution, Kind.BLOCKING, remark, block.turn)
         self._receipts.show(execution)
@@ -139,3 +144,12 @@ class LoopWatchdog:
         if block.execution is not None:
             block.until = block.until or time.monotonic()
             self._receipts.show(block.execution)
+
+
+def _is_server(descriptor: int) -> bool:
+    """Whether `descriptor` is a socket that accepts connections."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as one:
+            return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError:  # no socket
+        return False
