@@ -100,6 +100,7 @@ def waiting(watch: Watch) -> Iterator[Watch]:
             await asyncio.sleep(0)
 
     tasks = [asyncio.run_coroutine_threadsafe(tick(), watch.home.loop) for _ in range(2)]
+    watch.home.at_home(asyncio.sleep(0))  # they have begun
     yield watch
     for task in tasks:
         task.cancel()
