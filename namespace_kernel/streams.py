@@ -95,7 +95,8 @@ class CellStream(OutStream):
             texts = [(dict(parent), buffer.getvalue()) for parent, buffer in buffers.items()]
             buffers.clear()
         for parent, text in texts:
-            self._send(parent, text, date)
+            if text:
+                self._send(parent, text, date)
 
     def _send(self, parent: dict[str, Any], text: str, date: datetime) -> None:
         message = self.session.msg("stream", {"name": self.name, "text": text}, parent=parent)

@@ -51,7 +51,7 @@ class Session:
         self.sent: list[str] = []
 
     def msg(self, kind: str, content: dict[str, str], parent: object) -> dict[str, str]:
-        return content
+        return {"header": {}, **content}  # type: ignore[dict-item]
 
     def send(self, stream: object, message: dict[str, str], ident: object) -> None:
         self.sent.append(message["text"])
