@@ -122,7 +122,7 @@ def test_the_running_cell_is_listed_at_once_with_its_line_and_can_be_stopped(
 def test_the_list_comes_though_another_callback_blocks_the_user_loop(ready: Notebook) -> None:
     ready.run("entered = threading.Event()\ndef block(): entered.set(); gate.wait(30)")
     ready.run("loop.call_soon_threadsafe(block); entered.wait(30)")
-    waiting = ready.submit("await asyncio.sleep(0); 'done'").wait_started()
+    waiting = ready.submit("await asyncio.sleep(0); 'done'").wait_for_text("waiting for the user loop")
     row = one(ready, "cell")
     assert row.name == "await asyncio.sleep(0); 'done'"
     assert ready.run(f"%stop {row.number}").status == "ok"
@@ -355,7 +355,7 @@ def stop_late(turn):
     finally: tried.set()
 interrupts.stop_turn = stop_late""")
     assert prepared.status == "ok"
-    first = ready.submit("found.wait(30)").wait_started()
+    first = ready.submit("print('begins', flush=True); found.wait(30)").wait_for_text("begins")
     second = ready.submit("begun.set(); tried.wait(30)")
     stop = ready.run(f"%stop {number_of(first)}")
     assert (first.wait().result, second.wait().result) == ("True", "True")

@@ -113,7 +113,8 @@ def test_history_finds_what_has_just_been_run(notebook: Notebook) -> None:
 
 
 def test_history_finds_what_is_run_while_another_cell_runs(notebook: Notebook) -> None:
-    cell = notebook.submit("import time; 'needle that runs'; time.sleep(3600)").wait_started()
+    cell = notebook.submit("import time; print('needle that runs', flush=True); time.sleep(3600)")
+    cell.wait_for_text("needle that runs")
     asked = {
         "hist_access_type": "search",
         "pattern": "*needle that runs*",
