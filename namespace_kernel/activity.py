@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from .cell import Context
 from .executors import ChildProcesses, Execution, Started, UserLoop, started_of
 from .tasks import all_tasks_of, frames_of, snapshot
 
@@ -126,9 +127,8 @@ class Activities:
         else:
             frames = _outwards(sys._current_frames().get(execution.thread_ident))
         cell, name = execution.cell, execution.cell.code.strip().partition("\n")[0]
-        return self._activity(
-            "cell", cell.number, name, cell.execution_id, execution.since, execution.route.context, frames
-        )
+        state = Context.BACKGROUND if cell.background else execution.route.context
+        return self._activity("cell", cell.number, name, cell.execution_id, execution.since, state, frames)
 
     def _started(
         self, kind: str, started: Started, name: str, state: str, frames: list[FrameType]

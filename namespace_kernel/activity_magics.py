@@ -135,7 +135,7 @@ class ActivityMagics(Magics):
                 return True
         if running:
             kernel.stop_side_cells(is_meant)
-        return bool(running)
+        return bool(running) or bool(kernel.background.cancel(number))
 
     def _show(self, listed: list[Activity], nothing: str, verbose: bool = False) -> None:
         if listed:

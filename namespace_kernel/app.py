@@ -238,9 +238,8 @@ class NamespaceKernelApp(IPKernelApp):
         """Let the control thread finish its reply and the user's tasks end; `atexit` does the rest."""
         ending = self.kernel.ending
         ending.served()
-        self.kernel.side_cells.stop()
+        self.kernel.end_beside(self.kernel.tasks_time)
         self.user_loop.close(self.kernel.tasks_time)
-        self.kernel.side_cells.wait(self.kernel.tasks_time)
         ending.replied.wait()
         self._uninstall()
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import replace
+from types import TracebackType
 from typing import Any
 
 from .cell import Outcome
 from .cells import Announced
-from .executors import Execution, SideCells
 from .lanes import Lane
 from .protocol import Request
 from .routing import is_background
 
-#: How many handles of cells that have ended are kept.
-_KEPT = 1000
+#: How many handles of cells that have ended are kept: each keeps the cell's result or error.
+_KEPT = 100
 
 #: How often, in seconds, whoever waits in a plain cell looks again, whatever happened to the lock.
 _SLICE = 0.2
@@ -42,6 +42,7 @@ class BackgroundCell:
         self.number = number
         self._cancel = cancel
         self._outcome: Outcome | None = None
+        self._trace: TracebackType | None = None
         # Held until the cell has ended. Not an event: a Stop in the midst of its `wait` locks that for good.
         self._gate = threading.Lock()
         self._gate.acquire()
@@ -58,7 +59,7 @@ class BackgroundCell:
         """
         error = self.exception(timeout)
         if error is not None:
-            raise error
+            raise error.with_traceback(self._trace)  # without the frames of those who asked before
         assert self._outcome is not None
         return self._outcome.value
 
@@ -103,7 +104,8 @@ class BackgroundCell:
 
     def finish(self, outcome: Outcome) -> None:
         """The cell has ended so. Thread: the one that ran it."""
-        self._outcome = outcome
+        self._trace = None if outcome.error is None else outcome.error.__traceback__
+        self._outcome = replace(outcome, detail=None)
         self._gate.release()
         self._call()
 
@@ -178,8 +180,8 @@ class BackgroundCells:
         if waits:
             self._tell(
                 announced,
-                f"waits: {self._limit()} cells run in the background, which is the limit "
-                "(NamespaceKernel.background_cells)",
+                "waits for its turn: as many cells run in the background as may "
+                f"(NamespaceKernel.background_cells = {self._limit()})",
             )
         return True
 
@@ -188,8 +190,15 @@ class BackgroundCells:
         try:
             return self._handles[number]
         except KeyError:
-            known = ", ".join(map(str, self.numbers())) or "none runs"
-            raise LookupError(f"In [{number}] is no background cell; those that run: {known}") from None
+            known = ", ".join(map(str, self.numbers())) or "none"
+            raise LookupError(
+                f"In [{number}] is no background cell, or it ended long ago; those that run: {known}"
+            ) from None
+
+    def cancel(self, number: int) -> bool:
+        """Stop the background cell `number`, also while it waits for its turn; whether there is one."""
+        handle = self._handles.get(number)
+        return handle is not None and handle.cancel()
 
     def numbers(self) -> list[int]:
         """The numbers of those that have not ended."""
@@ -246,37 +255,3 @@ class BackgroundCells:
         ended = [number for number, handle in self._handles.items() if handle.done()]
         for number in ended[: max(0, len(ended) - _KEPT)]:
             del self._handles[number]
-
-
-class SideCellHandlers:
-    """Mixed into the kernel: Stop for cells that run beside the foreground, on workers or the user loop."""
-
-    side_cells: SideCells
-    background: BackgroundCells
-    shell: Any
-    shell_channel_thread: Any
-
-    def stop_side_cells(self, wanted: Callable[[Execution], bool] = lambda execution: True) -> None:
-        """Stop cells of subshells, and say later which of them cannot be stopped. Thread: any."""
-        stopped = self.side_cells.stop(wanted)
-
-        def explain() -> None:
-            for execution in stopped:
-                frame = sys._current_frames().get(execution.thread_ident)
-                if frame is not None and self.side_cells.runs(execution):
-                    execution.at_home(
-                        self.shell.notice,
-                        f"{execution.cell.execution_id} runs beside the others in a call that nothing can "
-                        f"interrupt, {self.shell.describe_frame(frame)}; it ends as soon as that returns",
-                    )
-
-        if stopped:
-            self.shell_channel_thread.call_later(1.0, explain)
-
-    def stop_beside(self) -> None:
-        """Stop where no cell runs in the foreground. Thread: main, in the signal handler."""
-        self.stop_side_cells()
-        self.shell_channel_thread.call_later(0.0, self.background.stop_waiting)
-
-    def stop_lane(self, lane: Lane) -> None:
-        self.stop_side_cells(lambda execution: execution.cell.lane_id == lane.lane_id)

@@ -65,7 +65,9 @@ class ExecutionContextBridge:
         Thread: main in the kernel; in a program, the one that asks.
         """
         route = route or self._in_context(self.router.route, cell)  # 1 route
-        view = self.namespace.open(route.context, cell.execution_id, route.source)  # 2 open
+        view = self.namespace.open(  # 2 open
+            route.context, cell.execution_id, route.source, aside=cell.background
+        )
         execution = Execution(cell, route)
         self.running.add(execution)
         body = self.engine.run(cell, route, view.namespace)

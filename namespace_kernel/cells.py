@@ -144,6 +144,7 @@ class CellHandlers:
         error = KeyboardInterrupt()
         self.shell.use_number(cell.number)
         self.shell.showtraceback((type(error), error, None))
+        self.shell.use_number(cell.number + 1)  # as after a cell that ran
         return Outcome(error=error)
 
     def answer_early(self, announced: Announced) -> None:
@@ -152,6 +153,7 @@ class CellHandlers:
         count = 0 if cell is None else cell.number
         content = {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
         announced.answered = True
+        request.message["content"]["allow_stdin"] = False  # nobody reads the question any more
         self.session.send(request.replies, "execute_reply", content, request.message, ident=request.idents)
         self.publish_idle(request.message, of_cell=False)
 

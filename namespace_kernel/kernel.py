@@ -17,7 +17,7 @@ from traitlets import Bool, CaselessStrEnum, Float, Int, Type, default
 
 from .activity import Activities
 from .activity_magics import ActivityHandlers
-from .background import BackgroundCells, SideCellHandlers
+from .background import BackgroundCells
 from .bridge import ExecutionContextBridge
 from .captures import display_capture
 from .cells import CellHandlers
@@ -36,6 +36,7 @@ from .protocol import Dispatcher, ReplySocket, Request, Worker
 from .receipt import Kind
 from .shell import NamespaceShell
 from .shutdown import Ending, ShutdownHandlers
+from .side_cells import SideCellHandlers
 from .stdin import InputHandlers
 from .streams import CellStream
 

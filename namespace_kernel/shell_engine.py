@@ -102,7 +102,10 @@ class UserLoopRunner:
 
 
 class LetGoOfError:
-    """Post-cell hook: after a success, nothing may keep the last error's frames alive."""
+    """Post-cell hook: after a success, nothing may keep the last error's frames alive.
+
+    A background cell's success lets go of nothing: the error is the foreground's, who may be looking at it.
+    """
 
     def __init__(self, shell: NamespaceShell) -> None:
         self._shell = shell
@@ -111,7 +114,9 @@ class LetGoOfError:
     def __call__(self, settling: Settling) -> None:
         """See `settle.Hook`."""
         cell, error = settling.execution.cell, settling.outcome.error
-        if not cell.silent and (error is not None or self._shell.forget_last_error(cell.code)):
+        if not (cell.silent or cell.background) and (
+            error is not None or self._shell.forget_last_error(cell.code)
+        ):
             frame, self._last = self._last, _running_frame(error)
             if frame is not None:
                 with contextlib.suppress(RuntimeError):  # it runs: a debugger's

@@ -5,8 +5,9 @@ from .base import Execution, Executor, Interrupts, complete, current_execution
 from .children import ChildProcesses
 from .main_thread import AwaitingExecutor, CallingThreadExecutor, MainThreadExecutor
 from .started import Place, Started, note_start, started_of
+from .steps import ThreadStop
 from .user_loop import UserLoop
-from .workers import SideCells, ThreadStop, WorkerExecutor, WorkerLoopExecutor
+from .workers import SideCells, WorkerExecutor, WorkerLoopExecutor
 
 __all__ = [
     "AwaitingExecutor",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import ctypes
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -15,6 +14,7 @@ from ..cell import Outcome
 from ..coroutines import track_origins
 from .base import Execution
 from .main_thread import run_to_end
+from .steps import Steps, ThreadStop
 from .user_loop import UserLoop
 
 
@@ -26,9 +26,9 @@ class SideCells:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._stops: dict[Execution, Callable[[], None]] = {}
+        self._stops: dict[Execution, Callable[[], object]] = {}
 
-    def enter(self, execution: Execution, stop: Callable[[], None]) -> None:
+    def enter(self, execution: Execution, stop: Callable[[], object]) -> None:
         """Register a running cell."""
         with self._lock:
             self._stops[execution] = stop
@@ -55,41 +55,6 @@ class SideCells:
     def runs(self, execution: Execution) -> bool:
         """Whether `execution` is registered."""
         return execution in self._stops
-
-
-class ThreadStop:
-    """Raises `KeyboardInterrupt` into one thread, while its cell runs and not later.
-
-    Limitation: it is raised between two bytecodes; a call that blocks in C ends by itself first.
-    """
-
-    def __init__(self) -> None:
-        self._ident = ctypes.c_ulong(threading.get_ident())
-        self._lock = threading.RLock()
-        self._open = True
-
-    def stop(self) -> None:
-        """Raise it. Thread: any."""
-        with self._lock:
-            if self._open:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._ident, ctypes.py_object(KeyboardInterrupt))
-
-    def close(self) -> None:
-        """From now on raise nothing. Thread: the one to be stopped.
-
-        What was raised before arrives here at the latest, for the interpreter looks at each jump back.
-        It is not taken back: where there is nothing to take back, Python 3.11 and 3.12 go on looking for
-        it at every call, for good, and 3.11 never gets past one that is traced by a debugger.
-        """
-        while True:
-            try:
-                with self._lock:
-                    self._open = False
-                for _ in range(2):
-                    pass
-                return
-            except KeyboardInterrupt:
-                continue  # it arrived while the cell was ending
 
 
 class WorkerExecutor:
@@ -125,6 +90,8 @@ class WorkerExecutor:
 class WorkerLoopExecutor:
     """Runs async cells as a task on the user loop, wherever that is, and waits for it.
 
+    Guarantees: Stop cancels the cell where it waits, and raises `KeyboardInterrupt` where it executes.
+
     Thread: a lane's worker.
     """
 
@@ -137,8 +104,9 @@ class WorkerLoopExecutor:
         """See `Executor.run`."""
         execution.begin(self._context)
         outcome: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
-        self._loop.call_soon_threadsafe(self._start, execution, body, outcome)
-        self._side_cells.enter(execution, lambda: self._loop.call_soon_threadsafe(self._stop, execution))
+        steps = Steps(body)
+        self._loop.call_soon_threadsafe(self._start, execution, steps, outcome)
+        self._side_cells.enter(execution, lambda: self._stop(execution, steps))
         try:
             return outcome.result()
         finally:
@@ -149,10 +117,10 @@ class WorkerLoopExecutor:
     def _start(
         self,
         execution: Execution,
-        body: Coroutine[Any, Any, Outcome],
+        steps: Steps,
         outcome: concurrent.futures.Future[Outcome],
     ) -> None:
-        task = asyncio.Task(body, loop=self._loop, context=self._context, name=execution.cell.execution_id)
+        task = asyncio.Task(steps, loop=self._loop, context=self._context, name=execution.cell.execution_id)
         execution.own_task = task
 
         def deliver(task: asyncio.Task[Outcome]) -> None:
@@ -165,8 +133,11 @@ class WorkerLoopExecutor:
 
         task.add_done_callback(deliver)
 
-    def _stop(self, execution: Execution) -> None:
+    def _stop(self, execution: Execution, steps: Steps) -> None:
         execution.interrupted = True
-        for task in [execution.own_task, *execution.tasks]:
+        self._loop.call_soon_threadsafe(self._cancel, execution, not steps.stop())
+
+    def _cancel(self, execution: Execution, it_waits: bool) -> None:
+        for task in [execution.own_task if it_waits else None, *execution.tasks]:
             if task is not None:
                 task.cancel()

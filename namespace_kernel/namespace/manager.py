@@ -129,12 +129,12 @@ class AsyncNamespaceManager:
 
     # One execution
 
-    def open(self, context: Context, execution_id: str = "", source: str = "") -> View:
+    def open(self, context: Context, execution_id: str = "", source: str = "", aside: bool = False) -> View:
         """Begin an execution: return what it runs in and what to compare with."""
         with self._lock:
             base = self._live.copy()
             namespace = base.copy() if context in COPYING else self._live
-            view = View(context, namespace, base, self._provenance.serial, execution_id, source)
+            view = View(context, namespace, base, self._provenance.serial, execution_id, source, aside)
             self._running.append(view)
             return view
 
@@ -146,7 +146,8 @@ class AsyncNamespaceManager:
         """
         with self._lock:
             self._running = [one for one in self._running if one is not view]
-            self._exception = self._live["_exception"] = outcome.error
+            if not view.aside:
+                self._exception = self._live["_exception"] = outcome.error
             if view.namespace is self._live:
                 changes = changes_in(self._live, view)
                 disputed = contested(changes, view, self._provenance)

@@ -17,7 +17,8 @@ from .provenance import ProvenanceBook
 @dataclass(frozen=True, slots=True)
 class View:
     """What one execution sees: the dict it runs in, the state to compare with afterwards, and when it
-    was opened (the provenance's serial number then). `source` is the code that runs.
+    was opened (the provenance's serial number then). `source` is the code that runs. One that runs `aside`
+    (in the background) leaves `_exception` alone.
     """
 
     context: Context
@@ -26,6 +27,7 @@ class View:
     opened: int = 0
     execution_id: str = ""
     source: str = ""
+    aside: bool = False
     began: float = field(default_factory=time.time)
 
 

@@ -1,0 +1,113 @@
+"""Stop for code that blocks or computes in a thread other than the main one.
+
+Python can raise an exception into a thread, but not into a piece of code: where it arrives is up to the
+interpreter. So whoever runs the code says when it begins and when it is over, and takes what comes late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections.abc
+import ctypes
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ..cell import Outcome
+
+
+class ThreadStop:
+    """Raises `KeyboardInterrupt` into one thread, while its cell runs and not later.
+
+    Limitation: it is raised between two bytecodes; a call that blocks in C ends by itself first.
+    """
+
+    def __init__(self) -> None:
+        self._ident = ctypes.c_ulong(threading.get_ident())
+        self._lock = threading.RLock()
+        self._open = True
+
+    def stop(self) -> bool:
+        """Raise it; whether it is not too late for that. Thread: any."""
+        with self._lock:
+            if self._open:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._ident, ctypes.py_object(KeyboardInterrupt))
+            return self._open
+
+    def close(self) -> None:
+        """From now on raise nothing. Thread: the one to be stopped.
+
+        What was raised before arrives here at the latest, for the interpreter looks at each jump back.
+        It is not taken back: where there is nothing to take back, Python 3.11 and 3.12 go on looking for
+        it at every call, for good, and 3.11 never gets past one that is traced by a debugger.
+        """
+        while True:
+            try:
+                with self._lock:
+                    self._open = False
+                for _ in range(2):
+                    pass
+                return
+            except KeyboardInterrupt:
+                continue  # it arrived while the cell was ending
+
+
+class Steps(collections.abc.Coroutine[Any, Any, Outcome]):
+    """A cell's coroutine, for a task that drives it on a loop which other tasks share.
+
+    Guarantees: what `stop` raises arrives in the cell's code: in the line that executes, or, if that step
+    was just ending, where the cell waits next. It never arrives in the loop or in another task.
+
+    Thread: the loop's; `stop` any.
+    """
+
+    def __init__(self, body: Coroutine[Any, Any, Outcome]) -> None:
+        self._body = body
+        self._stop: ThreadStop | None = None
+
+    def stop(self) -> bool:
+        """Raise `KeyboardInterrupt` in the step that is being taken; `False` if the cell waits."""
+        step = self._stop
+        return step is not None and step.stop()
+
+    def send(self, value: Any) -> Any:
+        """Take a step."""
+        return self._step(self._body.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """Take a step that begins with an exception."""
+        return self._step(self._body.throw, *error)
+
+    def close(self) -> None:
+        """End it where it waits."""
+        self._body.close()
+
+    def __await__(self) -> Any:
+        """Not needed by a task; `Coroutine` asks for it."""
+        return self._body.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)  # `cr_frame` and the like: where the cell stands
+
+    def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return self._guarded(advance, *args)
+        except KeyboardInterrupt as late:
+            # The cell's code lets none out, so it came between two steps.
+            try:
+                if self._body.cr_frame is not None:  # type: ignore[attr-defined]
+                    return self._body.throw(late)
+            except KeyboardInterrupt:
+                pass  # it had not begun; and an interrupt must not get into the loop
+        raise asyncio.CancelledError
+
+    def _guarded(self, advance: Callable[..., Any], *args: Any) -> Any:
+        self._stop = step = ThreadStop()
+        try:
+            return advance(*args)
+        finally:
+            self._stop = None
+            try:
+                step.close()
+            except KeyboardInterrupt:  # it came before `close` could catch it
+                step.close()

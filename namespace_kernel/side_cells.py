@@ -1,0 +1,66 @@
+"""Stop for cells that run beside the foreground."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from .background import BackgroundCells
+from .executors import Execution, SideCells, UserLoop
+from .lanes import Lane
+from .shutdown import Ending
+
+
+class SideCellHandlers:
+    """Mixed into the kernel: Stop for cells that run on workers, or on the user loop for them."""
+
+    side_cells: SideCells
+    background: BackgroundCells
+    user_loop: UserLoop
+    ending: Ending
+    shell: Any
+    shell_channel_thread: Any
+
+    def stop_side_cells(self, wanted: Callable[[Execution], bool] = lambda execution: True) -> None:
+        """Stop cells beside the foreground, and say later which of them cannot be stopped. Thread: any."""
+        stopped = self.side_cells.stop(wanted)
+
+        def explain() -> None:
+            for execution in stopped:
+                frame = self._blocked_in(execution)
+                if frame is not None and self.side_cells.runs(execution):
+                    execution.at_home(
+                        self.shell.notice,
+                        f"{execution.cell.execution_id} runs beside the others in a call that nothing can "
+                        f"interrupt, {self.shell.describe_frame(frame)}; it ends as soon as that returns",
+                    )
+
+        if stopped:
+            self.shell_channel_thread.call_later(1.0, explain)
+
+    def stop_beside(self) -> None:
+        """Stop where no cell runs in the foreground. Thread: main, in the signal handler."""
+        if self.ending.requested:
+            return  # `end_beside` does it, once: a second Stop would come in the midst of a `finally`
+        self.stop_side_cells()
+        self.shell_channel_thread.call_later(0.0, self.background.stop_waiting)
+
+    def end_beside(self, timeout: float) -> None:
+        """Stop all for the kernel's end, and give their `finally` up to `timeout` seconds. Thread: main."""
+        self.background.stop_waiting()
+        self.side_cells.stop()
+        self.side_cells.wait(timeout)
+
+    def stop_lane(self, lane: Lane) -> None:
+        """Stop the cell that runs in `lane`. Thread: any."""
+        self.stop_side_cells(lambda execution: execution.cell.lane_id == lane.lane_id)
+
+    def _blocked_in(self, execution: Execution) -> FrameType | None:
+        """The innermost frame of a cell that executes; `None` for one that awaits."""
+        ident: int | None = execution.thread_ident
+        if execution.own_task is not None:
+            executes = getattr(execution.own_task.get_coro(), "cr_running", False)
+            ident = self.user_loop.loop.owner if executes else None
+        return sys._current_frames().get(ident or 0)
