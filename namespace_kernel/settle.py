@@ -56,7 +56,7 @@ def close_coroutines(settling: Settling) -> None:
     """
     _close_coroutines(settling)
     # The values are the namespace's now. Nobody needs the others, which engine names were bound to.
-    settling.changes = CellChanges(overwritten=settling.changes.overwritten)
+    settling.changes = replace(settling.changes, added={}, rebound={}, deleted=frozenset())
 
 
 def _close_coroutines(settling: Settling) -> None:

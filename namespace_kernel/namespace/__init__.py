@@ -1,5 +1,6 @@
 """The namespace: one dict for life, merged into and never replaced."""
 
-from .manager import AsyncNamespaceManager, View
+from .manager import AsyncNamespaceManager
+from .writers import View
 
 __all__ = ["AsyncNamespaceManager", "View"]

@@ -124,8 +124,8 @@ class AsyncNamespaceManager:
             for name in changes.deleted:
                 if not is_engine_name(name):
                     self._live.pop(name, None)
-            changes = self._finish(changes, execution_id, context)
-            return replace(changes, overwritten=changes.overwritten | attempted)
+            merged = self._finish(changes, execution_id, context)
+            return replace(merged, overwritten=merged.overwritten | attempted)
 
     # One execution
 
@@ -296,6 +296,3 @@ def _context(name: str) -> Context:
         return Context(name)
     except ValueError:
         raise UnknownContextError(name, Context) from None
-
-
-__all__ = ["AsyncNamespaceManager", "View"]

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,15 +51,31 @@ class Notebook:
 
     def __init__(self, directory: Path, env: dict[str, str]) -> None:
         self.log_path = directory / "kernel.log"
+        self._log = self.log_path.open("wb")
+        for attempt in range(3):
+            self._start(directory, env)
+            try:
+                self._wait_ready()
+                return
+            except KernelProblem:
+                # jupyter_client looks for free ports before the kernel takes them; another may be faster.
+                if attempt == 2 or "Address already in use" not in self.log:
+                    raise
+                self.client.stop_channels()
+                self.manager.cleanup_resources()
+                self._log.truncate(0)
+
+    def _start(self, directory: Path, env: dict[str, str]) -> None:
         self.requests: dict[str, Request] = {}
         self._arrived = 0
         self.strays: list[Message] = []  # what has no parent that we sent
+        connection = directory / "connection.json"
+        connection.unlink(missing_ok=True)
         self.manager = KernelManager(
             kernel_name=MODULE,
             kernel_spec_manager=OneSpec(),
-            connection_file=str(directory / "connection.json"),
+            connection_file=str(connection),
         )
-        self._log = self.log_path.open("wb")
         self.manager.start_kernel(env=env, cwd=str(directory), stdout=self._log, stderr=self._log)
         self.client = self.manager.client()
         self.client.start_channels(hb=False)
@@ -67,7 +84,6 @@ class Notebook:
         self._poller = zmq.Poller()
         for socket in self.sockets.values():
             self._poller.register(socket, zmq.POLLIN)
-        self._wait_ready()
 
     def _wait_ready(self) -> None:
         """A first request can be answered before IOPub is subscribed: ask until an idle is heard."""
@@ -131,7 +147,7 @@ class Notebook:
             "allow_stdin": False,
             "stop_on_error": True,
         }
-        metadata = {"cellId": "sent as JupyterLab does", **options.pop("metadata", {})}
+        metadata = {"cellId": uuid.uuid4().hex, **options.pop("metadata", {})}
         content.update(options)
         return self._send(Cell, "shell", "execute_request", content, metadata)
 

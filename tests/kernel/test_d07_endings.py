@@ -18,7 +18,9 @@ def note(word):
 BODIES = {
     **{kind: f"try:\n    {wait}\nfinally: note('finally')" for kind, wait in WAITS.items()},
     "busy": "try:\n    while True: sum(range(99))\nfinally: note('finally')",
-    "busy after await": "await asyncio.sleep(0)\ntry:\n    while True: sum(range(99))\nfinally: note('finally')",
+    "busy after await": (
+        "await asyncio.sleep(0)\ntry:\n    while True: sum(range(99))\nfinally: note('finally')"
+    ),
     "tidies up": (
         "try: await asyncio.sleep(600)\nfinally:\n    await asyncio.sleep(.05)\n    note('finally')"
     ),

@@ -50,9 +50,9 @@ class NotingManager(AsyncNamespaceManager):
         super().__init__()
         self._diary = diary
 
-    def open(self, context: Context, execution_id: str = "", source: str = "") -> View:
+    def open(self, context: Context, execution_id: str = "", source: str = "", aside: bool = False) -> View:
         self._diary.note("open", context)
-        return super().open(context, execution_id, source)
+        return super().open(context, execution_id, source, aside)
 
     def close(self, view: View, execution_id: str, outcome: Outcome) -> CellChanges:
         self._diary.note("merge", view, execution_id, outcome)
