@@ -49,6 +49,9 @@ def _names(statement: ast.stmt) -> Iterator[str]:
             yield name
         case ast.AugAssign(target=ast.Name(id=name)):
             yield name
+        case ast.ImportFrom(module=str(module), names=aliases) if module.partition(".")[0] == "IPython":
+            # `from IPython import get_ipython` asks for what is there already.
+            yield from (alias.asname for alias in aliases if alias.asname and alias.asname != alias.name)
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
             yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):

@@ -137,6 +137,14 @@ def _environment(directory: Path) -> dict[str, str]:
     return env
 
 
+#: The suites look at all that a cell displays, and at where ipykernel sends the output of threads.
+AS_IN_IPYKERNEL = [
+    "--NamespaceKernel.report_tasks=False",
+    "--NamespaceKernel.report_threads=False",
+    "--NamespaceKernel.thread_output=latest",
+]
+
+
 def _write_kernelspec(directory: Path) -> None:
     shutil.copytree(ROOT / "kernelspec", directory)
     path = directory / "kernel.json"
@@ -144,4 +152,5 @@ def _write_kernelspec(directory: Path) -> None:
     spec["argv"] = [
         {"python": sys.executable, "namespace_kernel": MODULE}.get(arg, arg) for arg in spec["argv"]
     ]
+    spec["argv"] += AS_IN_IPYKERNEL
     path.write_text(json.dumps(spec))
