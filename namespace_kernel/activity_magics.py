@@ -122,6 +122,8 @@ class ActivityMagics(Magics):
 
     def _stop_cell(self, number: int) -> bool:
         kernel = self._kernel
+        if kernel.background.cancel(number):
+            return True
 
         def is_meant(execution: Execution) -> bool:
             return execution.cell.number == number
@@ -135,7 +137,7 @@ class ActivityMagics(Magics):
                 return True
         if running:
             kernel.stop_side_cells(is_meant)
-        return bool(running) or bool(kernel.background.cancel(number))
+        return bool(running)
 
     def _show(self, listed: list[Activity], nothing: str, verbose: bool = False) -> None:
         if listed:

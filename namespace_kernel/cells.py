@@ -75,6 +75,8 @@ class CellHandlers:
         """Run the cell of `request` and answer, or hand it over to run beside the others."""
         if not self.background.take(lane, request):
             self.run_cell(self.announce_cell(lane, request))
+        elif lane.lane_id is None:
+            self.interrupts.hand_over()
 
     def announce_cell(self, lane: Lane, request: Request) -> Announced:
         """Say that the cell begins: status, number, input. Thread: the one that keeps the order of cells."""

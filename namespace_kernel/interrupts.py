@@ -123,6 +123,13 @@ class InterruptController:
                 _signal_main_thread()
         return meant
 
+    def hand_over(self) -> None:
+        """Say that the cell goes on beside the foreground; what arrived for it is for those that do."""
+        arrived = self.pending
+        self.end_cell()
+        if arrived:
+            self.stop_side_cells()
+
     def install(self) -> None:
         """Take SIGINT, for good; also back from user code that took it."""
         while self._on_main_thread:

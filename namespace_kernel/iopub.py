@@ -2,7 +2,9 @@
 
 ipykernel asks `thread.is_alive()` for each message. A `KeyboardInterrupt` that comes just then makes
 Python (until 3.12) take the thread for ended; from then on messages would be sent by two threads, and
-arrive in pieces of each other.
+arrive in pieces of each other. And it wakes its thread by a socket per thread that prints, which it closes
+ten seconds later at the earliest, and ZeroMQ gives no more than a thousand: a thousand short threads were
+enough to end all output. Here the loop is woken by its own means.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class PublishingThread(IOPubThread):
         own = threading.get_ident() == self.thread.ident
         if self._serves and not own and self._is_master_process():  # type: ignore[no-untyped-call]
             self._events.append(f)
-            self._event_pipe.send(b"")
+            self.io_loop.add_callback(self._handle_event, None)
         else:
             f()
 

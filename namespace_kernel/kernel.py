@@ -171,9 +171,9 @@ class NamespaceKernel(
         self.activities = parts.activities
         self.lanes = Lanes(parts.foreground, parts.build_bridge, self.serve_cell, self.stop_lane, self._abort)
         self.background = BackgroundCells(
-            self.lanes.background,
+            self.new_background_lane,
             self.announce_cell,
-            self.run_cell,
+            self.run_beside,
             self.answer_early,
             self.tell_cell,
             self.stop_lane,

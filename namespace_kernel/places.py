@@ -58,6 +58,7 @@ class PlaceNames:
 
     def describe_line(self, frame: FrameType) -> str:
         """The line that `frame` is at."""
-        filename, line = frame.f_code.co_filename, frame.f_lineno
+        filename = frame.f_code.co_filename
+        line = frame.f_lineno or frame.f_code.co_firstlineno  # code that the compiler adds has no line
         where = f"In [{self.compile._filename_map[filename]}]" if self.is_cell_file(filename) else filename
         return f"at line {line} of {where}: {linecache.getline(filename, line).strip()}"

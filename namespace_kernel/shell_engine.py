@@ -83,8 +83,11 @@ class ShellEngine:
 
     def show(self, cell: Cell, route: Route, error: BaseException) -> Outcome:
         """See `Engine.show`."""
-        self._shell.showtraceback((type(error), error, error.__traceback__))
-        return Outcome(error=self._shell.as_interrupt(error))
+        shell = self._shell
+        shell.showtraceback((type(error), error, error.__traceback__))
+        if cell.store_history and (shell._own_count or 0) <= cell.number:
+            shell.use_number(cell.number + 1)  # it was stopped before IPython had begun
+        return Outcome(error=shell.as_interrupt(error))
 
 
 class UserLoopRunner:

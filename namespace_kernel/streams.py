@@ -55,7 +55,11 @@ class CellStream(OutStream):
         return len(string)
 
     def flush(self) -> None:
-        """Overridden for redirections, and not to wait: what is scheduled first is sent first."""
+        """Overridden for redirections, and not to wait: what is scheduled first is sent first.
+
+        What other cells have written is left to them and to the thread that sends: here a Stop may come at
+        any instant, and what was taken from the buffers by then would be lost.
+        """
         redirect = active_redirect(self.name)
         if redirect is not None:
             if hasattr(redirect.target, "flush"):

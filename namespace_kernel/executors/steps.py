@@ -34,22 +34,23 @@ class ThreadStop:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(self._ident, ctypes.py_object(KeyboardInterrupt))
             return self._open
 
-    def close(self) -> None:
-        """From now on raise nothing. Thread: the one to be stopped.
+    def close(self) -> bool:
+        """From now on raise nothing; whether something came too late. Thread: the one to be stopped.
 
         What was raised before arrives here at the latest, for the interpreter looks at each jump back.
         It is not taken back: where there is nothing to take back, Python 3.11 and 3.12 go on looking for
         it at every call, for good, and 3.11 never gets past one that is traced by a debugger.
         """
+        late = False
         while True:
             try:
                 with self._lock:
                     self._open = False
                 for _ in range(2):
                     pass
-                return
+                return late
             except KeyboardInterrupt:
-                continue  # it arrived while the cell was ending
+                late = True  # it arrived while the cell was ending
 
 
 class Steps(collections.abc.Coroutine[Any, Any, Outcome]):
@@ -90,24 +91,21 @@ class Steps(collections.abc.Coroutine[Any, Any, Outcome]):
         return getattr(self._body, name)  # `cr_frame` and the like: where the cell stands
 
     def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return self._guarded(advance, *args)
-        except KeyboardInterrupt as late:
-            # The cell's code lets none out, so it came between two steps.
-            try:
-                if self._body.cr_frame is not None:  # type: ignore[attr-defined]
-                    return self._body.throw(late)
-            except KeyboardInterrupt:
-                pass  # it had not begun; and an interrupt must not get into the loop
-        raise asyncio.CancelledError
-
-    def _guarded(self, advance: Callable[..., Any], *args: Any) -> Any:
+        late, waits_for = False, None
         self._stop = step = ThreadStop()
         try:
-            return advance(*args)
-        finally:
-            self._stop = None
             try:
-                step.close()
-            except KeyboardInterrupt:  # it came before `close` could catch it
-                step.close()
+                waits_for = advance(*args)
+            finally:
+                self._stop = None
+                late = step.close()
+        except KeyboardInterrupt:  # the cell's code lets none out, so it came around it
+            late = step.close() or True
+        if not late:
+            return waits_for
+        try:
+            if self._body.cr_frame is not None:  # type: ignore[attr-defined]
+                return self._body.throw(KeyboardInterrupt())
+        except KeyboardInterrupt:
+            pass  # it had not begun; and an interrupt must not get into the loop
+        raise asyncio.CancelledError

@@ -15,16 +15,17 @@ NOTE = """
 import pathlib
 def note(word):
     with pathlib.Path("notes.txt").open("a") as notes: notes.write(word + "\\n")"""
+# A Stop before the `try` is none that a `finally` sees.
+TRY = "try:\n    print('rea' 'dy', flush=True)\n    {}\nfinally: note('finally')"
 BODIES = {
-    **{kind: f"try:\n    {wait}\nfinally: note('finally')" for kind, wait in WAITS.items()},
-    "busy": "try:\n    while True: sum(range(99))\nfinally: note('finally')",
-    "busy after await": (
-        "await asyncio.sleep(0)\ntry:\n    while True: sum(range(99))\nfinally: note('finally')"
-    ),
-    "tidies up": (
-        "try: await asyncio.sleep(600)\nfinally:\n    await asyncio.sleep(.05)\n    note('finally')"
+    **{kind: TRY.format(wait) for kind, wait in WAITS.items()},
+    "busy": TRY.format("while True: pass"),
+    "busy after await": TRY.format("await asyncio.sleep(0)\n    while True: time.sleep(0)"),
+    "tidies up": TRY.format("await asyncio.sleep(600)").replace(
+        "finally: ", "finally: await asyncio.sleep(.05); "
     ),
 }
+READY = "print('ready', flush=True)\n"
 each_body = pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 
 
@@ -40,8 +41,7 @@ def notes(notebook: Notebook) -> list[str]:
 
 
 def start(notebook: Notebook, body: str) -> Cell:
-    cell = in_background(notebook, f"print('rea' 'dy', flush=True)\n{body}")
-    return cell.wait_for_text("ready")
+    return in_background(notebook, body).wait_for(lambda cell: cell.stdout == "ready\n", "its beginning")
 
 
 @each_body
@@ -58,7 +58,7 @@ def test_its_finally_runs_and_the_process_ends(body: str, restart: bool, prepare
 @pytest.mark.parametrize("first", ["", "await asyncio.sleep(0)\n"], ids=["plain", "awaiting"])
 @pytest.mark.parametrize("how", ["shutdown", "exit"])
 def test_one_that_blocks_for_good_cannot_keep_the_process(first: str, how: str, prepared: Notebook) -> None:
-    start(prepared, f"{first}lock = threading.Lock(); lock.acquire(); lock.acquire()")
+    start(prepared, f"{first}{READY}lock = threading.Lock(); lock.acquire(); lock.acquire()")
     if how == "exit":
         prepared.submit("exit()")
     else:

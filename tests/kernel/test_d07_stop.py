@@ -12,11 +12,13 @@ BODIES = {
     **WAITS,
     "busy": "while True: pass",
     "busy after await": "await asyncio.sleep(0)\nwhile True: pass",
-    "busy, tidies up": "await asyncio.sleep(0)\ntry:\n    while True: sum(range(99))\nfinally: print('tidy')",
+    "busy, tidies up": "try:\n    READY\n    while True: time.sleep(0)\nfinally:\n"
+    "    await asyncio.sleep(0); print('tidy')",
     "waits for long": "await asyncio.sleep(600)",
     "waits for tasks": "await asyncio.gather(*[asyncio.sleep(600) for _ in range(3)])",
     "asks": "input('never answered')",
 }
+READY = "print('rea' 'dy', flush=True)"
 STOPPED = "KeyboardInterrupt"
 
 
@@ -28,7 +30,7 @@ def prepared(notebook: Notebook) -> Notebook:
 def start(notebook: Notebook, body: str) -> Cell:
     """A background cell that has come to `body`."""
     first = "await asyncio.sleep(0); " if "await" in body else ""
-    code = f"{first}print('rea' 'dy', flush=True)\n{body}"
+    code = body.replace("READY", f"{first}{READY}") if "READY" in body else f"{first}{READY}\n{body}"
     cell = in_background(notebook, code, allow_stdin=True, metadata=IN_JUPYTERLAB).wait_for_text("ready")
     if "input(" in body:
         cell.wait_for_input_request()
@@ -113,15 +115,17 @@ def test_one_that_waits_for_its_turn_can_be_ended_by_its_number(prepared: Notebo
 
 @pytest.mark.parametrize("first", ["", "await asyncio.sleep(0)\n"], ids=["plain", "awaiting"])
 def test_one_that_blocks_in_c_code_is_named_with_its_line(first: str, prepared: Notebook) -> None:
-    prepared.run("blocked = threading.Lock(); blocked.acquire()")
-    cell = start(prepared, f"{first}blocked.acquire()")
+    prepared.run("import os\nfor name in ('open', 'inside'):\n    if os.path.exists(name): os.remove(name)")
+    cell = start(
+        prepared, f"{first}os.system('trap : INT; touch inside; while [ ! -e open ]; do sleep .05; done')"
+    )
+    prepared.run("while not os.path.exists('inside'): time.sleep(.01)")
     prepared.interrupt("SIGINT")
     cell.wait_for_text("nothing can interrupt")
-    line = 4 if first else 3
-    assert f"line {line} of In [{number_of(cell)}]: blocked.acquire(); it ends as soon as that returns" in (
-        cell.text
-    )
-    assert prepared.run("blocked.release()").status == "ok"
+    line = 3 if first else 2
+    assert f"line {line + 1} of In [{number_of(cell)}]: os.system(" in cell.text
+    assert "it ends as soon as that returns" in cell.text
+    assert prepared.run("open('open', 'w').close()").status == "ok"
     assert cell.wait().error == (STOPPED, "")
     check_all_runs(prepared)
 
@@ -129,7 +133,7 @@ def test_one_that_blocks_in_c_code_is_named_with_its_line(first: str, prepared: 
 def test_the_tasks_of_the_stopped_cell_are_cancelled_and_no_others(prepared: Notebook) -> None:
     tick = "async def tick(ticks):\n    while True: ticks.append(1); await asyncio.sleep(.01)"
     prepared.run(f"{tick}\nmine, others = [], []\nkept = asyncio.create_task(tick(others))")
-    cell = start(prepared, "ended = asyncio.create_task(tick(mine))\nawait asyncio.sleep(600)")
+    cell = start(prepared, "ended = asyncio.create_task(tick(mine)); READY\nawait asyncio.sleep(600)")
     prepared.interrupt("SIGINT")
     assert cell.wait().error == (STOPPED, "")
     assert (
@@ -154,7 +158,7 @@ def test_a_busy_cell_on_the_loop_is_stopped_and_not_its_neighbours(prepared: Not
 
 
 def test_a_cell_that_catches_it_can_be_stopped_again(prepared: Notebook) -> None:
-    code = "await asyncio.sleep(0)\ntry:\n    while True: pass\nexcept KeyboardInterrupt: print('caught')\n"
+    code = "try:\n    READY\n    while True: pass\nexcept KeyboardInterrupt: print('caught')\n"
     cell = start(prepared, code + "await asyncio.sleep(600)")
     prepared.interrupt("SIGINT")
     cell.wait_for_text("caught")

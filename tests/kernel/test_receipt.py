@@ -56,7 +56,7 @@ USED = {
     "annotation alone": "_: int",
     "in a function": "def use():\n    _ = 5\nuse()",
     "read": "x = _",
-    "IPython's own": "from IPython import get_ipython\nfrom IPython.core.getipython import get_ipython as get_ipython",
+    "IPython's own": "from IPython import get_ipython",
 }
 CLEAN = {
     "a result": "x = 1\nx",
