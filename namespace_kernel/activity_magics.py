@@ -142,7 +142,8 @@ class ActivityMagics(Magics):
     def _show(self, listed: list[Activity], nothing: str, verbose: bool = False) -> None:
         if listed:
             shown, rest = _first_of_each_kind(listed)
-            text, table = _as_text(shown, verbose), _as_html(shown, verbose)
+            rows = [(_row(activity), activity.stack if verbose else ()) for activity in shown]
+            text, table = _as_text(rows), _as_html(rows)
             data = {"text/plain": "\n".join([text, *rest]), "text/html": "<br>".join([table, *rest])}
             display(data, raw=True)
         else:
@@ -171,6 +172,10 @@ def _first_of_each_kind(listed: list[Activity]) -> tuple[list[Activity], list[st
     return shown, [f"and {count} more {_PLURALS[kind]}" for kind, count in rest.items()]
 
 
+#: The texts of a row, and the stack below it.
+_Row = tuple[tuple[str, ...], tuple[str, ...]]
+
+
 def _row(activity: Activity) -> tuple[str, ...]:
     name, line = _cut(activity.name), _cut(activity.line.removeprefix("at "))
     return (
@@ -187,29 +192,24 @@ def _cut(text: str) -> str:
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
-def _as_text(listed: list[Activity], verbose: bool) -> str:
-    rows = [_TITLES, *map(_row, listed)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def _as_text(rows: list[_Row]) -> str:
+    widths = [max(map(len, column)) for column in zip(_TITLES, *(row for row, _ in rows), strict=True)]
     lines = []
-    for number, row in enumerate(rows):
+    for row, stack in [(_TITLES, ()), *rows]:
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        lines.append("  ".join(cells).rstrip())
-        if verbose and number:
-            lines += [f"    {place}" for place in listed[number - 1].stack]
+        lines += ["  ".join(cells).rstrip(), *(f"    {place}" for place in stack)]
     return "\n".join(lines)
 
 
-def _as_html(listed: list[Activity], verbose: bool) -> str:
+def _as_html(rows: list[_Row]) -> str:
     def tagged(tag: str, texts: tuple[str, ...]) -> str:
         style = "text-align: left; vertical-align: top"
         return "".join(f'<{tag} style="{style}">{html.escape(text)}</{tag}>' for text in texts)
 
     lines = [f"<tr>{tagged('th', _TITLES)}</tr>"]
-    for activity in listed:
-        lines.append(f"<tr>{tagged('td', _row(activity))}</tr>")
-        if verbose and activity.stack:
-            stack = html.escape("\n".join(activity.stack))
-            lines.append(
-                f'<tr><td></td><td colspan="5" style="text-align: left"><pre>{stack}</pre></td></tr>'
-            )
+    for row, stack in rows:
+        lines.append(f"<tr>{tagged('td', row)}</tr>")
+        if stack:
+            text = html.escape("\n".join(stack))
+            lines.append(f'<tr><td></td><td colspan="5" style="text-align: left"><pre>{text}</pre></td></tr>')
     return f"<table>{''.join(lines)}</table>"

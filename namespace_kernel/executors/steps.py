@@ -65,11 +65,27 @@ class Steps(collections.abc.Coroutine[Any, Any, Outcome]):
     def __init__(self, body: Coroutine[Any, Any, Outcome]) -> None:
         self._body = body
         self._stop: ThreadStop | None = None
+        #: A stop came between two steps, and no step has taken it yet.
+        self.wanted = False
 
     def stop(self) -> bool:
-        """Raise `KeyboardInterrupt` in the step that is being taken; `False` if the cell waits."""
+        """Raise `KeyboardInterrupt` in the step that is being taken; `False` if the cell waits.
+
+        Then it should be cancelled, if it still is `wanted` by the time: the next step may be on its way.
+        """
         step = self._stop
-        return step is not None and step.stop()
+        if step is not None and step.stop():
+            return True
+        self.wanted = True
+        step = self._stop
+        if step is None:
+            return False
+        # A step began meanwhile. It may have found the wish, or it gets it now.
+        return not self._take() or step.stop()
+
+    def _take(self) -> bool:
+        wanted, self.wanted = self.wanted, False
+        return wanted
 
     def send(self, value: Any) -> Any:
         """Take a step."""
@@ -77,6 +93,7 @@ class Steps(collections.abc.Coroutine[Any, Any, Outcome]):
 
     def throw(self, *error: Any) -> Any:
         """Take a step that begins with an exception."""
+        self._take()  # this is how it comes
         return self._step(self._body.throw, *error)
 
     def close(self) -> None:
@@ -95,6 +112,8 @@ class Steps(collections.abc.Coroutine[Any, Any, Outcome]):
         self._stop = step = ThreadStop()
         try:
             try:
+                if self._take():
+                    raise KeyboardInterrupt
                 waits_for = advance(*args)
             finally:
                 self._stop = None

@@ -154,9 +154,11 @@ class WorkerLoopExecutor:
 
     def _stop(self, execution: Execution, steps: Steps) -> None:
         execution.interrupted = True
-        self._loop.call_soon_threadsafe(self._cancel, execution, not steps.stop())
+        it_waits = not steps.stop()
+        self._loop.call_soon_threadsafe(self._cancel, execution, steps, it_waits)
 
-    def _cancel(self, execution: Execution, it_waits: bool) -> None:
-        for task in [execution.own_task if it_waits else None, *execution.tasks]:
+    def _cancel(self, execution: Execution, steps: Steps, it_waits: bool) -> None:
+        own = execution.own_task if it_waits and steps.wanted else None
+        for task in [own, *execution.tasks]:
             if task is not None:
                 task.cancel()
