@@ -117,6 +117,29 @@ def test_input_is_asked_in_the_terminal(terminal: Terminal) -> None:
     terminal.expect("]: ")
 
 
+@pytest.mark.parametrize("sleep", ["time.sleep(.05)", "await asyncio.sleep(.05)"])
+def test_a_background_cell_gives_the_prompt_back_and_its_output_comes_later(
+    sleep: str, terminal: Terminal
+) -> None:
+    terminal.enter("gate = []")
+    terminal.expect("]: ")
+    terminal.child.send(f"%%background\rwhile not gate: {sleep}\rprint('la' 'ter'); 6 * 7\r\r\r")
+    terminal.expect("'ter'); 6 * 7")
+    terminal.expect("]: ")
+    terminal.enter("'mean' 'while'")
+    terminal.expect("'meanwhile'")
+    terminal.expect("]: ")
+    terminal.enter("gate.append(1)")
+    terminal.expect("]: ")
+    terminal.enter("")
+    terminal.enter("%wait")
+    terminal.expect("later")
+    terminal.expect("42")
+    terminal.enter("'go' 'es on'")
+    terminal.expect("'goes on'")
+    terminal.expect("]: ")
+
+
 def test_exit_ends_console_and_kernel(terminal: Terminal) -> None:
     terminal.enter("import os; print('kernel', os.getpid(), '.')")
     terminal.expect("\nkernel ")

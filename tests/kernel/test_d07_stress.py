@@ -120,10 +120,7 @@ def test_thousands_of_cells_side_by_side(fresh_notebook: Notebook) -> None:
 
 
 def test_the_output_of_thousands_of_short_threads_arrives(notebook: Notebook) -> None:
-    code = (
-        "for number in range(1500):\n"
-        "    t = threading.Thread(target=print, args=[number]); t.start(); t.join()"
-    )
+    code = "for n in range(1500):\n    t = threading.Thread(target=print, args=[n]); t.start(); t.join()"
     assert notebook.run(f"import threading\n{code}").stdout == "".join(
         f"{number}\n" for number in range(1500)
     )
