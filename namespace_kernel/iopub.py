@@ -9,6 +9,8 @@ enough to end all output. Here the loop is woken by its own means.
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +25,8 @@ class PublishingThread(IOPubThread):
     """Messages are sent in the order in which they were scheduled, by whatever thread."""
 
     _serves = False
+    #: What is sent is no cell's doing: pyzmq starts a thread of its own for the first large message.
+    _no_cell = contextvars.Context()
 
     def start(self) -> None:
         """Overridden to know that it runs without asking."""
@@ -43,7 +47,8 @@ class PublishingThread(IOPubThread):
         own = threading.get_ident() == self.thread.ident
         if self._serves and not own and self._is_master_process():  # type: ignore[no-untyped-call]
             self._events.append(f)
-            self.io_loop.add_callback(self._handle_event, None)
+            loop: asyncio.AbstractEventLoop = self.io_loop.asyncio_loop  # type: ignore[attr-defined]
+            loop.call_soon_threadsafe(self._handle_event, None, context=self._no_cell)
         else:
             f()
 

@@ -286,7 +286,8 @@ def test_several_tasks_are_cancelled_and_a_wrong_number_is_said(ready: Notebook)
 def test_a_thread_is_ended(ready: Notebook) -> None:
     ready.run("def work():\n    while True: time.sleep(.01)")
     ready.run("thread = threading.Thread(target=work, name='mine'); thread.start()")
-    assert ready.run(f"%stop thread {one(ready, 'thread').number}").status == "ok"
+    (row,) = (row for row in ps(ready) if row.name == "mine")
+    assert ready.run(f"%stop thread {row.number}").status == "ok"
     assert ready.run("thread.join(20); thread.is_alive()").result == "False"
 
 

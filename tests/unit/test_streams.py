@@ -121,10 +121,14 @@ def test_a_message_is_published_by_the_publishing_thread_whatever_its_state_seem
     """A Stop within `Thread.is_alive` makes Python take a running thread for ended."""
     publisher = Publisher()
     publisher._serves = True
-    woken: list[bytes] = []
-    pipe = type("Pipe", (), {"send": lambda self, data: woken.append(data)})()
-    publisher._local = type("Local", (), {"event_pipe": pipe})()
+    woken: list[object] = []
+
+    def wake(function: object, *args: object, context: object) -> None:
+        woken.append(function)
+
+    loop = type("AsyncioLoop", (), {"call_soon_threadsafe": staticmethod(wake)})
+    publisher.io_loop = type("Loop", (), {"asyncio_loop": loop})()
     publisher.thread = threading.Thread()  # ended, as it seems
     called: list[bool] = []
     PublishingThread.schedule(publisher, lambda: called.append(True))
-    assert (called, len(publisher._events), woken) == ([], 1, [b""])
+    assert (called, len(publisher._events), woken) == ([], 1, [publisher._handle_event])
