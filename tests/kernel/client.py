@@ -147,7 +147,7 @@ class Notebook:
             "allow_stdin": False,
             "stop_on_error": True,
         }
-        metadata = {"cellId": uuid.uuid4().hex, **options.pop("metadata", {})}
+        metadata = options.pop("metadata", {"cellId": uuid.uuid4().hex})  # as JupyterLab does
         content.update(options)
         return self._send(Cell, "shell", "execute_request", content, metadata)
 

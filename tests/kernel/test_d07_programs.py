@@ -84,7 +84,9 @@ def prepared(notebook: Notebook) -> Notebook:
 
 
 def test_a_client_that_asks_in_a_terminal_has_its_reply_at_once(prepared: Notebook) -> None:
-    cell = prepared.run(f"%%background\n{WAITS['plain']}\nprint('late'); 6 * 7", allow_stdin=True)
+    cell = prepared.run(
+        f"%%background\n{WAITS['plain']}\nprint('late'); 6 * 7", allow_stdin=True, metadata={}
+    )
     assert cell.reply["status"] == "ok"
     assert cell.reply["execution_count"] == number_of(cell)
     assert cell.states == ["busy", "idle"]
@@ -96,8 +98,8 @@ def test_a_client_that_asks_in_a_terminal_has_its_reply_at_once(prepared: Notebo
 
 
 def test_its_error_comes_late_as_well_and_its_input_is_refused(prepared: Notebook) -> None:
-    fails = prepared.run(f"%%background\n{WAITS['plain']}\n1 / 0", allow_stdin=True)
-    asks = prepared.run(f"%%background\n{WAITS['plain']}\ninput()", allow_stdin=True)
+    fails = prepared.run(f"%%background\n{WAITS['plain']}\n1 / 0", allow_stdin=True, metadata={})
+    asks = prepared.run(f"%%background\n{WAITS['plain']}\ninput()", allow_stdin=True, metadata={})
     open_gate(prepared)
     fails.wait_for_text("ZeroDivisionError")
     asks.wait_for_text("StdinNotImplementedError")
