@@ -31,6 +31,7 @@ class MessageHandlers:
     _introspection: Worker
     _records: Worker
     _status_lock: threading.Lock
+    _publish_status: Any
     _send_abort_reply: Any
     _send_unknown_subshell_reply: Any
 
@@ -100,17 +101,6 @@ class MessageHandlers:
             self._publish_status("idle", "shell", parent=message)
             if self.running is not None and not of_cell:
                 self._publish_status("busy", "shell", parent=self.running)
-
-    def _publish_status(self, status: str, channel: str, parent: dict[str, Any] | None = None) -> None:
-        """Overridden: a control request's idle must not make the kernel look idle, either. Thread: any."""
-        publish: Callable[..., None] = super()._publish_status  # type: ignore[misc]
-        if (channel, status) != ("control", "idle"):
-            publish(status, channel, parent)
-            return
-        with self._status_lock:
-            publish(status, channel, parent)
-            if self.running is not None:
-                publish("busy", "shell", parent=self.running)
 
     def _send_error(self, request: Request, error: BaseException) -> None:
         content = {
