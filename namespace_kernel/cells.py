@@ -130,7 +130,8 @@ class CellHandlers:
                     metadata=metadata,
                     ident=request.idents,
                 )
-                self.publish_idle(message, of_cell=lane.lane_id is None)
+                # A subshell's client counts one busy and one idle, as ipykernel sends them.
+                self.publish_idle(message, of_cell=not lane.is_background)
 
         if lane.lane_id is None:
             self.interrupts.end_cell()  # whoever has seen the reply does not mean this cell any more
