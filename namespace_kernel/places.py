@@ -25,7 +25,10 @@ _INSTALLED = tuple(
 
 @lru_cache(maxsize=10_000)
 def _is_installed(filename: str) -> bool:
-    return filename.startswith("<") or filename.startswith(_INSTALLED)
+    if filename.startswith("<") or filename.startswith(_INSTALLED):
+        return True
+    # Compiled extensions name their sources as they lay where the package was built.
+    return not Path(filename).is_absolute() and not Path(filename).exists()
 
 
 class PlaceNames:

@@ -121,16 +121,18 @@ class LetGoOfError:
             error is not None or self._shell.forget_last_error(cell.code)
         ):
             frame, self._last = self._last, _running_frame(error)
-            if frame is not None:
-                with contextlib.suppress(RuntimeError):  # it runs: a debugger's
+            with contextlib.suppress(RuntimeError):  # it runs: the thread's own, or a debugger's
+                while frame is not None:
                     frame.clear()
+                    frame = frame.f_back
 
 
 def _running_frame(error: BaseException | None) -> FrameType | None:
     """IPython's frame around the code that raised `error`.
 
     It holds the cell's result, which holds `error`, which holds the frame: without the garbage collector
-    nothing of it would end.
+    nothing of it would end. From Python 3.12 on the same is true of the frames that called it, up to the
+    one that serves the cells; in 3.11 a coroutine's frame forgets who resumed it.
     """
     frame = None if error is None or error.__traceback__ is None else error.__traceback__.tb_frame
     return frame if frame is not None and frame.f_code.co_name == "run_code" else None
