@@ -28,6 +28,7 @@ from .per_cell import CellPayloads, PerCell
 from .places import PlaceNames
 from .results import NamespaceDisplayHook, ShellNames
 from .saved_history import BatchedHistory
+from .traceback_formatter import LettingGoTB
 from .tracebacks import from_users_line, groups_in, lines_with_members, without_own_frames
 
 #: Cells that look at the last error keep it, though they succeed.
@@ -193,6 +194,11 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
             self._showtraceback(type(last), last, self.lines_of(last))
             return
         super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+
+    def init_traceback_handlers(self, custom_exceptions: Any) -> None:
+        """Overridden for a formatter that lets go of the frames."""
+        super().init_traceback_handlers(custom_exceptions)
+        self.InteractiveTB = LettingGoTB(mode=self.xmode, theme_name=self.colors, tb_offset=1)
 
     def lines_of(self, error: BaseException) -> list[str]:
         """The traceback of `error`, also of an exception group, of which IPython only prints Python's own."""

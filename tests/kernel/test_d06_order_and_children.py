@@ -73,6 +73,8 @@ def test_characters_of_several_bytes_arrive_whole(ready: Notebook) -> None:
 
 
 def test_a_forked_child_prints_once_and_repeats_nothing(ready: Notebook) -> None:
+    # From Python 3.12 on, os.fork() warns in any process with several threads.
+    ready.run("import warnings; warnings.filterwarnings('ignore', 'This process .*fork', DeprecationWarning)")
     code = """\
 print("before the fork")
 child = os.fork()

@@ -73,7 +73,7 @@ WRONG = {
     "%%background\n%%async\n%%sync\n1": "keep one of them",
     "1\n%%background\n2": "%%background",
     "%%background\n%%sync\nawait asyncio.sleep(0)": "awaits at its top level",
-    "%%background\nx = (": "SyntaxError",
+    "%%background\nx = (": "incomplete input",
 }
 
 
