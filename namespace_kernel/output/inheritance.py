@@ -121,15 +121,16 @@ class Inheritance:
             note_start(thread, target, self._is_users_file)
             execution.threads.add(thread)
         # On the instance, and around all of the thread: `run` may be overridden, and a frame of ours
-        # inside of it would show in tracebacks.
-        vars(thread)["_bootstrap"] = partial(self._run, thread, execution, self._capture())
+        # inside of it would show in tracebacks. Not `_bootstrap`: debugpy takes a thread whose first frame is
+        # not threading's for one that nobody manages, and stops in none of its lines (from Python 3.12 on).
+        vars(thread)["_bootstrap_inner"] = partial(self._run, thread, execution, self._capture())
 
     def _run(self, thread: Any, execution: Any, inherited: _Values) -> None:
-        vars(thread).pop("_bootstrap", None)
+        vars(thread).pop("_bootstrap_inner", None)
         current_execution.set(execution)
         inherited.set()
         track_origins()
         try:
-            thread._bootstrap()
+            thread._bootstrap_inner()
         finally:
             self._ended(execution)
