@@ -34,7 +34,7 @@ class SignalWakeup:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._thread: int | None = None
-        #: Called for each SIGINT, on the thread that watches.
+        #: Called for each SIGINT, a moment after the main thread was woken, on the thread that watches.
         self.interrupted: Callable[[], None] = lambda: None
 
     def fileno(self) -> int:
@@ -56,7 +56,8 @@ class SignalWakeup:
         if signal.SIGINT in numbers:
             for delay in _DELAYS:
                 self._later(delay, self._wake)
-            self.interrupted()
+            # Not at once: what waits at a breakpoint would go on, and be over before the Stop reaches it.
+            self._later(_DELAYS[1], lambda: self.interrupted())
 
     def _wake(self) -> None:
         if self._thread is not None:
