@@ -213,7 +213,8 @@ class NamespaceKernelApp(IPKernelApp):
         )
         kernel.before_cell = self._before_cell
         if hasattr(kernel, "debugger"):  # not without debugpy
-            self.wakeup.interrupted = kernel.debugger.resume
+            self.wakeup.interrupted = kernel.debugger.resume_main
+            self.wakeup.was_handled = kernel.debugger.resume
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""

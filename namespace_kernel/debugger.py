@@ -242,9 +242,23 @@ class NamespaceDebugger(Debugger):
         if self.is_started and sys.gettrace() is None and "pydevd" in sys.modules:
             sys.modules["pydevd"].get_global_debugger().enable_tracing()
 
+    def resume_main(self) -> None:
+        """Let the main thread go on, which handles signals; not yet the others. Thread: any.
+
+        Where one thread is at a breakpoint, debugpy holds each that comes to a line, also of a signal
+        handler. And a cell that went on before it was stopped might be over by then.
+        """
+        if self.is_started and "_pydevd_bundle.pydevd_api" in sys.modules:
+            from _pydevd_bundle.pydevd_constants import get_thread_id  # type: ignore[import-not-found]
+
+            self._resume(get_thread_id(threading.main_thread()))
+
     def resume(self) -> None:
         """Let all threads go on that are stopped. Thread: any."""
         if self.is_started and "_pydevd_bundle.pydevd_api" in sys.modules:
-            from _pydevd_bundle.pydevd_api import PyDevdAPI  # type: ignore[import-not-found]
+            self._resume("*")
 
-            PyDevdAPI().request_resume_thread("*")
+    def _resume(self, thread_id: str) -> None:
+        from _pydevd_bundle.pydevd_api import PyDevdAPI  # type: ignore[import-not-found]
+
+        PyDevdAPI().request_resume_thread(thread_id)

@@ -34,8 +34,9 @@ class SignalWakeup:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._thread: int | None = None
-        #: Called for each SIGINT, a moment after the main thread was woken, on the thread that watches.
+        #: Called for each SIGINT, by the thread that watches: when main was woken, and a moment later.
         self.interrupted: Callable[[], None] = lambda: None
+        self.was_handled: Callable[[], None] = lambda: None
 
     def fileno(self) -> int:
         """The descriptor to watch; call `signalled` when it is readable."""
@@ -56,8 +57,8 @@ class SignalWakeup:
         if signal.SIGINT in numbers:
             for delay in _DELAYS:
                 self._later(delay, self._wake)
-            # Not at once: what waits at a breakpoint would go on, and be over before the Stop reaches it.
-            self._later(_DELAYS[1], lambda: self.interrupted())
+            self._later(2 * _DELAYS[0], lambda: self.interrupted())
+            self._later(2 * _DELAYS[1], lambda: self.was_handled())
 
     def _wake(self) -> None:
         if self._thread is not None:
