@@ -17,7 +17,7 @@ from .breakpoints import install_breakpoint_hook
 from .bridge import ExecutionContextBridge
 from .captures import install_captures
 from .cell import Context
-from .coroutines import Leak, NeverAwaitedHook, track_origins
+from .coroutines import Leak, NeverAwaitedHook, Origins, OriginTracking
 from .executors import (
     ChildProcesses,
     Execution,
@@ -121,12 +121,17 @@ class NamespaceKernelApp(IPKernelApp):
             is_users_file=shell.is_users_file,
         )
         self.user_loop.task_ended = self.receipts.refresh
-        self.never_awaited = NeverAwaitedHook(shell.is_cell_file, self._take_leak)
+        loop = self.user_loop.loop
+        tracking = OriginTracking(lambda: loop.call_soon_threadsafe(tracking.apply))
+        self.user_loop.comes_home = tracking.apply
+        kernel.origins = Origins(tracking, self.namespace.live.get, shell.is_cell_file, shell.cell_files)
+        self.never_awaited = NeverAwaitedHook(kernel.origins.leak_of, self._take_leak)
         self.inheritance = Inheritance(
             kernel.variables_of_output(),
             kernel.threads_inherit,
             shell.is_users_file,
             self.receipts.refresh,
+            tracking.apply,
         )
         self.children = ChildProcesses()
         self.redirects = Redirects(lambda stream: isinstance(stream, CellStream), CellStream.direct)
@@ -150,7 +155,7 @@ class NamespaceKernelApp(IPKernelApp):
             close_coroutines,
             # The last error's frames may hold others.
             LetGoOfError(shell),
-            CollectLeaks(self.never_awaited),
+            CollectLeaks(self.never_awaited, kernel.origins),
             ReportFailedTasks(self.user_loop),
             # The receipt tells what the hooks before it found.
             ShowReceipt(self.receipts),
@@ -221,7 +226,6 @@ class NamespaceKernelApp(IPKernelApp):
         if self.poller is not None:
             self.poller.start()
         self._own_ident = threading.get_ident()
-        track_origins()
         for front in self._fronts:
             front.install()
         install_captures()

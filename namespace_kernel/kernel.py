@@ -23,6 +23,7 @@ from .captures import display_capture
 from .cells import CellHandlers
 from .comms import CommHandlers, CommHomes
 from .compiler import CellCompiler
+from .coroutines import Origins
 from .debug_requests import DebugHandlers
 from .executors import SideCells, UserLoop
 from .gui import GuiLoop
@@ -74,6 +75,9 @@ class NamespaceKernel(
 
     #: Called on the main thread before each of its cells.
     before_cell: Callable[[], None]
+
+    #: Where the coroutines of cells come from.
+    origins: Origins
 
     #: The store; the app's, if there is one.
     namespace = AnyTrait()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .coroutines import Leak, NeverAwaitedHook
+from .coroutines import Leak, NeverAwaitedHook, Origins
 from .executors import Execution, Place, Started, UserLoop, started_of
 from .namespace.assignments import plainly_assigned
 from .receipt import UPDATE_TIME, Kind, Receipts, Remark, one_of
@@ -176,13 +176,16 @@ class CellReceipts(Receipts):
 class CollectLeaks:
     """Post-cell hook: add the coroutines that went away without having been awaited."""
 
-    def __init__(self, never_awaited: NeverAwaitedHook) -> None:
+    def __init__(self, never_awaited: NeverAwaitedHook, origins: Origins) -> None:
         self._never_awaited = never_awaited
+        self._origins = origins
 
     def __call__(self, settling: Settling) -> None:
         """See `settle.Hook`."""
-        settling.leaks.extend(taken_from(settling.execution.leaks))
-        settling.leaks.extend(self._never_awaited.drain())
+        leaks = settling.leaks
+        leaks[:] = [leak if leak.line else self._origins.located(leak) or leak for leak in leaks]
+        leaks.extend(taken_from(settling.execution.leaks))
+        leaks.extend(self._never_awaited.drain())
 
 
 class ReportFailedTasks:

@@ -20,10 +20,8 @@ class NamespaceMagics(Magics):
         """
         shell: Any = self.shell
         open_ones = shell.open_coroutines()
-        for coroutine in open_ones:
-            origin = coroutine.cr_origin
-            place = f", line {origin[0][1]}" if origin else ""
-            print(f"{coroutine.__qualname__}(){place}")
+        for _, leak in open_ones:
+            print(f"{leak.name}()" + (f", line {leak.line}" if leak.line else ""))
         if not open_ones:
             print("No open coroutines.")
 

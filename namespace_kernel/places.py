@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import site
 import sysconfig
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
@@ -39,6 +40,11 @@ class PlaceNames:
     def is_cell_file(self, filename: str) -> bool:
         """Whether code with this file name comes from a cell."""
         return filename in self.compile._filename_map
+
+    def cell_files(self) -> Iterable[str]:
+        """The file names of all cells, in their order."""
+        files: dict[str, int] = self.compile._filename_map
+        return files
 
     def is_users_file(self, filename: str) -> bool:
         """Whether code with this file name is the user's: a cell's, or a module's that is not installed."""

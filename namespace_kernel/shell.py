@@ -18,7 +18,7 @@ from .awaiting_magics import AwaitingMagics, await_magics
 from .cell import Context
 from .commands import output_of, record_script_codes
 from .comms import NamespaceDisplayPublisher, handled_message
-from .coroutines import find_open
+from .coroutines import Leak, find_open
 from .engine import exit_code_of, words_of
 from .executors import current_execution
 from .magics import NamespaceMagics
@@ -117,16 +117,17 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
         if names is not self.namespace.live:
             self.namespace.update_namespace(names, Context.MAIN)
 
-    def open_coroutines(self) -> list[Any]:
+    def open_coroutines(self) -> list[tuple[Any, Leak]]:
         """The coroutines from cells that were never started, wherever they are."""
-        return find_open(self.is_cell_file)
+        return find_open(self.kernel.origins.leak_of)
 
     def reset(self, new_session: bool = True, aggressive: bool = False) -> None:
         """Overridden: the user's names go, the engine's stay, open coroutines are closed."""
-        for coroutine in self.open_coroutines():
+        for coroutine, _ in self.open_coroutines():
             self.namespace.track(coroutine)
         self.namespace.cleanup_coroutines()
         self.namespace.remove_user_names()
+        self.kernel.origins.forget()
         self.kernel.background.forget()
         super().reset(new_session, aggressive)
         self.namespace.restore_engine_names()

@@ -46,6 +46,7 @@ class ShellEngine:
             # Only a directive or a tag can have sent it there.
             route = replace(route, error=AwaitInThreadError(cell.execution_id))
         shell.use_number(cell.number)
+        shell.kernel.origins.before_cell(route.source, cell.background or cell.lane_id is not None)
         shell._last_traceback = None
         shell._last_traceback_during_displayhook = False
         failure = None if route.error is None else (type(route.error), route.error, route.error.__traceback__)

@@ -2,15 +2,17 @@
 
 from .closing import Replacements, close_leaked, replaced
 from .deferred import DeferredCoroutine
-from .tracking import Leak, NeverAwaitedHook, find_open, track_origins
+from .origins import Leak, Origins, OriginTracking
+from .tracking import NeverAwaitedHook, find_open
 
 __all__ = [
     "DeferredCoroutine",
     "Leak",
     "NeverAwaitedHook",
+    "OriginTracking",
+    "Origins",
     "Replacements",
     "close_leaked",
     "find_open",
     "replaced",
-    "track_origins",
 ]

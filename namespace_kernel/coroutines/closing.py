@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from ..tasks import coroutines_of_tasks, was_never_started
 from .deferred import DeferredCoroutine
-from .tracking import Leak, leak_of
+from .origins import Leak, leak_of
 
 #: How many items of containers are looked at after one cell. Of longer lists, the last ones.
 _BUDGET = 10_000

@@ -1,9 +1,9 @@
 """Notice coroutines that go away without having been awaited.
 
 CPython calls `warnings._warn_unawaited_coroutine` when such a coroutine is destroyed, in whatever
-thread drops the last reference. With origin tracking at depth 1 the coroutine knows the line that
-created it. If that line is in a cell we keep a record; anything else goes to the hook that was
-there before. Nothing is done for a coroutine that is awaited, apart from the origin.
+thread drops the last reference. If a line of a cell created it we keep a record; anything else goes to
+the hook that was there before. Nothing is done for a coroutine that is awaited. Which line created it is
+known as `origins` says.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import CoroutineType
+from types import CoroutineType, FrameType
 from typing import Any
 
 from ..tasks import was_never_started
+from .origins import Leak
 
 #: How many unreported leaks are kept; a loop that leaks a million coroutines needs no million lines.
 _KEPT = 1000
@@ -27,54 +27,32 @@ _KEPT = 1000
 _pythons_own: Any = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True, slots=True)
-class Leak:
-    """A coroutine that was closed, and the line that created it (`line` 0 if unknown)."""
+def find_open(leak_of: Callable[[Any], Leak | None]) -> list[tuple[Any, Leak]]:
+    """All coroutines from cells whose code has not begun, wherever they are kept, and what each is.
 
-    name: str
-    filename: str
-    line: int
-
-
-def track_origins() -> None:
-    """Let coroutines created in the calling thread know the line that created them.
-
-    Thread: each one that runs user code, for itself.
-    """
-    if sys.get_coroutine_origin_tracking_depth() == 0:
-        sys.set_coroutine_origin_tracking_depth(1)
-
-
-def leak_of(coroutine: CoroutineType[Any, Any, Any]) -> Leak:
-    """Describe `coroutine`."""
-    origin = coroutine.cr_origin
-    filename, line = origin[0][:2] if origin else ("", 0)
-    return Leak(coroutine.__qualname__, filename, line)
-
-
-def find_open(is_cell_file: Callable[[str], bool]) -> list[CoroutineType[Any, Any, Any]]:
-    """All coroutines created by a line of a cell whose code has not begun, wherever they are kept.
-
-    Scans the heap: for commands of the user, not for every cell.
+    `leak_of` describes those from cells. Scans the heap: for commands of the user, not for every cell.
     """
     return [
-        one
+        (one, leak)
         for one in gc.get_objects()
-        if was_never_started(one) and (leak := leak_of(one)).line and is_cell_file(leak.filename)
+        if was_never_started(one) and (leak := leak_of(one)) is not None
     ]
 
 
 class NeverAwaitedHook:
-    """Collects leaks whose creating line is in a cell.
+    """Collects the leaks of cells.
 
-    `is_cell_file` tells whether a file name is a cell's. `take` is offered each leak, where it happens,
-    and returns whether it took it. Thread: any; destruction can happen anywhere.
+    `leak_of` describes a coroutine that a line of a cell created, given the frame in which it goes away,
+    and returns `None` for others. `take` is offered each leak, where it happens, and returns whether it
+    took it. Thread: any; destruction can happen anywhere.
     """
 
     def __init__(
-        self, is_cell_file: Callable[[str], bool], take: Callable[[Leak], bool] = lambda leak: False
+        self,
+        leak_of: Callable[[Any, FrameType | None], Leak | None],
+        take: Callable[[Leak], bool] = lambda leak: False,
     ) -> None:
-        self._is_cell_file = is_cell_file
+        self._leak_of = leak_of
         self._take = take
         self._leaks: deque[Leak] = deque(maxlen=_KEPT)
         self._previous: Callable[[Any], None] | None = None
@@ -102,8 +80,8 @@ class NeverAwaitedHook:
 
     def _notice(self, coroutine: Any) -> None:
         if self._installed and type(coroutine) is CoroutineType:
-            leak = leak_of(coroutine)
-            if leak.line and self._is_cell_file(leak.filename):
+            leak = self._leak_of(coroutine, sys._getframe(1))
+            if leak is not None:
                 if not self._take(leak):
                     self._leaks.append(leak)
                 return

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from ..coroutines import track_origins
 from .base import Execution, current_execution
 from .loop_class import new_loop
 from .started import note_start
@@ -62,6 +61,8 @@ class UserLoop:
         self.task_began: Callable[[], None] = lambda: None
         #: Called with the cell that started a task, in the loop, when the task is done.
         self.task_ended: Callable[[Execution], None] = lambda execution: None
+        #: Called in the home thread before the loop runs there.
+        self.comes_home: Callable[[], None] = lambda: None
         # Guards the four flags. Waited on by main (a foreground cell) and by the home thread.
         self._condition = threading.Condition()
         self._wanted = False
@@ -113,13 +114,13 @@ class UserLoop:
             self.loop.stop()
 
     def _live(self) -> None:
-        track_origins()
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: not self._wanted or self._closing)
                 if self._closing:
                     return
                 self._at_home = True
+            self.comes_home()
             try:
                 self.loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:

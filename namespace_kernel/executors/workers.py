@@ -11,7 +11,6 @@ from contextvars import Context as ContextVars
 from typing import Any
 
 from ..cell import Outcome
-from ..coroutines import track_origins
 from .base import Execution
 from .main_thread import run_to_end
 from .steps import Steps, ThreadStop
@@ -90,7 +89,6 @@ class WorkerExecutor:
 
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
-        track_origins()
         execution.begin(self._context)
         interrupt = ThreadStop()
         try:

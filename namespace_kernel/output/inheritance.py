@@ -16,7 +16,6 @@ from contextvars import ContextVar, Token
 from functools import partial
 from typing import Any
 
-from ..coroutines import track_origins
 from ..executors import Started, current_execution, note_start
 
 _NOTHING: Any = object()
@@ -43,7 +42,8 @@ class Inheritance:
     """Installed while the kernel serves.
 
     `variables` are inherited if `inherits()`. `is_users_file` tells the user's code from libraries'.
-    `ended` is called at the end of each thread that a cell started, in that thread.
+    `begin` is called at the beginning of each thread or job that a cell started, and `ended` at its end, in
+    that thread.
 
     Thread: main for installing; the rest is called by whoever starts threads.
     """
@@ -54,11 +54,13 @@ class Inheritance:
         inherits: Callable[[], bool],
         is_users_file: Callable[[str], bool],
         ended: Callable[[Any], None],
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._variables = tuple(variables)
         self._inherits = inherits
         self._is_users_file = is_users_file
         self._ended = ended
+        self._begin_code = begin
         #: The jobs of thread pools that cells submitted, while any is alive.
         self.jobs: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
         self._start = threading.Thread.start
@@ -82,6 +84,7 @@ class Inheritance:
 
             def run(self, *args: Any) -> None:
                 tokens = self.inherited.set()
+                inheritance._begin_code()
                 if self.started is not None:
                     tokens.append(current_execution.set(self.started.execution))
                     self.started.thread_ident = threading.get_ident()
@@ -129,7 +132,7 @@ class Inheritance:
         vars(thread).pop("_bootstrap_inner", None)
         current_execution.set(execution)
         inherited.set()
-        track_origins()
+        self._begin_code()
         try:
             thread._bootstrap_inner()
         finally:

@@ -74,7 +74,8 @@ def _parsed(lines: Iterable[str], numbers: dict[int, int]) -> Iterable[str]:
             assert told is not None, line
             name, times, place, number = told.groups()
             of = "" if number is None else f" of {numbers[int(number)]}"
-            yield f"{name} {place}{of}{times or ''}"
+            at = "" if place is None else f" {place}"
+            yield f"{name}{at}{of}{times or ''}"
 
 
 def ok(cell: Cell) -> Cell:

@@ -230,3 +230,26 @@ def test_nothing_is_told_in_five_hundred_mixed_rounds(story: Story) -> None:
     assert story.told() == [[] for _ in story.cells]
     assert not any(cell.stderr for cell in story.cells)
     assert story.open == []
+
+
+NOTED = "import sys; sys.get_coroutine_origin_tracking_depth()"
+# Cells after the setup, and whether Python notes in the last one who creates coroutines.
+COSTS: dict[str, tuple[list[str], int]] = {
+    "all awaited": ([f"for n in range(9): await f(n)\n{NOTED}"], 0),
+    "all awaited by functions": (["async def g(): await f()", f"asyncio.run(g())\n{NOTED}"], 0),
+    "handed over": (
+        [f"t = asyncio.create_task(f()); await asyncio.gather(t, *[f() for n in range(9)])\n{NOTED}"],
+        0,
+    ),
+    "kept": ([f"x = f()\n{NOTED}"], 1),
+    "kept by an earlier cell": (["x = f()", f"await x\n{NOTED}"], 0),
+    "kept by a function": (["def g(): return f()", f"await g()\n{NOTED}"], 1),
+    "kept by a function that is gone": (["def g(): return f()", "%reset -f", NOTED], 0),
+}
+
+
+@pytest.mark.parametrize(("codes", "noted"), COSTS.values(), ids=COSTS)
+def test_cells_that_leave_no_coroutine_pay_nothing_for_those_that_do(
+    codes: list[str], noted: int, story: Story
+) -> None:
+    assert ok(story.run(*codes)).result == str(noted)

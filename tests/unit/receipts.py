@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from namespace_kernel.cell import CellChanges, Outcome
-from namespace_kernel.coroutines import Leak
+from namespace_kernel.coroutines import Leak, Origins, OriginTracking
 from namespace_kernel.executors import Execution, Place, Started
 from namespace_kernel.leftovers import CellReceipts, CollectLeaks, ShowReceipt
 from namespace_kernel.namespace import AsyncNamespaceManager
@@ -49,8 +49,12 @@ def settle(shown: Shown, execution: Execution, *leaks: Leak, overwritten: str = 
     """What happens at the end of a cell."""
     changes = CellChanges(overwritten=frozenset(overwritten.split()))
     settling = Settling(AsyncNamespaceManager(), execution, Outcome(), changes, list(leaks))
-    CollectLeaks(_NoHook())(settling)  # type: ignore[arg-type]
+    CollectLeaks(_NoHook(), ORIGINS)(settling)  # type: ignore[arg-type]
     ShowReceipt(shown.receipts)(settling)
+
+
+#: No cell of these tests has a file.
+ORIGINS = Origins(OriginTracking(), {}.get, lambda name: False, lambda: ())
 
 
 class _NoHook:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pytest
 
 from namespace_kernel import DeferredCoroutine
-from namespace_kernel.coroutines import Leak, close_leaked, closing, track_origins
+from namespace_kernel.coroutines import Leak, OriginTracking, close_leaked, closing
 from namespace_kernel.namespace.engine_names import is_engine_name
 from tests.unit.fakes import answer, is_closed
 
@@ -240,7 +240,7 @@ def test_references_that_the_caller_knows_of_are_no_obstacle(made: Made) -> None
 
 
 def test_one_that_only_the_engine_s_names_reach_is_reported(made: Made) -> None:
-    track_origins()
+    OriginTracking().apply(True)
     live: dict[str, Any] = {"_": made(), "_1": None, "mine": made()}
     live["_1"] = live["_"]
     (leak,) = close(live)

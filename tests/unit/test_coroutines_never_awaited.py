@@ -11,10 +11,15 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.coroutines import Leak, NeverAwaitedHook, track_origins
+from namespace_kernel.coroutines import Leak, NeverAwaitedHook, Origins, OriginTracking
 from tests.unit.fakes import answer
 
 CELL_FILE = "<a cell>"
+ORIGINS = Origins(OriginTracking(), {}.get, CELL_FILE.__eq__, lambda: [])
+
+
+def track_origins() -> None:
+    OriginTracking().apply(True)
 
 
 class OtherHook:
@@ -42,7 +47,7 @@ def before_us(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtherHook]:
 
 @pytest.fixture
 def hook() -> Iterator[NeverAwaitedHook]:
-    hook = NeverAwaitedHook(CELL_FILE.__eq__)
+    hook = NeverAwaitedHook(ORIGINS.leak_of)
     hook.install()
     yield hook
     hook.uninstall()
@@ -115,7 +120,7 @@ def test_a_flood_is_bounded(hook: NeverAwaitedHook) -> None:
 
 
 def test_the_hook_before_is_back_afterwards(before_us: OtherHook) -> None:
-    hook = NeverAwaitedHook(CELL_FILE.__eq__)
+    hook = NeverAwaitedHook(ORIGINS.leak_of)
     hook.install()
     hook.install()
     assert current_hook() == hook._notice
@@ -128,7 +133,7 @@ def test_the_hook_before_is_back_afterwards(before_us: OtherHook) -> None:
 
 
 def test_it_can_be_installed_again(before_us: OtherHook) -> None:
-    hook = NeverAwaitedHook(CELL_FILE.__eq__)
+    hook = NeverAwaitedHook(ORIGINS.leak_of)
     for _ in range(2):
         hook.install()
         leak_in(CELL_FILE)

@@ -1,0 +1,191 @@
+"""Calls of coroutine functions in source code: which of them is neither awaited nor handed to someone?
+
+Names are resolved as far as that needs no user code: functions, modules, and the classes of objects. What
+stays unknown (a method of a parameter) counts as no coroutine function, unless a cell defines one of
+that name.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any
+from weakref import ref
+
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_ASYNC_DEF = re.compile(r"\basync\s+def\s+([^\W\d]\w*)")
+
+#: Functions and methods that see to the coroutines they are given, by their last name.
+_OWNERS = frozenset(
+    (
+        "create_task",
+        "ensure_future",
+        "gather",
+        "shield",
+        "wait_for",
+        "as_completed",
+        "run",
+        "run_until_complete",
+        "run_coroutine_threadsafe",
+        "start_soon",
+    )
+)
+#: Through these a coroutine goes on to whatever is around them.
+_PASSING = (ast.Starred, ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp, ast.IfExp, ast.withitem)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+_COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError)
+
+Lookup = Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call whose value is neither awaited at once nor handed to someone who awaits it.
+
+    `later` if it is in the body of a function, which may run at any time.
+    """
+
+    func: ast.expr
+    line: int
+    later: bool
+
+    @property
+    def name(self) -> str:
+        """The last part of the name that is called, "" if it has none."""
+        return _last_name(self.func)
+
+
+def open_calls(tree: ast.AST) -> Iterator[OpenCall]:
+    """The open calls in `tree`, in no order."""
+    waiting = [(tree, False, False)]
+    while waiting:  # no recursion: a cell may nest deeper than Python's stack
+        node, owned, later = waiting.pop()
+        if isinstance(node, ast.Call) and not owned:
+            yield OpenCall(node.func, node.lineno, later)
+        for field, value in ast.iter_fields(node):
+            passes = _passes(node, field, owned)
+            inside = later or (field == "body" and isinstance(node, _FUNCTIONS))
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    waiting.append((child, passes, inside))
+
+
+def _passes(node: ast.AST, field: str, owned: bool) -> bool:
+    """Whether a call in `field` of `node` has someone who awaits its value."""
+    if isinstance(node, ast.Await):
+        return True
+    if isinstance(node, ast.Call):
+        return field == "args" and _last_name(node.func) in _OWNERS
+    if isinstance(node, ast.AsyncWith):
+        return field == "items"
+    if isinstance(node, ast.AsyncFor):
+        return field == "iter"
+    if isinstance(node, ast.comprehension):
+        return field == "iter" and bool(node.is_async)
+    return owned and isinstance(node, _PASSING)
+
+
+def parse(source: str) -> ast.AST:
+    """The syntax tree of `source`, empty if it has none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except _COMPILE_ERRORS:
+        return ast.Module([], [])
+
+
+def _last_name(func: ast.expr) -> str:
+    return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+
+
+class CoroutineFunctions:
+    """Which names are coroutine functions, as far as one can know before the code runs.
+
+    `lookup` gives a global's value or `None`. Thread: any that runs cells; what is noted only grows.
+    """
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        #: What cells have defined by `async def`, wherever.
+        self._defined: set[str] = set()
+        #: By the id of a module or class, which may not be hashable: itself, its size then, and the names.
+        self._members: dict[int, tuple[ref[Any], int, frozenset[str]]] = {}
+
+    def open_calls(self, source: str) -> list[OpenCall]:
+        """The open calls of coroutine functions in a cell. What the cell defines is noted."""
+        if "async" in source:
+            self._defined.update(_ASYNC_DEF.findall(source))
+        words = set(_IDENTIFIER.findall(source))
+        # Parsing costs more than all the rest, and nearly no cell needs it.
+        if not (words & self._defined or any(self._may_call(word, words) for word in words)):
+            return []
+        return [call for call in open_calls(parse(source)) if self._is_coroutine_function(call.func, words)]
+
+    def is_defined(self, name: str) -> bool:
+        """Whether a cell has defined a coroutine function of this name."""
+        return name in self._defined
+
+    def _may_call(self, word: str, words: set[str]) -> bool:
+        value = self._value(word)
+        if value is None:
+            return False
+        return _is_async(value) or not words.isdisjoint(self._members_of(value))
+
+    def _is_coroutine_function(self, func: ast.expr, words: set[str]) -> bool:
+        name = _last_name(func)
+        if isinstance(func, ast.Attribute):
+            base = self._value(func.value.id) if isinstance(func.value, ast.Name) else None
+            return name in (self._defined if base is None else self._members_of(base))
+        if name in self._defined or _is_async(self._value(name)):
+            return True
+        # `from asyncio import sleep` in the cell itself
+        modules = (sys.modules.get(word) for word in words)
+        return any(name in self._members_of(module) for module in modules if module is not None)
+
+    def _value(self, word: str) -> Any:
+        """A global's value, or the module that the cell may be about to import."""
+        value = self._lookup(word)
+        return sys.modules.get(word) if value is None else value
+
+    def _members_of(self, value: Any) -> frozenset[str]:
+        """The coroutine functions among the attributes of a module, or of an object's class."""
+        kind = type(value)
+        if not issubclass(kind, ModuleType | type):
+            value, kind = kind, type(kind)
+        try:
+            # As Python's own, for modules and classes may have another idea of their attributes.
+            size = len(_namespace_of(value))
+            known = self._members.get(id(value))
+            if known is None or known[0]() is not value or known[1] != size:
+                key, members = id(value), self._members
+                known = ref(value, lambda _: members.pop(key, None)), size, frozenset(_async_members(value))
+                members[key] = known
+        except (AttributeError, TypeError):  # a module without a namespace
+            return frozenset()
+        return known[2]
+
+
+def _namespace_of(owner: Any) -> Any:
+    base = type if issubclass(type(owner), type) else ModuleType
+    return base.__getattribute__(owner, "__dict__")
+
+
+def _async_members(owner: Any) -> Iterator[str]:
+    for one in type.mro(owner) if issubclass(type(owner), type) else [owner]:
+        for name, value in list(_namespace_of(one).items()):
+            if _is_async(value):
+                yield name
+
+
+def _is_async(value: Any) -> bool:
+    """Whether `value` is a function, or a method, defined by `async def`; no user code is asked."""
+    function = value.__func__ if type(value) in (staticmethod, classmethod) else value
+    return type(function) is FunctionType and bool(function.__code__.co_flags & inspect.CO_COROUTINE)

@@ -1,0 +1,145 @@
+"""Which line created a coroutine that nobody awaited.
+
+Python can note it for each coroutine (`sys.set_coroutine_origin_tracking_depth`), but that costs as much
+again as awaiting one. So it does for the cells that call a coroutine function without awaiting what
+comes back, and, once a function does so, always. Where that was not foreseen (a method of an object that
+is not known beforehand, say) and something leaks nevertheless, the line is the one in which the coroutine
+goes away, if it calls something of this name, or else the only one in the cells that does.
+"""
+
+from __future__ import annotations
+
+import dis
+import linecache
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import CoroutineType, FrameType
+from typing import Any
+
+from .calls import CoroutineFunctions, Lookup, open_calls, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A coroutine that was closed, and the line that created it (`line` 0 if unknown)."""
+
+    name: str
+    filename: str
+    line: int
+
+
+def leak_of(coroutine: CoroutineType[Any, Any, Any]) -> Leak:
+    """Describe `coroutine` by what Python noted."""
+    origin = coroutine.cr_origin
+    filename, line = origin[0][:2] if origin else ("", 0)
+    return Leak(coroutine.__qualname__, filename, line)
+
+
+class OriginTracking:
+    """Switches Python's notes on and off, for each thread by itself.
+
+    `changed` is called when they are to be on from now on, so that the threads that run can be told.
+
+    Thread: any; each for itself.
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._always = False
+        self._changed = changed
+        self._of_thread = threading.local()
+
+    def always(self, on: bool = True) -> None:
+        """Whether from now on everywhere, or only where `apply` is told so."""
+        if self._always != on:
+            self._always = on
+            self._changed()
+
+    def apply(self, needed: bool = False) -> None:
+        """Switch the calling thread on or off. What the user has chosen stays."""
+        depth = sys.get_coroutine_origin_tracking_depth()
+        if needed or self._always:
+            if depth == 0:
+                sys.set_coroutine_origin_tracking_depth(1)
+                self._of_thread.ours = True
+        elif depth == 1 and getattr(self._of_thread, "ours", False):
+            sys.set_coroutine_origin_tracking_depth(0)
+            self._of_thread.ours = False
+
+
+class Origins:
+    """What is known about where the coroutines of cells come from.
+
+    `lookup` gives a global's value or `None`; `is_cell_file` tells whether a file name is a cell's, and
+    `cell_files` are all of them, in order.
+    """
+
+    def __init__(
+        self,
+        tracking: OriginTracking,
+        lookup: Lookup,
+        is_cell_file: Callable[[str], bool],
+        cell_files: Callable[[], Iterable[str]],
+    ) -> None:
+        self._tracking = tracking
+        self._functions = CoroutineFunctions(lookup)
+        self._is_cell_file = is_cell_file
+        self._cell_files = cell_files
+        #: Whether functions of the latest cell need notes whenever they run.
+        self._lasting = False
+
+    def before_cell(self, source: str, aside: bool) -> None:
+        """Let Python note what may leak in a cell. `aside` if others run meanwhile.
+
+        Thread: the one that runs the cell.
+        """
+        calls = self._functions.open_calls(source)
+        self._lasting = bool(calls) and (aside or any(call.later for call in calls))
+        if self._lasting:
+            self._tracking.always()
+        self._tracking.apply(bool(calls))
+
+    def forget(self) -> None:
+        """The functions of earlier cells are gone; this cell's may yet be defined."""
+        self._tracking.always(self._lasting)
+
+    def leak_of(self, coroutine: Any, dropped_in: FrameType | None = None) -> Leak | None:
+        """Describe a coroutine that a line of a cell created, `None` for others.
+
+        Thread: any, and anywhere: a coroutine may go away in the midst of anything.
+        """
+        leak = leak_of(coroutine)
+        if coroutine.cr_origin:
+            return leak if self._is_cell_file(leak.filename) else None
+        name = coroutine.__name__
+        if dropped_in is not None and _lets_go_of_result(dropped_in):
+            filename, line = dropped_in.f_code.co_filename, dropped_in.f_lineno
+            if line in _lines_calling(name, filename):
+                return Leak(leak.name, filename, line) if self._is_cell_file(filename) else None
+        if self._functions.is_defined(name) and not self._is_cell_file(coroutine.cr_code.co_filename):
+            return None  # a library's function of the same name
+        return self.located(leak)
+
+    def located(self, leak: Leak) -> Leak | None:
+        """Find the line for a leak of which Python noted none. `None` if no cell calls such a thing."""
+        name = leak.name.rpartition(".")[2]
+        places = {
+            (file, line): None for file in list(self._cell_files()) for line in _lines_calling(name, file)
+        }
+        if not places:
+            return None
+        filename, line = next(reversed(places))
+        return Leak(leak.name, filename, line if len(places) == 1 else 0)
+
+
+def _lets_go_of_result(frame: FrameType) -> bool:
+    """Whether what goes away in `frame` may be a result of the line it is at, not an old value of a name."""
+    instruction = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+    return not instruction.startswith(("STORE_", "DELETE_"))
+
+
+def _lines_calling(name: str, filename: str) -> list[int]:
+    """The lines of a file with open calls of something called `name`."""
+    source = "".join(linecache.getlines(filename))
+    return [call.line for call in open_calls(parse(source)) if call.name == name] if name in source else []
