@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.connect import LocalPortCache
 
 from tests.kernel.client import ARGV, KERNEL_NAME, ROOT, Notebook
 
@@ -16,6 +19,34 @@ CHROMIUM = "/usr/bin/chromium"
 IN_CI = bool(os.environ.get("NAMESPACE_KERNEL_CI"))
 
 StartNotebook = Callable[[], Notebook]
+
+
+#: Below these the system gives no port to whoever asks for any.
+_PORTS = range(10_000, 32_000)
+
+
+def _find_port(cache: LocalPortCache, ip: str) -> int:
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind((ip, port))
+            except OSError:
+                continue
+        if port not in cache.currently_used_ports:
+            cache.currently_used_ports.add(port)
+            return port
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ports_of_kernels() -> Iterator[None]:
+    """jupyter_client chooses a kernel's ports before the kernel takes them, from those that the system
+    gives to everybody. If another test's server has one meanwhile, the client talks to that, and ZeroMQ
+    then never sends again.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalPortCache, "find_available_port", _find_port)
+        yield
 
 
 @pytest.fixture(scope="session")

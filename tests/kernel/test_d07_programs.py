@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import nbformat
+import papermill
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from papermill.exceptions import PapermillExecutionError
 
 from tests.kernel.cells import Cell, plain
 from tests.kernel.client import Notebook
@@ -73,6 +76,54 @@ def test_one_that_never_ends_is_bounded_by_the_client_s_timeout_and_named(
     interrupted.execute()
     assert interrupted.nb.cells[0].outputs[-1].ename == "KeyboardInterrupt"
     assert results(interrupted.nb.cells[1]) == ["42"]
+
+
+# --- papermill
+
+
+def mill(directory: Path, name: str, *cells: str, **options: Any) -> Any:
+    """The notebook that papermill writes."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata.kernelspec = {"name": name, "display_name": name, "language": "python"}
+    nbformat.write(notebook, directory / "in.ipynb")
+    papermill.execute_notebook(directory / "in.ipynb", directory / "out.ipynb", progress_bar=False, **options)
+    return nbformat.read(directory / "out.ipynb", as_version=4)
+
+
+def test_papermill_runs_one_after_the_other_with_the_same_outputs(
+    jupyter_environment: str, tmp_path: Path
+) -> None:
+    written = mill(tmp_path, jupyter_environment, *NOTEBOOK)
+    running = client(jupyter_environment, *NOTEBOOK)
+    running.execute()
+    assert len(written.cells) == len(NOTEBOOK)
+    for of_papermill, of_nbclient in zip(written.cells, running.nb.cells, strict=True):
+        assert of_papermill.outputs == of_nbclient.outputs
+        assert of_papermill.execution_count == of_nbclient.execution_count
+        assert of_papermill.metadata.papermill.status == "completed"
+
+
+def test_papermill_s_parameters_reach_a_background_cell(jupyter_environment: str, tmp_path: Path) -> None:
+    written = mill(tmp_path, jupyter_environment, "%%background\nsteps * 2", parameters={"steps": 21})
+    assert results(written.cells[-1]) == ["42"]
+
+
+def test_papermill_s_error_names_the_failing_background_cell(
+    jupyter_environment: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PapermillExecutionError, match=r"In \[2\]") as failed:
+        mill(tmp_path, jupyter_environment, "x = 1", "%%background\nx / 0", "never = 1")
+    assert "----> 2 x / 0" in plain(str(failed.value))
+
+
+def test_papermill_bounds_one_that_never_ends_and_names_it(jupyter_environment: str, tmp_path: Path) -> None:
+    with pytest.raises(CellTimeoutError, match="while True"):
+        mill(
+            tmp_path,
+            jupyter_environment,
+            "%%background\nimport time\nwhile True: time.sleep(.05)",
+            execution_timeout=2,
+        )
 
 
 # --- the terminal's kind of client: it waits for the reply before it goes on
