@@ -8,6 +8,7 @@ for what Python itself does with those must not differ here.
 from __future__ import annotations
 
 import concurrent.futures.thread as pools
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from ..executors import Started, current_execution, note_start
+from .thread_pools import ThreadPoolFront
 
 _NOTHING: Any = object()
 
@@ -65,6 +67,7 @@ class Inheritance:
         self.jobs: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
         self._start = threading.Thread.start
         self._work_item: Any = pools._WorkItem
+        self._thread_pools = ThreadPoolFront(self._homing)
 
     def install(self) -> None:
         """Put our functions in front of Python's."""
@@ -102,10 +105,28 @@ class Inheritance:
         """Put Python's back. Threads that run keep what they inherited."""
         threading.Thread.start = self._start  # type: ignore[method-assign]
         pools._WorkItem = self._work_item  # type: ignore[misc]
+        self._thread_pools.uninstall()
 
     def _capture(self) -> _Values:
         inherits = current_execution.get() is not None and self._inherits()
         return _Values(self._variables if inherits else ())
+
+    def _homing(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        execution = current_execution.get()
+        if execution is None:
+            return function
+        inherited = self._capture()
+
+        def run_as_submitter(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            tokens = [current_execution.set(execution), *inherited.set()]
+            self._begin_code()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _reset(tokens)
+
+        return run_as_submitter
 
     def _before_job(self, future: Any, call: tuple[Any, ...]) -> Started | None:
         execution = current_execution.get()
@@ -120,6 +141,8 @@ class Inheritance:
         if execution is None:
             return
         target = getattr(thread, "_target", None) or getattr(thread, "function", None) or type(thread).run
+        if getattr(target, "__module__", None) == "multiprocessing.pool":
+            self._thread_pools.install(sys.modules["multiprocessing.pool"].ThreadPool)
         if target is not pools._worker:  # of a pool, the jobs count
             note_start(thread, target, self._is_users_file)
             execution.threads.add(thread)

@@ -61,6 +61,14 @@ WAYS = {
     "jobs by map": "pool.map(lambda number: wait_and_say(), [1]);",
     "job of multiprocessing's pool": "tpool = multiprocessing.pool.ThreadPool(1)\n"
     "tpool.apply_async(wait_and_say);",
+    "job of multiprocessing's pool, of an earlier cell": "earlier.apply_async(wait_and_say);",
+    "jobs by map_async": "earlier.map_async(lambda number: wait_and_say(), [1]);",
+    "jobs by starmap_async": "earlier.starmap_async(lambda a, b: wait_and_say(), [(1, 2)]);",
+    "jobs by imap": "jobs = earlier.imap(lambda number: wait_and_say(), [1])",
+    "jobs by imap_unordered": "jobs = earlier.imap_unordered(lambda number: wait_and_say(), [1], 2)",
+    "callback of multiprocessing's pool": "earlier.apply_async(gate.wait, callback=lambda _: wait_and_say())",
+    "error callback of multiprocessing's pool": "earlier.apply_async(\n"
+    "    lambda: gate.wait() / 'x', error_callback=lambda error: wait_and_say());",
     "task": "t = asyncio.create_task(await_and_say()); await asyncio.sleep(0)",
     "task from a plain cell": "t = loop.create_task(await_and_say())",
     "task of a task": "async def outer(): asyncio.create_task(await_and_say())\nawait outer()",
@@ -91,6 +99,7 @@ def ready(notebook: Notebook, _prepared: set[int]) -> Notebook:
         _prepared.add(notebook.pid)
         assert notebook.run(PREPARE).status == "ok"
         pool = "pool = ThreadPoolExecutor(1); pool.submit(print, 'the first job').result()\n"
+        pool += "earlier = multiprocessing.pool.ThreadPool(1); earlier.apply(print, ['its first'])\n"
         pool += "async def await_and_resolve(f): await agate.wait(); f.set_result(1)"
         assert notebook.run(pool).status == "ok"
     assert notebook.run("renew()").status == "ok"

@@ -1,0 +1,96 @@
+"""What a cell leaves in the kernel's memory: nothing of ours, however many cells there are."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.kernel.client import Notebook
+from tests.kernel.leaks import ok
+
+PREPARE = """\
+import asyncio, collections, contextvars, gc, threading, time
+async def g(): pass
+class Box: pass
+box = Box(); V = contextvars.ContextVar("V"); go = threading.Event()
+from concurrent.futures import ThreadPoolExecutor; pool = ThreadPoolExecutor(1)
+def count():
+    gc.collect()
+    kinds = map(type, gc.get_objects())
+    return collections.Counter(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+None"""
+# Cells that show nothing. All that grows by them is the text of `In`, of which the collector knows nothing.
+QUIET = {
+    "plain": ["x = 1", "def f(): return 1", "import os", "x = [1]; del x", "for _ in range(3): pass"],
+    "awaiting": ["await g()", "t = asyncio.create_task(g()); await t", "V.set([]); await asyncio.sleep(0)"],
+    "coroutines": [
+        "x = g()",
+        "x = [g(), g()]",
+        "box.x = g(); box.x.close()",
+        "y = await x[0], await x[1]; x = None",
+    ],
+    "threads": [
+        "t = threading.Thread(target=int); t.start(); t.join(); t = None",
+        "pool.submit(int).result(); None",
+        "n = await asyncio.to_thread(int)",
+    ],
+    "background": ["%%background\nx = 1", "%%background\nawait g()", "%wait"],
+    "assigned names": ["def h():\n    global x, y\n    x = y = object()", "h()", "del x, y"],
+}
+#: What IPython keeps of each output, for `%notebook`, is in these; and so are the notebook's own values.
+LOUD_TYPES = {"builtins.list", "builtins.dict", "IPython.core.history.HistoryOutput"}
+LOUD = {
+    "results": ["[1]", "x = 5; x"],
+    "prints": ["print(1)", "import sys; print(2, file=sys.stderr)"],
+    "errors": ["1 / 0", "def e(): raise ValueError\ne()", "await undefined"],
+    "receipts": [
+        "g();",
+        "_ = 5",
+        "t = threading.Thread(target=go.wait); t.start()",
+        "go.set(); t.join(); go.clear(); t = None",
+    ],
+    "tasks that fail": [
+        "async def e(): 1 / 0\nt = asyncio.create_task(e()); await asyncio.sleep(0); t = None"
+    ],
+}
+ROUNDS = 40
+#: Until caches are full; of background cells a hundred handles are kept.
+FIRST_ROUNDS = 60
+#: SQLite's connection keeps a few hundred dead ones for a while.
+BOUNDED = {"weakref.ReferenceType"}
+
+
+def grown(notebook: Notebook, codes: list[str], allowed: set[str]) -> dict[str, int]:
+    """How many objects of each type there are more after many rounds, if at least half as many as rounds."""
+    ok(notebook.run(PREPARE))
+    for _ in range(FIRST_ROUNDS):
+        run_all(notebook, codes)
+    ok(notebook.run("before = count(); None"))
+    for _ in range(ROUNDS):
+        run_all(notebook, codes)
+    more: dict[str, int] = {}
+    for _ in range(20):  # receipts of the last cells may be due still
+        counts = ast.literal_eval(ok(notebook.run("print(dict(count() - before))")).stdout)
+        more = {
+            kind: number for kind, number in counts.items() if number > ROUNDS / 2 and kind not in allowed
+        }
+        if not more:
+            break
+        ok(notebook.run("time.sleep(.1)"))
+    return more
+
+
+def run_all(notebook: Notebook, codes: list[str]) -> None:
+    for cell in [notebook.submit(code, stop_on_error=False) for code in codes]:
+        cell.wait()
+
+
+@pytest.mark.parametrize("codes", QUIET.values(), ids=QUIET)
+def test_cells_that_show_nothing_leave_no_object(codes: list[str], notebook: Notebook) -> None:
+    assert grown(notebook, codes, BOUNDED) == {}
+
+
+@pytest.mark.parametrize("codes", LOUD.values(), ids=LOUD)
+def test_cells_that_show_something_leave_what_ipython_keeps(codes: list[str], notebook: Notebook) -> None:
+    assert grown(notebook, codes, BOUNDED | LOUD_TYPES) == {}
