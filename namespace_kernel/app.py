@@ -231,6 +231,7 @@ class NamespaceKernelApp(IPKernelApp):
         install_captures()
         self.kernel.install_input()
         self.user_loop.start()
+        self.iopub_thread.before_stop = self._flush
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._become_plain_python)
         self.kernel.start()
@@ -247,6 +248,10 @@ class NamespaceKernelApp(IPKernelApp):
         self.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
         self._uninstall()
+
+    def _flush(self) -> None:
+        for stream in (self.kernel._stdout, self.kernel._stderr):
+            stream.flush()
 
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""

@@ -25,6 +25,8 @@ class PublishingThread(IOPubThread):
     """Messages are sent in the order in which they were scheduled, by whatever thread."""
 
     _serves = False
+    #: Called before the thread ends: hands over what still waits in buffers, as of `atexit` callbacks.
+    before_stop: Callable[[], None] | None = None
     #: What is sent is no cell's doing: pyzmq starts a thread of its own for the first large message.
     _no_cell = contextvars.Context()
 
@@ -36,6 +38,8 @@ class PublishingThread(IOPubThread):
     def stop(self) -> None:
         """Overridden to send first what is waiting."""
         if self._serves and self._is_master_process():  # type: ignore[no-untyped-call]
+            if self.before_stop is not None:
+                self.before_stop()
             self.wait_until_sent()
             self._serves = False
         super().stop()  # type: ignore[no-untyped-call]

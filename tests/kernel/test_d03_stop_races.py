@@ -97,6 +97,19 @@ def test_shutdown_ends_a_running_cell_and_runs_atexit(
     assert bye.exists()
 
 
+def test_what_is_printed_at_exit_is_sent(fresh_notebook: Notebook) -> None:
+    code = "import atexit, sys; atexit.register(lambda: (print('bye'), print('alas', file=sys.stderr)))"
+    assert fresh_notebook.run(code).status == "ok"
+    fresh_notebook.request("shutdown_request", {"restart": False}, channel="control")
+
+    def said() -> set[str]:
+        texts = (m["content"]["text"] for m in fresh_notebook.strays if m["msg_type"] == "stream")
+        return set("".join(texts).split())
+
+    fresh_notebook.pump(lambda: said() == {"bye", "alas"}, "what is printed at exit")
+    assert fresh_notebook.wait_exit(30) == 0
+
+
 def test_shutdown_of_an_idle_kernel_with_a_running_task_is_clean(
     fresh_notebook: Notebook, tmp_path: Path
 ) -> None:
