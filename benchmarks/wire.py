@@ -82,7 +82,7 @@ class Client:
         path = Path(self._directory.name) / "connection.json"
         path.write_text(json.dumps(info))
         argv = [part.replace("{connection_file}", str(path)) for part in kernel.argv]
-        environment = {**os.environ, "IPYTHONDIR": self._directory.name, **kernel.env}
+        environment = {**{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}, "IPYTHONDIR": self._directory.name, **kernel.env}
         self.began = time.perf_counter()
         self.process = subprocess.Popen(
             argv,

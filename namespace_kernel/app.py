@@ -35,6 +35,7 @@ from .interrupts import InterruptController
 from .iopub import PublishingThread
 from .kernel import NamespaceKernel, Parts
 from .lanes import Lane
+from .lazy_debugger import defer_debugger
 from .leftovers import CellReceipts, CollectLeaks, ReportFailedTasks, ShowReceipt
 from .namespace import AsyncNamespaceManager
 from .output import Inheritance, Redirects
@@ -108,6 +109,7 @@ class NamespaceKernelApp(IPKernelApp):
     def init_kernel(self) -> None:
         """Overridden to build the parts: the store before the shell, the rest after it."""
         self.namespace = AsyncNamespaceManager()
+        defer_debugger()
         super().init_kernel()
         install_breakpoint_hook()
         kernel, shell = self.kernel, self.kernel.shell
@@ -220,6 +222,7 @@ class NamespaceKernelApp(IPKernelApp):
         if hasattr(kernel, "debugger"):  # not without debugpy
             self.wakeup.interrupted = kernel.debugger.resume_main
             self.wakeup.was_handled = kernel.debugger.resume
+            kernel.debugger.imported = install_breakpoint_hook
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""

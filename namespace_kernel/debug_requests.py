@@ -8,7 +8,8 @@ from typing import Any
 
 from traitlets import Float, HasTraits, Type
 
-from .debugger import Message, NamespaceDebugger
+from .debug_answers import Message
+from .lazy_debugger import LazyDebugger
 
 #: Seconds after which a request counts as slow.
 _SLOW = 1.0
@@ -22,7 +23,7 @@ class DebugHandlers(HasTraits):
     Thread: control.
     """
 
-    debugger_class: Any = Type(NamespaceDebugger)
+    debugger_class: Any = Type(LazyDebugger)
 
     debug_patience = Float(
         30.0,
@@ -32,7 +33,7 @@ class DebugHandlers(HasTraits):
     #: Set when the debug request that came last is answered.
     _last_answered: asyncio.Event | None = None
 
-    debugger: NamespaceDebugger
+    debugger: LazyDebugger
     session: Any
     control_stream: Any
     log: Any
@@ -51,7 +52,7 @@ class DebugHandlers(HasTraits):
         if request is None:
             await super().dispatch_control(frames)  # type: ignore[misc]
             return
-        self.debugger.debugpy_client.patience = self.debug_patience
+        self.debugger.patience = self.debug_patience
         before, answered = self._last_answered, asyncio.Event()
         self._last_answered = answered
         if before is not None:

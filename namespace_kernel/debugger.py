@@ -11,11 +11,9 @@ request by number, and the time for it is bounded.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import itertools
 import json
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,12 +21,12 @@ from typing import Any, TypeVar
 from ipykernel.compiler import get_tmp_directory
 from ipykernel.debugger import Debugger, DebugpyClient, DebugpyMessageQueue
 
+from .debug_answers import Message, beside, refusal
 from .executors import complete
 
 #: While one of these is answered, later requests wait.
 _ALONE = frozenset(("initialize", "attach", "disconnect"))
 
-Message = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -104,16 +102,6 @@ class NamespaceDebugpyClient(DebugpyClient):
             future.set_result(message)
 
 
-def _refusal(message: Message, reason: str) -> Message:
-    return {
-        "type": "response",
-        "request_seq": message.get("seq"),
-        "success": False,
-        "command": message.get("command"),
-        "message": reason,
-    }
-
-
 class NamespaceDebugger(Debugger):
     """Answers debug requests. Thread: control, if nothing else is said."""
 
@@ -142,7 +130,7 @@ class NamespaceDebugger(Debugger):
             known = isinstance(error, DebuggerError)
             if not known:
                 self.log.warning("debug request %r failed", command, exc_info=True)
-            return _refusal(message, str(error) if known else f"{type(error).__name__}: {error}")
+            return refusal(message, str(error) if known else f"{type(error).__name__}: {error}")
 
     async def _forward_message(self, msg: Message) -> Message:
         """Overridden: whatever debugpy says, one can disconnect."""
@@ -151,7 +139,7 @@ class NamespaceDebugger(Debugger):
         except DebuggerError as error:
             if msg["command"] != "disconnect":
                 raise
-            return _refusal(msg, str(error))
+            return refusal(msg, str(error))
 
     async def _answer(self, message: Message) -> Message:
         reply: Message = await super().process_request(message)
@@ -174,19 +162,7 @@ class NamespaceDebugger(Debugger):
         self.debugpy_initialized = True
 
     async def _beside(self, function: Callable[[], T]) -> T:
-        """Return `function()`, called on a thread of its own that the debugger never stops."""
-        outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
-
-        def run() -> None:
-            try:
-                outcome.set_result(function())
-            except BaseException as error:
-                outcome.set_exception(error)
-
-        thread = threading.Thread(target=run, name="Debugger", daemon=True)
-        thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
-        thread.start()
-        return await asyncio.wait_for(asyncio.wrap_future(outcome), self.debugpy_client.patience)
+        return await beside(function, self.debugpy_client.patience)
 
     async def inspectVariables(self, message: Message) -> Message:
         """Overridden: the user's `__repr__` runs, which must not block the control channel."""

@@ -1,0 +1,122 @@
+"""The debugger's stand-in until a client uses it: importing debugpy takes a third of the time of a start.
+
+ipykernel imports its `debugger` module, and so debugpy, with the first kernel and for each
+`kernel_info_request`, to see whether it is there. Here `defer_debugger` puts a module in its place that
+knows that without importing anything, and `LazyDebugger` answers what JupyterLab asks of every kernel.
+The first request that needs a debugger makes one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .debug_answers import Message, beside, info, refusal
+
+if TYPE_CHECKING:
+    from .debugger import NamespaceDebugger
+
+_MODULE = "ipykernel.debugger"
+
+
+class _LazyModule(ModuleType):
+    """Becomes the module when a name is asked for that it does not have."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        spec = self.__spec__
+        assert spec is not None and spec.loader is not None
+        spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def defer_debugger() -> None:
+    """Let ipykernel's debugger be imported when it is used, unless it is imported already."""
+    if _MODULE in sys.modules or importlib.util.find_spec("debugpy") is None:
+        return
+    spec = importlib.util.find_spec(_MODULE)
+    assert spec is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    module.__class__ = _LazyModule
+    module._is_debugpy_available = True
+    sys.modules[_MODULE] = module
+
+
+class LazyDebugger:
+    """Makes the debugger, with the arguments that it was given itself, when there is something to do.
+
+    Thread: control, if nothing else is said.
+    """
+
+    _made: NamespaceDebugger | None = None
+
+    def __init__(self, log: Any, *args: Any, **kwargs: Any) -> None:
+        self._log = log
+        self._arguments, self._options = (log, *args), kwargs
+        self._lock = threading.Lock()
+        self._is_made = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: Seconds that debugpy has for an answer.
+        self.patience = 30.0
+        #: Called when debugpy has been imported.
+        self.imported: Callable[[], None] = lambda: None
+
+    def __getattr__(self, name: str) -> Any:
+        """What else ipykernel's debugger has, for programs that look into it. Thread: any."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._make(), name)
+
+    async def process_request(self, message: Message) -> Message:
+        """Answer a debug request; any failure is a reply."""
+        if self._made is None:
+            if message.get("command") == "debugInfo":
+                return info(message)
+            try:
+                await beside(self._make, self.patience)
+            except Exception as error:
+                self._log.warning("debugpy cannot be imported", exc_info=True)
+                return refusal(message, f"debugpy cannot be imported: {type(error).__name__}: {error}")
+        made = self._make()
+        made.debugpy_client.patience = self.patience
+        return await made.process_request(message)
+
+    async def handle_stopped_event(self) -> None:
+        """Tell the client of one stop."""
+        self._loop = asyncio.get_running_loop()
+        await self._is_made.wait()
+        await self._make().handle_stopped_event()
+
+    def trace_this_thread(self) -> None:
+        """As the debugger's. Thread: that of a cell."""
+        if self._made is not None:
+            self._made.trace_this_thread()
+
+    def resume(self) -> None:
+        """As the debugger's. Thread: any."""
+        if self._made is not None:
+            self._made.resume()
+
+    def _make(self) -> NamespaceDebugger:
+        """Thread: any."""
+        with self._lock:
+            if self._made is None:
+                from .debugger import NamespaceDebugger
+
+                self.imported()
+                made = NamespaceDebugger(*self._arguments, **self._options)
+                # The list of what is not the user's was made before all of these were imported.
+                own = Path(__file__).parent.rglob("*.py")
+                made.kernel_modules = [*made.kernel_modules, *map(str, own)]
+                self._made = made
+                if self._loop is not None:
+                    self._loop.call_soon_threadsafe(self._is_made.set)
+            return self._made
