@@ -1,62 +1,132 @@
-"""The kernels to compare, each from the package index and in an environment of its own."""
+"""The kernels to compare, each in an environment of its own; all but ours from the package index."""
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from .wire import Kernel
-
 ROOT = Path(__file__).resolve().parents[1]
-_DIRECTORY = ROOT / "build" / "benchmarks"
+_DIRECTORY = ROOT / "build" / "benchmarks" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 
-#: What to install, and how to start it; `{python}` is the environment's.
-_PACKAGES = {
-    "ipykernel": (["ipykernel==7.4.*"], ["-m", "ipykernel_launcher", "-f", "{connection_file}"]),
+OURS = "namespace_kernel"
+REFERENCE = "ipykernel"
+FLOOR = "floor"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """How to start a kernel. `{connection_file}` in `argv` is replaced.
+
+    `by_message` says that its kernelspec wants it to be interrupted by a message, not by SIGINT.
+    """
+
+    name: str
+    version: str
+    argv: list[str]
+    by_message: bool = False
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class NotAvailable(RuntimeError):
+    """A kernel cannot be had for this machine or this Python."""
+
+
+_FROZEN = "-Xfrozen_modules=off"  # as the kernelspecs of both say, for the debugger's sake
+
+#: What to install, and the arguments of the environment's Python, as the kernel's own kernelspec has them.
+_KERNELS = {
+    OURS: ([], [_FROZEN, "-m", OURS, "-f", "{connection_file}"]),
+    REFERENCE: (["ipykernel==7.4.*"], [_FROZEN, "-m", "ipykernel_launcher", "-f", "{connection_file}"]),
     "async-kernel": (
-        ["async-kernel"],
+        ["async-kernel==0.23.*"],
         ["-m", "async_kernel", "start", "--connection_file={connection_file}", "--name=async"],
     ),
     "xeus-python": (
-        ["xeus-python", "xeus-python-shell"],
+        ["xeus-python==0.19.*", "xeus-python-shell"],
         ["-m", "xpython_launcher", "-f", "{connection_file}"],
     ),
+    "akernel": (["akernel==0.4.*"], ["-m", "akernel", "launch", "-f", "{connection_file}"]),
+    FLOOR: ([], [str(ROOT / "benchmarks" / "floor.py"), "{connection_file}"]),
 }
-OURS = "namespace_kernel"
-REFERENCE = "ipykernel"
-NAMES = (OURS, REFERENCE, "async-kernel", "xeus-python", "floor")
+NAMES = tuple(_KERNELS)
+#: Those that the issue of speed is about; akernel has neither IPython nor the whole protocol.
+USUAL = (OURS, REFERENCE, "async-kernel", "xeus-python", FLOOR)
 
 
-def prepare(names: list[str]) -> list[Kernel]:
-    """Make the environments that are missing; return how to start each kernel."""
-    return [_prepare(name) for name in names]
-
-
-def _prepare(name: str) -> Kernel:
-    own = str(Path(sys.executable).absolute())
-    frozen = "-Xfrozen_modules=off"
-    if name == OURS:
-        return Kernel(name, [own, frozen, "-m", OURS, "-f", "{connection_file}"])
-    if name == "floor":
-        return Kernel(name, [own, str(ROOT / "benchmarks" / "floor.py"), "{connection_file}"])
-    packages, arguments = _PACKAGES[name]
-    python = _DIRECTORY / name / "bin" / "python"
-    if not python.exists():
-        print(f"Installing {' '.join(packages)}", file=sys.stderr)
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(_DIRECTORY / name)], check=True)
-            subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
-        except BaseException:
-            shutil.rmtree(_DIRECTORY / name, ignore_errors=True)
-            raise
-    return Kernel(name, [str(python), *([frozen] if name == REFERENCE else []), *arguments])
-
-
-def version_of(kernel: Kernel) -> str:
-    """The version of the kernel's package, as its environment says."""
-    package = OURS if kernel.name == "floor" else kernel.name
+def prepare(name: str) -> Kernel:
+    """Make the kernel's environment if it is missing; how to start it. Raises `NotAvailable`."""
+    packages, arguments = _KERNELS[name]
+    home = OURS if name == FLOOR else name
+    python = _DIRECTORY / home / "bin" / "python"
+    if home == OURS:
+        _install_ours(python)
+    elif not python.exists():
+        _make(python, packages)
+    package = OURS if name == FLOOR else name
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    done = subprocess.run([kernel.argv[0], "-c", code], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "?"
+    version = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return Kernel(
+        name,
+        version,
+        [str(python), *arguments],
+        by_message=name == "async-kernel",
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """What every kernel gets: nothing of ours that changes Python, so that all load compiled modules."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def machine() -> str:
+    """Processor, system and Python, for the table."""
+    processor = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        processor = models[0] if models else processor
+    return (
+        f"{processor}, {os.cpu_count()} processors, {platform.system()} {platform.release()}, "
+        f"CPython {platform.python_version()}"
+    )
+
+
+def _install_ours(python: Path) -> None:
+    """As a user gets it: a wheel, not the source tree; anew whenever the source is younger."""
+    stamp = python.parents[1] / ".installed"
+    sources = [ROOT / "pyproject.toml", *(ROOT / OURS).rglob("*.py")]
+    if stamp.exists() and max(path.stat().st_mtime for path in sources) <= stamp.stat().st_mtime:
+        return
+    if not python.exists():
+        _make(python, [str(ROOT)])
+    else:
+        _pip(python, ["--force-reinstall", "--no-deps", str(ROOT)])
+    stamp.touch()
+
+
+def _make(python: Path, packages: list[str]) -> None:
+    home = python.parents[1]
+    print(f"Installing {' '.join(packages)}", file=sys.stderr)
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        _pip(python, packages)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+
+
+def _pip(python: Path, arguments: list[str]) -> None:
+    command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment() | _pip_options())
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["pip failed"]
+        raise NotAvailable(f"{' '.join(arguments)} cannot be installed with {python}: {last[0]}")
+
+
+def _pip_options() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}

@@ -36,6 +36,8 @@ def main(path: str) -> None:
             if sockets[channel] not in ready:
                 continue
             idents, message = session.recv(sockets[channel])
+            if message is None:
+                continue
             kind = message["header"]["msg_type"]
             session.send(sockets["iopub"], "status", {"execution_state": "busy"}, message)
             reply: dict[str, Any] = {"status": "ok"}

@@ -1,117 +1,89 @@
-"""The table of ratios, and its plot."""
+"""The tables: p50 and p95 of this kernel and the reference, and every kernel's ratio to the latter."""
 
 from __future__ import annotations
 
-import statistics
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from .environments import OURS, REFERENCE
+from .environments import OURS
+from .results import Results, Row
 
-
-@dataclass(slots=True)
-class Results:
-    """Samples by case and kernel; failures by the same, with the reason."""
-
-    versions: dict[str, str]
-    machine: str
-    samples: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    failures: dict[str, dict[str, str]] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-
-    def add(self, case: str, unit: str, kernel: str, sample: float) -> None:
-        """Add one sample."""
-        self.units[case] = unit
-        self.samples.setdefault(case, {}).setdefault(kernel, []).append(sample)
-
-    def add_failure(self, case: str, unit: str, kernel: str, reason: str) -> None:
-        """Note that a kernel did not get through a case."""
-        self.units[case] = unit
-        self.samples.setdefault(case, {})
-        self.failures.setdefault(case, {})[kernel] = reason
-
-    def median(self, case: str, kernel: str) -> float | None:
-        """The median, `None` if there is no sample."""
-        samples = self.samples.get(case, {}).get(kernel)
-        return statistics.median(samples) if samples else None
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it."""
-        return {
-            "versions": self.versions,
-            "machine": self.machine,
-            "units": self.units,
-            "samples": self.samples,
-            "failures": self.failures,
-        }
+_BEGIN, _END = "<!-- measured: written by `python -m benchmarks --write` -->", "<!-- end of measured -->"
 
 
-def as_table(results: Results) -> str:
-    """Markdown: p50 and p95 of this kernel and the reference, and every kernel's ratio to the latter."""
-    kernels = [name for name in results.versions if name != REFERENCE]
-    extra = sorted({name for by in results.samples.values() for name in by} - {*kernels, REFERENCE})
-    titles = [
-        "what",
-        f"{OURS} p50 / p95",
-        f"{REFERENCE} p50 / p95",
-        *(f"{name} ÷" for name in [*kernels, *extra]),
-    ]
-    lines = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
-    for case, unit in results.units.items():
-        cells = [f"{case}, {unit}", _percentiles(results, case, OURS), _percentiles(results, case, REFERENCE)]
-        cells += [_ratio(results, case, name) for name in [*kernels, *extra]]
-        lines.append(f"| {' | '.join(cells)} |")
+def as_markdown(results: Results) -> str:
+    """All tables, and what they mean."""
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
-    return "\n".join(
-        [f"{results.machine}; {versions}. ÷ is the ratio of medians to {REFERENCE}.", "", *lines]
-    )
+    parts = [
+        f"{results.machine}; {versions}. {results.rounds} interleaved rounds. Values are p50 / p95, "
+        "and ÷ is the ratio of the medians to the reference, so less is better."
+    ]
+    parts += [f"{name} was not measured: {reason}." for name, reason in results.missing.items()]
+    sections = dict.fromkeys(row.section for row in results.rows.values())
+    for section in sections:
+        rows = [row for row in results.rows.values() if row.section == section]
+        parts += [f"### {section}", _table(rows, list(results.versions))]
+    notes = _failures(results)
+    if notes:
+        parts += ["### What failed", "\n".join(notes)]
+    return "\n\n".join(parts)
 
 
-def _percentiles(results: Results, case: str, kernel: str) -> str:
-    samples = sorted(results.samples[case].get(kernel, []))
-    if not samples:
-        return "fails" if kernel in results.failures.get(case, {}) else "–"
-    late = samples[min(len(samples) - 1, round(0.95 * len(samples)))]
-    return f"{_short(statistics.median(samples))} / {_short(late)}"
+def write_into(path: Path, markdown: str) -> None:
+    """Put `markdown` between the markers of the document. Raises `ValueError` if it has none."""
+    text = path.read_text()
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"{path} has no lines {_BEGIN!r} and {_END!r} to write between")
+    path.write_text(f"{before}{begin}\n\n{markdown}\n\n{end}{after}")
 
 
-def _ratio(results: Results, case: str, kernel: str) -> str:
-    own, reference = results.median(case, kernel), results.median(case, REFERENCE)
-    if kernel in results.failures.get(case, {}):
-        return "fails"
-    if own is None:
-        return "–"
-    if not reference:
-        return f"({_short(own)})"
-    return f"{own / reference:.2f}"
+def _table(rows: list[Row], kernels: list[str]) -> str:
+    reference = rows[0].reference
+    shown = [name for name in (OURS, reference) if any(name in row.samples for row in rows)]
+    others = [name for name in kernels if name != reference and any(_is_known(row, name) for row in rows)]
+    titles = ["", *shown, *(f"{name} ÷" for name in others)]
+    lines = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
+    for row in rows:
+        cells = [f"{row.name}, {row.unit}", *(_values(row, name) for name in shown)]
+        cells += [_ratio(row, name) for name in others]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _is_known(row: Row, kernel: str) -> bool:
+    return kernel in row.samples or kernel in row.failures
+
+
+def _values(row: Row, kernel: str) -> str:
+    median, late = row.median(kernel), row.late(kernel)
+    if median is None or late is None:
+        return "fails" if kernel in row.failures else "–"
+    return f"{_short(median)} / {_short(late)}{_mark(row, kernel)}"
+
+
+def _ratio(row: Row, kernel: str) -> str:
+    median, ratio = row.median(kernel), row.ratio(kernel)
+    if median is None:
+        return "fails" if kernel in row.failures else "–"
+    text = f"({_short(median)} {row.unit})" if ratio is None else f"{ratio:.2f}"
+    text += _mark(row, kernel)
+    return f"**{text}**" if kernel == OURS else text
+
+
+def _mark(row: Row, kernel: str) -> str:
+    return "*" if kernel in row.failures else ""
+
+
+def _failures(results: Results) -> list[str]:
+    """One line for each reason: the kernel, and in which cases."""
+    cases: dict[tuple[str, str], list[str]] = {}
+    for row in results.rows.values():
+        for kernel, reasons in row.failures.items():
+            sometimes = "" if row.is_hopeless(kernel) else f" ({len(reasons)} of {results.rounds} rounds, *)"
+            cases.setdefault((kernel, reasons[0]), []).append(row.name + sometimes)
+    return [f"- {kernel}, {reason}: {'; '.join(names)}." for (kernel, reason), names in cases.items()]
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-
-
-def plot(results: Results, path: Path) -> None:
-    """Bars of the ratios to the reference; 1 is the reference."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    kernels = [name for name in results.versions if name != REFERENCE]
-    cases = [case for case in results.units if results.median(case, REFERENCE)]
-    figure, axes = plt.subplots(figsize=(9, 0.34 * len(cases) + 1.2))
-    height = 0.8 / len(kernels)
-    for index, name in enumerate(kernels):
-        places = [row + (index - len(kernels) / 2) * height for row in range(len(cases))]
-        medians = [(results.median(case, name), results.median(case, REFERENCE)) for case in cases]
-        ratios = [own / reference if own and reference else 0.0 for own, reference in medians]
-        axes.barh(places, ratios, height, label=name)
-    axes.axvline(1.0, color="black", linewidth=0.8, label=REFERENCE)
-    axes.set_yticks(range(len(cases)), [case.replace("`", "") for case in cases], fontsize=8)
-    axes.set_xscale("symlog", linthresh=0.1)
-    axes.set_xlabel(f"ratio of medians to {REFERENCE}; less is better")
-    axes.invert_yaxis()
-    axes.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"

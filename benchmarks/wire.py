@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import os
+import signal
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 import zmq
 
+from .environments import Kernel, clean_environment
+
 #: Seconds that any answer may take.
-PATIENCE = 120.0
+PATIENCE = 60.0
 _CHANNELS = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "iopub": zmq.SUB}
 
 
@@ -36,15 +41,6 @@ class Message:
     parent: str
     content: dict[str, Any]
     at: float
-
-
-@dataclass(slots=True)
-class Kernel:
-    """How to start a kernel. `{connection_file}` in `argv` is replaced."""
-
-    name: str
-    argv: list[str]
-    env: dict[str, str] = field(default_factory=dict)
 
 
 class Client:
@@ -82,21 +78,24 @@ class Client:
         path = Path(self._directory.name) / "connection.json"
         path.write_text(json.dumps(info))
         argv = [part.replace("{connection_file}", str(path)) for part in kernel.argv]
-        environment = {**{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}, "IPYTHONDIR": self._directory.name, **kernel.env}
+        environment = {**clean_environment(), "IPYTHONDIR": self._directory.name, **kernel.env}
         self.began = time.perf_counter()
         self.process = subprocess.Popen(
             argv,
             env=environment,
             cwd=self._directory.name,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # as Jupyter does; SIGINT goes to the whole group
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._context.destroy(linger=0)
         self._directory.cleanup()
@@ -137,11 +136,17 @@ class Client:
                     frames = socket.recv_multipart(zmq.NOBLOCK)
                 except zmq.Again:
                     break
-                start = frames.index(b"<IDS|MSG>")
-                header, parent = json.loads(frames[start + 2]), json.loads(frames[start + 3]) or {}
-                content = json.loads(frames[start + 5])
-                messages.append(Message(channel, header["msg_type"], parent.get("msg_id", ""), content, now))
+                messages.append(self._read(channel, frames, now))
         return messages
+
+    def _read(self, channel: str, frames: list[bytes], now: float) -> Message:
+        try:
+            start = frames.index(b"<IDS|MSG>")
+            header, parent = json.loads(frames[start + 2]), json.loads(frames[start + 3]) or {}
+            content = json.loads(frames[start + 5])
+            return Message(channel, header["msg_type"], parent.get("msg_id", ""), content, now)
+        except (ValueError, LookupError, TypeError) as error:
+            raise KernelSilent(f"{self.kernel.name} sent what is no message: {error!r}") from error
 
     def pump(self, until: Callable[[Message], bool], timeout: float = PATIENCE) -> list[Message]:
         """Take in messages until one for which `until` is true; all of them."""
@@ -152,8 +157,10 @@ class Client:
                 taken.append(message)
                 if until(message):
                     return taken
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise KernelSilent(f"{self.kernel.name} did not answer")
+            if self.process.poll() is not None:
+                raise KernelSilent(f"the process ended (status {self.process.returncode})")
+            if time.monotonic() > deadline:
+                raise KernelSilent(f"no answer within {timeout:g} s")
 
     def wait(self, msg_id: str, timeout: float = PATIENCE) -> list[Message]:
         """Until reply and idle for `msg_id` are both here; all messages meanwhile."""
@@ -197,7 +204,29 @@ class Client:
             except KernelSilent:
                 if self.process.poll() is not None:
                     break
-        raise KernelSilent(f"{self.kernel.name} does not start")
+        raise KernelSilent("it does not start")
+
+    def interrupt(self) -> None:
+        """Stop, as Jupyter does it for this kernel."""
+        if self.kernel.by_message:
+            self.send("interrupt_request", {}, "control")
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGINT)
+
+    def end(self) -> float:
+        """Shut down; seconds until the process is gone."""
+        began = time.perf_counter()
+        self.send("shutdown_request", {"restart": False}, "control")
+        # `wait(timeout)` would look only every 50 ms.
+        killer = threading.Timer(30.0, self.process.kill)
+        killer.start()
+        self.process.wait()
+        killer.cancel()
+        elapsed = time.perf_counter() - began
+        if elapsed > 30:
+            raise KernelSilent("it does not end")
+        return elapsed
 
     # The process
 
