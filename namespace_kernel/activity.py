@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-import psutil
-
 from .cell import Context
 from .executors import ChildProcesses, Execution, Started, UserLoop, started_of
 from .tasks import all_tasks_of, frames_of, snapshot
@@ -114,6 +112,8 @@ class Activities:
         return sorted(self._processes(), key=lambda one: one.since)
 
     def _processes(self) -> Iterator[Activity]:
+        import psutil  # takes time, which a start does not need to spend
+
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 name = " ".join(process.cmdline()) or process.name()
@@ -194,6 +194,8 @@ class Activities:
 
     def terminate_process(self, pid: int) -> bool:
         """Ask a child process to end (SIGTERM); whether there is one."""
+        import psutil
+
         for process in psutil.Process().children(recursive=True):
             if process.pid == pid:
                 with contextlib.suppress(psutil.NoSuchProcess):

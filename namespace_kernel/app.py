@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import os
 import signal
 import threading
@@ -10,7 +11,9 @@ from typing import Any
 
 from ipykernel import kernelapp
 from ipykernel.kernelapp import IPKernelApp
+from traitlets import Any as AnyTrait
 from traitlets import Type, default
+from traitlets.utils.importstring import import_item
 
 from .activity import Activities
 from .breakpoints import install_breakpoint_hook
@@ -35,7 +38,7 @@ from .interrupts import InterruptController
 from .iopub import PublishingThread
 from .kernel import NamespaceKernel, Parts
 from .lanes import Lane
-from .lazy_debugger import defer_debugger
+from .lazy_modules import defer_debugger
 from .leftovers import CellReceipts, CollectLeaks, ReportFailedTasks, ShowReceipt
 from .namespace import AsyncNamespaceManager
 from .output import Inheritance, Redirects
@@ -68,6 +71,13 @@ class NamespaceKernelApp(IPKernelApp):
     classes = [NamespaceKernel, NamespaceShell, *IPKernelApp.classes[2:]]
     subcommands: dict[str, Any] = {}
 
+    #: Overridden: for a `Type`, every start would import the clients.
+    blocking_class = AnyTrait()
+
+    @default("blocking_class")
+    def _default_blocking_class(self) -> Any:
+        return import_item("jupyter_client.BlockingKernelClient")
+
     @default("config_files")
     def _default_config_files(self) -> list[str]:
         return ["ipython_kernel_config.py", "namespace_kernel_config.py"]
@@ -75,6 +85,11 @@ class NamespaceKernelApp(IPKernelApp):
     @default("outstream_class")
     def _default_outstream_class(self) -> str:
         return "namespace_kernel.streams.CellStream"
+
+    @default("ip")
+    def _ip_default(self) -> str:
+        """Overridden not to look for it at all interfaces of the machine."""
+        return "127.0.0.1" if self.transport == "tcp" else str(super()._ip_default())
 
     def init_control(self, context: Any) -> None:
         """Overridden: our protocol thread in place of ipykernel's shell channel thread."""
@@ -223,6 +238,9 @@ class NamespaceKernelApp(IPKernelApp):
             self.wakeup.interrupted = kernel.debugger.resume_main
             self.wakeup.was_handled = kernel.debugger.resume
             kernel.debugger.imported = install_breakpoint_hook
+        if not gc.isenabled():  # `__main__`
+            gc.freeze()
+            gc.enable()
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""

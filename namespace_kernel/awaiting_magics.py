@@ -8,28 +8,30 @@ versions here; the cell then compiles to a coroutine and goes where awaiting cel
 from __future__ import annotations
 
 import ast
-import cProfile
 import inspect
 import io
-import pstats
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from timeit import default_timer
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from IPython.core import page
 from IPython.core.displayhook import DisplayHook
 from IPython.core.error import UsageError
 from IPython.core.magic import MagicAlias
 from IPython.core.magic_arguments import parse_argstring
-from IPython.core.magics.execution import TimeitResult, TimeitTemplateFiller, _format_time
 from IPython.utils.capture import capture_output
 from IPython.utils.timing import clock2
 
 from .routing.analysis import awaits
+
+# Profilers and timers are imported by the magic that needs them, not by the start of every kernel.
+if TYPE_CHECKING:
+    import pstats
+
+    from IPython.core.magics.execution import TimeitResult
 
 _CALLS = {"run_line_magic": 2, "run_cell_magic": 3}
 #: Options of IPython's own magics, in the notation of `Magics.parse_options`.
@@ -131,6 +133,8 @@ class AwaitingMagics:
 
     async def time(self, line: str, cell: str | None = None, local_ns: Names = None) -> Any:
         """`%time` and `%%time`."""
+        from IPython.core.magics.execution import _format_time
+
         options, code = self.options("time", line)
         if code and cell:
             raise UsageError("Can't use statement directly after '%%time'!")
@@ -153,6 +157,8 @@ class AwaitingMagics:
 
     async def timeit(self, line: str, cell: str | None = None, local_ns: Names = None) -> TimeitResult | None:
         """`%timeit` and `%%timeit`. The loop around the statement is awaited, not each statement."""
+        from IPython.core.magics.execution import TimeitResult
+
         options, code = self.options("timeit", line)
         setup, statement = ("pass", code) if cell is None else (code, cell)
         inner = self._timed_function(setup, statement, local_ns)
@@ -178,6 +184,11 @@ class AwaitingMagics:
 
     async def prun(self, line: str, cell: str | None = None, local_ns: Names = None) -> pstats.Stats | None:
         """`%prun` and `%%prun`. What other tasks do meanwhile on the same thread is in the profile, too."""
+        import cProfile
+        import pstats
+
+        from IPython.core import page
+
         options, code = self.options("prun", line)
         run = self._compile(code if cell is None else f"{code}\n{cell}", "profiled", local_ns)
         profile = cProfile.Profile()
@@ -236,6 +247,8 @@ class AwaitingMagics:
         return run
 
     def _timed_function(self, setup: str, statement: str, local_ns: Names) -> Callable[..., Any]:
+        from IPython.core.magics.execution import TimeitTemplateFiller
+
         filler = TimeitTemplateFiller(self._parse(setup), self._parse(statement))
         template: ast.Module = filler.visit(ast.parse(_TEMPLATE))
         inner: Any = template.body[0]

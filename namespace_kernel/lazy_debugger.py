@@ -1,53 +1,21 @@
 """The debugger's stand-in until a client uses it: importing debugpy takes a third of the time of a start.
 
-ipykernel imports its `debugger` module, and so debugpy, with the first kernel and for each
-`kernel_info_request`, to see whether it is there. Here `defer_debugger` puts a module in its place that
-knows that without importing anything, and `LazyDebugger` answers what JupyterLab asks of every kernel.
-The first request that needs a debugger makes one.
+JupyterLab asks every kernel for the state of its debugger, and that is all it does for most of them.
+The first request that needs a debugger makes one. See also `lazy_modules`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .debug_answers import Message, beside, info, refusal
 
 if TYPE_CHECKING:
     from .debugger import NamespaceDebugger
-
-_MODULE = "ipykernel.debugger"
-
-
-class _LazyModule(ModuleType):
-    """Becomes the module when a name is asked for that it does not have."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        self.__class__ = ModuleType  # type: ignore[assignment]
-        spec = self.__spec__
-        assert spec is not None and spec.loader is not None
-        spec.loader.exec_module(self)
-        return getattr(self, name)
-
-
-def defer_debugger() -> None:
-    """Let ipykernel's debugger be imported when it is used, unless it is imported already."""
-    if _MODULE in sys.modules or importlib.util.find_spec("debugpy") is None:
-        return
-    spec = importlib.util.find_spec(_MODULE)
-    assert spec is not None
-    module: Any = importlib.util.module_from_spec(spec)
-    module.__class__ = _LazyModule
-    module._is_debugpy_available = True
-    sys.modules[_MODULE] = module
 
 
 class LazyDebugger:

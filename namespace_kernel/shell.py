@@ -157,7 +157,7 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
     def init_magics(self) -> None:
         """Overridden to keep the exit code of `%%bash` and the like, and to add our own magics."""
         super().init_magics()
-        record_script_codes(self.magics_manager.registry["ScriptMagics"], self.namespace)
+        record_script_codes(self.magics_manager, self.namespace)
         self.register_magics(NamespaceMagics, NamespaceTableMagic, ActivityMagics)
         self.live_tables = LiveTables(self)
         self.awaiting_magics = AwaitingMagics(self)

@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 #: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
 _INSIST = 0.1
@@ -101,7 +102,12 @@ class ShutdownHandlers:
             self.ending.replied.set()
 
     def _process_children(self) -> list[Any]:
-        """Overridden: a child that has ended, and that nobody has waited for, needs no ending."""
+        """Overridden: a child that has ended, and that nobody has waited for, needs no ending.
+
+        psutil, with which super looks for children, is not imported if there are none.
+        """
+        if _has_no_children():
+            return []
         children: list[Any] = super()._process_children()  # type: ignore[misc]
         return [child for child in children if not _has_ended(child)]
 
@@ -110,7 +116,20 @@ class ShutdownHandlers:
         return {"status": "ok", "restart": restart}
 
 
+def _has_no_children() -> bool:
+    """Whether that is certain."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
 def _has_ended(process: psutil.Process) -> bool:
+    import psutil
+
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

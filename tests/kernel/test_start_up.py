@@ -51,3 +51,39 @@ def test_the_kernels_own_modules_are_not_debugged_though_imported_late(fresh_not
             "[m.__file__ in hidden for m in (namespace_kernel.debugger, namespace_kernel.bridge)]"
         )
         assert fresh_notebook.run(code).result == "[True, True]"
+
+
+def test_a_first_cell_needs_no_clients_profilers_scripts_or_processes(fresh_notebook: Notebook) -> None:
+    modules = ("jupyter_client.manager", "psutil", "IPython.core.magics.script", "cProfile", "jedi")
+    for code in ("1 + 1", "print(1)", "x = [1]"):
+        assert fresh_notebook.run(code).status == "ok"
+    assert loaded(fresh_notebook, *modules) == "[]"
+    later = "import jupyter_client; jupyter_client.KernelManager.__module__, jupyter_client.__version__ > '8'"
+    assert fresh_notebook.run(later).result == "('jupyter_client.manager', True)"
+    assert fresh_notebook.run("from jupyter_client import *; MultiKernelManager.__name__").status == "ok"
+    assert fresh_notebook.run("%%bash\nexit 3").status == "error"
+    assert fresh_notebook.run("_exit_code").result == "3"
+    assert fresh_notebook.run(
+        "get_ipython().magics_manager.registry['ScriptMagics'].script_magics[:1]"
+    ).result
+    assert "process" not in (fresh_notebook.run("%ps").stderr or "")
+
+
+def test_the_app_still_makes_clients_of_its_own_kernel(fresh_notebook: Notebook) -> None:
+    code = (
+        "from namespace_kernel.app import NamespaceKernelApp as App\n"
+        "client = App.instance().blocking_client()\n"
+        "type(client).__name__, client.ip, App.instance().ip"
+    )
+    assert fresh_notebook.run(code).result == "('BlockingKernelClient', '127.0.0.1', '127.0.0.1')"
+
+
+def test_garbage_is_collected_in_cells(fresh_notebook: Notebook) -> None:
+    code = (
+        "import gc, weakref\n"
+        "class Ring: pass\n"
+        "ring = Ring(); ring.me = ring; alive = weakref.ref(ring); del ring\n"
+        "made = [[] for _ in range(100_000)]; del made\n"
+        "gc.isenabled(), alive()"
+    )
+    assert fresh_notebook.run(code).result == "(True, None)"
