@@ -14,6 +14,7 @@ import asyncio
 import itertools
 import json
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
