@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 
@@ -193,8 +194,14 @@ def test_completion_works_while_a_cell_sleeps(
     editor = notebook.cell(1).locator(".cm-content")
     editor.click()
     page.keyboard.press("End")
-    page.keyboard.press("Tab")
-    expect(page.locator(".jp-Completer")).to_contain_text("a_very_long_name")
+    # JupyterLab gives an answer one second and forgets the question then; on a loaded machine one asks again.
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        with contextlib.suppress(AssertionError):
+            expect(page.locator(".jp-Completer")).to_contain_text("a_very_long_name", timeout=5000)
+            break
+    else:
+        pytest.fail("no completion while a cell sleeps")
     page.keyboard.press("Enter")
     expect(editor).to_contain_text("a_very_long_name")
     notebook.stop()
