@@ -68,6 +68,11 @@ class LazyDebugger:
         if self._made is not None:
             self._made.trace_this_thread()
 
+    def resume_main(self) -> None:
+        """As the debugger's. Thread: any."""
+        if self._made is not None:
+            self._made.resume_main()
+
     def resume(self) -> None:
         """As the debugger's. Thread: any."""
         if self._made is not None:
