@@ -10,6 +10,7 @@ from traceback import walk_tb
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.completer import ProvisionalCompleterWarning
 from IPython.utils.text import LSString, SList
 from traitlets import Type, observe
 
@@ -64,6 +65,8 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
         self.builtin_trap.__enter__()
         self.builtin_trap._nested_level += 1_000_000
         builtins.cell = lambda number: self.kernel.background.handle(number)  # type: ignore[attr-defined]
+        # IPython ignores it while it completes, by `catch_warnings`, which is no use where threads overlap.
+        warnings.filterwarnings("ignore", category=ProvisionalCompleterWarning)
         warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
         self.namespace.remember_module_names()
         self.namespace.attach_engine(ShellNames(self))
