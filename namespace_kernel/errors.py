@@ -5,7 +5,12 @@ NamespaceKernelError
 ├── CellTextError           a cell whose text cannot be encoded
 ├── UnknownContextError     a context that the namespace does not know
 ├── AwaitInThreadError      awaiting code where no event loop runs
-└── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
+├── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
+└── ElsewhereError          a cell that runs elsewhere
+    ├── MissingPackageError   an optional package is not installed
+    ├── ResultError           what the cell made cannot come back
+    ├── WorkerLostError       the process that ran the cell is gone
+    └── RemoteError           stands for an error of the cell that cannot be pickled
 """
 
 from __future__ import annotations
@@ -55,3 +60,30 @@ class AwaitInThreadError(NamespaceKernelError, RuntimeError):
 
 class DeferredCoroutineError(NamespaceKernelError, RuntimeError):
     """A `DeferredCoroutine` was awaited a second time, or its function is gone."""
+
+
+class ElsewhereError(NamespaceKernelError):
+    """A cell that runs elsewhere (`%%isolated`) cannot do so. Nothing of it was merged."""
+
+
+class MissingPackageError(ElsewhereError, ImportError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package {package!r}, which is not installed: "
+            f"`pip install 'namespace_kernel[{extra}]'`",
+            name=package,
+        )
+
+
+class ResultError(ElsewhereError, TypeError):
+    """What a cell made elsewhere cannot come back. Nothing was merged."""
+
+
+class WorkerLostError(ElsewhereError, RuntimeError):
+    """The process that ran a cell has ended, or cannot be reached. Nothing was merged."""
+
+
+class RemoteError(ElsewhereError):
+    """Stands for an error of a cell that ran elsewhere, which could not be copied."""

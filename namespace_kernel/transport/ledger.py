@@ -1,0 +1,50 @@
+"""What a worker has already: nothing unchanged is sent to it twice in a row."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from .packing import Piece
+
+#: Bytes of pieces that a worker keeps beside those that its cell needs, and how many pieces.
+_BYTES = 256 * 2**20
+_PIECES = 1000
+
+
+class Ledger:
+    """The pieces that one worker holds, by the digest of their content.
+
+    Guarantees: a piece is left out only if the worker holds one with the same content. What the cell may
+    have changed there is struck out by `forget`.
+
+    Thread: the one that uses the worker.
+    """
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, int] = OrderedDict()
+
+    def divide(self, pieces: Iterable[Piece]) -> tuple[tuple[Piece, ...], tuple[str, ...], tuple[str, ...]]:
+        """Return the pieces to send, the digests of those that are there, and those to drop there.
+
+        All are noted as held from now on, but the last.
+        """
+        pieces = tuple(pieces)
+        there = tuple(one.digest for one in pieces if one.digest in self._held)
+        missing = tuple(one for one in pieces if one.digest not in self._held)
+        for one in pieces:
+            self._held[one.digest] = one.size
+            self._held.move_to_end(one.digest)
+        dropped = []
+        while len(self._held) > len(pieces) and self._is_full(len(pieces)):
+            dropped.append(self._held.popitem(last=False)[0])
+        return missing, there, tuple(dropped)
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Strike out pieces that the worker no longer holds as they were."""
+        for digest in digests:
+            self._held.pop(digest, None)
+
+    def _is_full(self, needed: int) -> bool:
+        others = list(self._held.values())[: len(self._held) - needed]
+        return len(others) > _PIECES or sum(others) > _BYTES

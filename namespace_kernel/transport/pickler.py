@@ -1,0 +1,161 @@
+"""The pickler: cloudpickle's, where the globals of the namespace's own functions are the namespace itself.
+
+cloudpickle gives a function that it rebuilds a copy of the globals that it uses. Here it gets the dict of the
+namespace that it arrives in, so that a function sees what the others see, there and after it came back.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pickle import PickleBuffer
+from types import CellType, CodeType, FunctionType
+from typing import Any
+
+import cloudpickle
+from cloudpickle import cloudpickle as internals
+
+from .reads import names_read, nested
+
+_SLOTS = ("__name__", "__qualname__", "__kwdefaults__", "__defaults__", "__module__", "__doc__")
+_SKELETONS = (internals._make_skeleton_class, internals._make_skeleton_enum)
+
+
+@dataclass(slots=True)
+class Arrival:
+    """Where values are unpickled: the dict that functions get as globals, and the classes that came, by id.
+
+    One for all pieces that arrive together: each class is filled once.
+    """
+
+    namespace: dict[str, Any]
+    classes: dict[int, type] = field(default_factory=dict)
+
+    def forget_classes(self) -> None:
+        """Let the classes be new ones when they come again: code may have changed them."""
+        for made in self.classes.values():
+            tracker_id = internals._DYNAMIC_CLASS_TRACKER_BY_CLASS.pop(made, None)
+            internals._DYNAMIC_CLASS_TRACKER_BY_ID.pop(tracker_id, None)
+
+
+_arrival: ContextVar[Arrival] = ContextVar("arrival")
+
+
+@contextmanager
+def arriving(arrival: Arrival) -> Any:
+    """While entered, what is unpickled in the calling context arrives in `arrival`."""
+    token = _arrival.set(arrival)
+    try:
+        yield
+    finally:
+        _arrival.reset(token)
+
+
+class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles values of the namespace whose dict is `home`, large buffers out of band.
+
+    `known` are classes, by id, that the other side has: they go by reference. After `dump`, `codes` is the
+    code of the namespace's functions on the way, `reads` the globals that they read, `files` where they were
+    defined.
+    """
+
+    def __init__(
+        self,
+        file: io.BytesIO,
+        home: Mapping[str, Any],
+        keep_buffer: Callable[[PickleBuffer], bool],
+        known: Mapping[int, type],
+    ) -> None:
+        super().__init__(file, protocol=5, buffer_callback=keep_buffer)
+        self.reads: set[str] = set()
+        self.files: set[str] = set()
+        self.codes: list[CodeType] = []
+        self._home = home
+        self._known = known
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Overridden for the namespace's functions, for cells that functions share, and for classes."""
+        kind = type(obj)
+        if kind is FunctionType and obj.__globals__ is self._home:
+            return self._function(obj)
+        if kind is CellType:
+            return _cell(obj)
+        if id(obj) in self._known and isinstance(obj, type):
+            return find_class, (internals._get_or_create_tracker_id(obj),)
+        reduced = super().reducer_override(obj)
+        if reduced is not NotImplemented and reduced[0] in _SKELETONS:
+            reduced[2][0].pop("__slotnames__", None)  # `copyreg` keeps it in the class
+            return make_class, reduced[:2], *reduced[2:5], set_class
+        return reduced
+
+    def _function(self, function: FunctionType) -> Any:
+        code = function.__code__
+        self.reads |= names_read(code)
+        self.files.update(one.co_filename for one in nested(code))
+        self.codes.append(code)
+        slots = {name: getattr(function, name) for name in _SLOTS}
+        slots["__annotations__"] = _annotations_of(function)
+        if sys.version_info >= (3, 12):
+            slots["__type_params__"] = function.__type_params__
+        state = ({"".join(name): value for name, value in function.__dict__.items()}, slots)
+        return make_function, (code, function.__closure__), state, None, None, set_function
+
+
+def _annotations_of(function: FunctionType) -> dict[str, Any]:
+    try:
+        return function.__annotations__
+    except NameError:  # Python 3.14 evaluates them now, and one names something that does not exist yet
+        return {}
+
+
+def _cell(cell: CellType) -> Any:
+    try:
+        contents = cell.cell_contents
+    except ValueError:
+        return CellType, ()
+    # As state, not as argument: the cell may hold the function that it belongs to.
+    return CellType, (), (contents,), None, None, set_cell
+
+
+# What the pickles refer to by name. Changing a signature here is changing the format.
+
+
+def make_function(code: CodeType, closure: tuple[CellType, ...] | None) -> FunctionType:
+    """A function whose globals are the namespace that it arrives in."""
+    return FunctionType(code, _arrival.get().namespace, code.co_name, None, closure)
+
+
+def set_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Give a new function its attributes."""
+    attributes, slots = state
+    function.__dict__.update(attributes)
+    for name, value in slots.items():
+        setattr(function, name, value)
+
+
+def set_cell(cell: CellType, state: tuple[Any]) -> None:
+    """Fill a new cell."""
+    cell.cell_contents = state[0]
+
+
+def make_class(make: Callable[..., type], arguments: tuple[Any, ...]) -> type:
+    """A class that came by value; the one that exists here already, if it has come before or is from here."""
+    return make(*arguments)
+
+
+def set_class(made: type, state: Any) -> None:
+    """Fill a class that came by value, unless it has come already with what arrives now."""
+    classes = _arrival.get().classes
+    if id(made) not in classes:
+        classes[id(made)] = made
+        internals._class_setstate(made, state)
+
+
+def find_class(tracker_id: str) -> type:
+    """The class of this process that cloudpickle knows by `tracker_id`. Raises `LookupError`."""
+    found: type = internals._DYNAMIC_CLASS_TRACKER_BY_ID[tracker_id]
+    return found
