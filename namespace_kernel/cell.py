@@ -51,13 +51,15 @@ class Route:
     """Where a cell goes and why.
 
     `source` is the Python to run (directive removed, magics transformed). `error` is what an input
-    transformer or a wrong directive raised; such a cell is shown as failed and never run.
+    transformer or a wrong directive raised; such a cell is shown as failed and never run. `options` are those
+    of the directive, by name without dashes; an option that takes no value has an empty one.
     """
 
     context: Context
     reason: str
     source: str
     error: BaseException | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

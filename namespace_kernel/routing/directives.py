@@ -1,40 +1,61 @@
-"""`%%async`, `%%sync` and `%%background` on a cell's first lines, or the cell tags of these names."""
+"""`%%async`, `%%sync`, `%%isolated` and `%%background` on the first lines, or the cell tags of these names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from ..cell import Context
 from ..errors import DirectiveError
 
 #: Directive or tag → where it sends the cell.
-DIRECTIVES = {"async": Context.ASYNC, "sync": Context.MAIN}
+DIRECTIVES = {"async": Context.ASYNC, "sync": Context.MAIN, "isolated": Context.ISOLATED}
 
 #: Says that the next cell need not wait; it may stand above another directive.
 BACKGROUND = "background"
 
+#: The options that a directive takes, and what the value of each is; "" for one that takes none.
+OPTIONS: Mapping[str, Mapping[str, str]] = {"isolated": {"send": "names", "not": "names"}}
 
-def take_directive(code: str, tags: Iterable[str] = ()) -> tuple[Context | None, str]:
-    """Return the context that `code` asks for, if any, and the code without the directives.
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a cell asks for: a context, if any, and the options of the directive that says so.
+
+    `code` is the cell without its directives.
+    """
+
+    context: Context | None
+    code: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def take_directive(code: str, tags: Iterable[str] = ()) -> Asked:
+    """Return what `code` asks for.
 
     Line numbers stay as they are. A directive wins over a tag. Raises `DirectiveError` for one with
-    arguments, for two that contradict each other or say the same, and for two such tags.
+    arguments that it does not take, for two that contradict each other or say the same, and for two such
+    tags.
     """
     lines = code.splitlines(keepends=True)
     found = list(_directives(lines))
-    names = [name for _, name in found]
+    names = [name for _, name, _ in found]
     contexts = [name for name in names if name != BACKGROUND]
     if len(contexts) > 1 or len(names) > len(contexts) + 1:
         first, second = names[:2]
         raise DirectiveError(f"`%%{first}` and `%%{second}` in one cell; keep one of them")
-    for number, name in found:
+    options: Mapping[str, str] = {}
+    for number, name, arguments in found:
         # A blank line keeps a cell magic below it recognizable, but IPython drops leading blank lines;
         # a comment is kept, and with it the numbers of the lines below.
         below = found[-1][0] + 1
         below_is_magic = below < len(lines) and lines[below].startswith("%%")
         lines[number] = "\n" if below_is_magic else f"# %%{name}\n"
+        if name != BACKGROUND or arguments:
+            options = _options(name, arguments)
     context = DIRECTIVES[contexts[0]] if contexts else _from_tags(tags)
-    return context, "".join(lines) if found else code
+    return Asked(context, "".join(lines) if found else code, options)
 
 
 def is_background(code: str, tags: Iterable[str] = ()) -> bool:
@@ -44,35 +65,59 @@ def is_background(code: str, tags: Iterable[str] = ()) -> bool:
     if BACKGROUND not in code:
         return False
     try:
-        return any(name == BACKGROUND for _, name in _directives(code.splitlines()))
+        take_directive(code)
     except DirectiveError:
         return False  # it is shown where the cell is routed
+    return any(name == BACKGROUND for _, name, _ in _directives(code.splitlines()))
 
 
-def _directives(lines: list[str]) -> list[tuple[int, str]]:
-    """The directives on the first lines that are not blank, with the numbers of these lines."""
-    found: list[tuple[int, str]] = []
+def _directives(lines: list[str]) -> list[tuple[int, str, str]]:
+    """The directives on the first lines that are not blank: number of the line, name, arguments."""
+    found: list[tuple[int, str, str]] = []
     for number, line in enumerate(lines):
-        name = _directive(line)
-        if name is not None:
-            found.append((number, name))
+        word, *arguments = line.split(maxsplit=1) or [""]
+        name = word[2:]
+        if word.startswith("%%") and (name in DIRECTIVES or name == BACKGROUND):
+            found.append((number, name, "".join(arguments).strip()))
         elif line.strip() or found:
             break
     return found
 
 
-def _directive(line: str) -> str | None:
-    words = line.split()
-    if not words or not words[0].startswith("%%"):
-        return None
-    name = words[0][2:]
-    if name not in DIRECTIVES and name != BACKGROUND:
-        return None
-    if len(words) > 1:
-        raise DirectiveError(
-            f"`%%{name}` takes no arguments, but got {' '.join(words[1:])!r}; put the code below it"
-        )
-    return name
+def _options(name: str, arguments: str) -> dict[str, str]:
+    """The options in a directive's line. Raises `DirectiveError`."""
+    known = OPTIONS.get(name, {})
+    if arguments and not known:
+        raise DirectiveError(f"`%%{name}` takes no arguments, but got {arguments!r}; put the code below it")
+    try:
+        words = shlex.split(arguments)
+    except ValueError as error:
+        raise DirectiveError(f"`%%{name} {arguments}` cannot be read: {error}") from None
+    options: dict[str, str] = {}
+    while words:
+        word, _, value = words.pop(0).partition("=")
+        option = word.removeprefix("--")
+        if not word.startswith("--") or option not in known:
+            usage = ", ".join(f"--{one} {what}".strip() for one, what in known.items())
+            raise DirectiveError(
+                f"`%%{name}` does not know {word!r}; it takes {usage}, and the code stands below"
+            )
+        if known[option] and not value:
+            if not words or words[0].startswith("--"):
+                raise DirectiveError(f"`%%{name} --{option}` needs a value: {known[option]}")
+            value = words.pop(0)
+        if option == "send" or option == "not":
+            value = ",".join(_names(name, option, value))
+        options[option] = ",".join(filter(None, (options.get(option, ""), value)))
+    return options
+
+
+def _names(name: str, option: str, value: str) -> list[str]:
+    names = [one.strip() for one in value.split(",") if one.strip()]
+    for one in names:
+        if not one.isidentifier():
+            raise DirectiveError(f"`%%{name} --{option}` takes names with commas between them, not {one!r}")
+    return names
 
 
 def _from_tags(tags: Iterable[str]) -> Context | None:

@@ -35,12 +35,12 @@ class Router:
         """Return where `cell` goes; never raises, an error in it is the route's."""
         try:
             _check_text(cell.code)
-            asked, code = take_directive(cell.code, cell.tags)
-            source = self._transform(code)
+            asked = take_directive(cell.code, cell.tags)
+            source = self._transform(asked.code)
         except Exception as error:
             return Route(Context.MAIN, "it cannot be prepared", cell.code, error)
-        if asked is not None:
-            return Route(asked, "its directive or tag says so", source)
+        if asked.context is not None:
+            return Route(asked.context, "its directive or tag says so", source, options=asked.options)
         if not self._may_await():
             return Route(Context.MAIN, "top-level await is switched off", source)
         if awaits(source):

@@ -3,6 +3,7 @@
 Independent of the engine that runs the cell. Used on both sides.
 """
 
+from .control import HELLO, Interrupt, Lost, Run
 from .frames import read_message, write_message
 from .ledger import Ledger
 from .messages import (
@@ -21,18 +22,22 @@ from .parcel import Parcel, make_parcel
 from .reads import names_read
 
 __all__ = [
+    "HELLO",
     "VALUE",
     "CellRequest",
     "Cleared",
     "Displayed",
     "Event",
     "Failure",
+    "Interrupt",
     "Ledger",
+    "Lost",
     "Packed",
     "Parcel",
     "Piece",
     "Printed",
     "Report",
+    "Run",
     "Surroundings",
     "digest_of",
     "load",

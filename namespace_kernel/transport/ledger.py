@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .packing import Piece
 
@@ -39,6 +39,10 @@ class Ledger:
         while len(self._held) > len(pieces) and self._is_full(len(pieces)):
             dropped.append(self._held.popitem(last=False)[0])
         return missing, there, tuple(dropped)
+
+    def bytes_of(self, sizes: Mapping[str, int]) -> int:
+        """How many bytes of the pieces with these digests and `sizes` the worker holds."""
+        return sum(size for digest, size in sizes.items() if digest in self._held)
 
     def forget(self, digests: Iterable[str]) -> None:
         """Strike out pieces that the worker no longer holds as they were."""

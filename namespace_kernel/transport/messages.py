@@ -99,7 +99,7 @@ class Report:
 
     `results` hold the names that it added, rebound or changed in place, and its value under `VALUE`.
     `overwritten` are names of the kernel's that it wrote. `spoilt` are digests of pieces that it changed in
-    place. `files` are the cells whose code comes back, as in the request.
+    place.
     """
 
     results: Piece | None = None
@@ -108,4 +108,3 @@ class Report:
     exit_code: int | None = None
     failure: Failure | None = None
     spoilt: tuple[str, ...] = ()
-    files: Mapping[str, tuple[int, str]] = field(default_factory=dict)

@@ -22,6 +22,8 @@ from cloudpickle import cloudpickle as internals
 from .reads import names_read, nested
 
 _SLOTS = ("__name__", "__qualname__", "__kwdefaults__", "__defaults__", "__module__", "__doc__")
+#: What cloudpickle puts in the place of a code's file.
+_NO_FILE = "<dynamic-code>"
 _SKELETONS = (internals._make_skeleton_class, internals._make_skeleton_enum)
 
 
@@ -34,12 +36,6 @@ class Arrival:
 
     namespace: dict[str, Any]
     classes: dict[int, type] = field(default_factory=dict)
-
-    def forget_classes(self) -> None:
-        """Let the classes be new ones when they come again: code may have changed them."""
-        for made in self.classes.values():
-            tracker_id = internals._DYNAMIC_CLASS_TRACKER_BY_CLASS.pop(made, None)
-            internals._DYNAMIC_CLASS_TRACKER_BY_ID.pop(tracker_id, None)
 
 
 _arrival: ContextVar[Arrival] = ContextVar("arrival")
@@ -84,6 +80,10 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._function(obj)
         if kind is CellType:
             return _cell(obj)
+        if kind is CodeType:
+            make, arguments = internals._code_reduce(obj)
+            # cloudpickle drops the file; tracebacks need it.
+            return make, tuple(obj.co_filename if one == _NO_FILE else one for one in arguments)
         if id(obj) in self._known and isinstance(obj, type):
             return find_class, (internals._get_or_create_tracker_id(obj),)
         reduced = super().reducer_override(obj)
@@ -153,6 +153,12 @@ def set_class(made: type, state: Any) -> None:
     if id(made) not in classes:
         classes[id(made)] = made
         internals._class_setstate(made, state)
+
+
+def forget_classes() -> None:
+    """Let all classes that came be new ones when they come again: code may have changed them."""
+    internals._DYNAMIC_CLASS_TRACKER_BY_CLASS.clear()
+    internals._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
 
 
 def find_class(tracker_id: str) -> type:

@@ -7,9 +7,9 @@ import pytest
 from namespace_kernel import Cell, Context
 from namespace_kernel.errors import DirectiveError
 from namespace_kernel.routing import Router
-from namespace_kernel.routing.directives import take_directive
+from namespace_kernel.routing.directives import Asked, is_background, take_directive
 
-CONTEXTS = {"async": Context.ASYNC, "sync": Context.MAIN}
+CONTEXTS = {"async": Context.ASYNC, "sync": Context.MAIN, "isolated": Context.ISOLATED}
 CODE = {"sync code": "x = 1", "awaiting code": "await f()", "code with a task": "asyncio.create_task(f())"}
 
 
@@ -43,9 +43,9 @@ def test_lines_keep_their_numbers(before: str) -> None:
 
 
 def test_a_cell_magic_below_a_directive_is_still_one() -> None:
-    context, code = take_directive("%%sync\n%%time\nx = 1")
-    assert context is Context.MAIN
-    assert code.lstrip("\n") == "%%time\nx = 1"
+    asked = take_directive("%%sync\n%%time\nx = 1")
+    assert asked.context is Context.MAIN
+    assert asked.code.lstrip("\n") == "%%time\nx = 1"
 
 
 @pytest.mark.parametrize("cell", ["%%async", "%%async\n", "%%sync  \n", "  %%sync\n"])
@@ -77,8 +77,8 @@ def test_every_kind_of_line_end_ends_a_directive(line_end: str) -> None:
     ],
 )
 def test_what_is_no_directive_is_left_as_it_is(cell: str) -> None:
-    assert take_directive(cell) == (None, cell)
-    assert take_directive(cell, ["parameters", "hide-input"]) == (None, cell)
+    assert take_directive(cell) == Asked(None, cell)
+    assert take_directive(cell, ["parameters", "hide-input"]) == Asked(None, cell)
 
 
 WRONG = {
@@ -87,6 +87,12 @@ WRONG = {
     "the other one too": ("%%async\n%%sync\nx", r"%%async.*%%sync.*keep one"),
     "twice": ("%%async\n%%async\nx", r"%%async.*keep one"),
     "arguments of the second": ("%%async\n%%sync now\nx", r"%%sync"),
+    "an unknown option": ("%%isolated --snd a\nx", r"%%isolated.*--snd.*--send names, --not names"),
+    "a word that is no option": ("%%isolated a\nx", r"%%isolated.*'a'.*--send names"),
+    "an option without its value": ("%%isolated --send\nx", r"--send.*needs a value: names"),
+    "an option instead of a value": ("%%isolated --send --not a\nx", r"--send.*needs a value: names"),
+    "what is no name": ("%%isolated --send a,b.c\nx", r"--send.*not 'b\.c'"),
+    "an open quote": ("%%isolated --send 'a\nx", r"%%isolated --send 'a.*cannot be read"),
 }
 
 
@@ -117,3 +123,27 @@ def test_a_directive_is_taken_before_the_code_is_transformed() -> None:
     route = Router(transform).route(Cell("%%async\n!ls", "cell"))
     assert route.source == "transformed = 1"
     assert seen == ["# %%async\n!ls"]
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("%%isolated", {}),
+        ("%%isolated --send a,b", {"send": "a,b"}),
+        ("%%isolated --send=a --not c,d", {"send": "a", "not": "c,d"}),
+        ("%%isolated --send 'a, b' --send c", {"send": "a,b,c"}),
+        ("%%isolated\t--not  x ", {"not": "x"}),
+    ],
+)
+@pytest.mark.parametrize("above", ["", "%%background\n"])
+def test_options_of_a_directive(above: str, line: str, options: dict[str, str]) -> None:
+    cell = f"{above}{line}\nx = 1"
+    route = Router().route(Cell(cell, "cell"))
+    assert (route.context, route.error, route.options) == (Context.ISOLATED, None, options)
+    assert is_background(cell) is bool(above)
+    assert route.source.splitlines()[-1] == "x = 1"
+
+
+def test_a_cell_with_a_wrong_directive_holds_up_the_next_one() -> None:
+    assert not is_background("%%background\n%%isolated --nonsense\nx")
+    assert not is_background("%%background now\nx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
 import types
 from typing import Any
@@ -20,7 +21,7 @@ def namespace(source: str) -> dict[str, Any]:
 
 
 def code(source: str) -> types.CodeType:
-    return compile(source, "<cell>", "exec", dont_inherit=True)
+    return compile(source, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
 def parcel(live: dict[str, Any], source: str, **options: Any) -> Parcel:

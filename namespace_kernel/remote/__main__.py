@@ -1,0 +1,5 @@
+"""Serve the process that started this one."""
+
+from .worker import main
+
+main()

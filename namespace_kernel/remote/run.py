@@ -1,0 +1,111 @@
+"""One cell in this process: from the request to the report."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from IPython.core.async_helpers import _pseudo_sync_runner
+
+from ..engine import words_of
+from ..transport import VALUE, CellRequest, Event, Failure, Piece, Printed, Report, Surroundings
+from .changes import Copy
+from .shell import RemoteShell
+
+
+def run_cell(
+    request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Event], None], finish: Callable[[], None]
+) -> Report:
+    """Run the cell on a copy of the namespace made of `pieces`; say by `emit` what it prints and displays.
+
+    `finish` is called when the code has ended, before the report is made. Raises `KeyboardInterrupt` if Stop
+    comes while no line of the cell executes.
+
+    Thread: the main one of a process of its own; one cell at a time.
+    """
+    shell = RemoteShell.instance() if RemoteShell.initialized() else RemoteShell.start(emit)
+    shell.emit = emit
+    if request.surroundings is not None:
+        _move_to(request.surroundings)
+    module = types.ModuleType("__main__")
+    shell.begin(request, module)
+    _import(request.modules)
+    copy = Copy(pieces, module.__dict__)
+    if copy.refused:
+        shell.request = replace(request, left_out={**request.left_out, **copy.refused})
+    try:
+        with warnings.catch_warnings():
+            if request.filters is not None:
+                warnings.filters[:] = request.filters  # type: ignore[index]
+                warnings._filters_mutated()  # type: ignore[attr-defined]
+            result = _execute(shell)
+        finish()
+        changes = copy.changes()
+        error = result.error_before_exec or result.error_in_exec
+        if error is None and shell.shown:  # one of its representations failed
+            emit(Printed("stderr", "\n".join(shell.shown) + "\n"))
+        report = Report(exit_code=shell.exit_code, spoilt=changes.spoilt)
+        if error is not None:
+            return replace(report, failure=_failure(shell, copy, error))
+        results = dict(changes.results)
+        if result.result is not None:
+            results[VALUE] = result.result
+        try:
+            packed = copy.pack_results(results, request.result_limit) if results else None
+        except Exception as problem:
+            lines = (f"{type(problem).__name__}: {words_of(problem)}",)
+            failure = Failure(type(problem).__name__, words_of(problem), lines, copy.pack_error(problem))
+            return replace(report, failure=failure)
+        return replace(report, results=packed, deleted=changes.deleted, overwritten=changes.overwritten)
+    finally:
+        shell.displayhook.exec_result = None
+        shell.last_execution_result = None
+
+
+def _execute(shell: RemoteShell) -> Any:
+    request, result = shell.request, None
+    running = shell.run_cell_async(request.source, transformed_cell=request.source)
+    try:
+        result = asyncio.run(running) if request.in_loop else _pseudo_sync_runner(running)
+    finally:
+        shell.events.trigger("post_execute")
+        shell.events.trigger("post_run_cell", result)
+    return result
+
+
+def _failure(shell: RemoteShell, copy: Copy, error: BaseException) -> Failure:
+    error = shell.as_shown(error)
+    return Failure(
+        type(error).__name__,
+        words_of(error),
+        shell.shown,
+        copy.pack_error(error),
+        is_interrupt=isinstance(error, KeyboardInterrupt),
+    )
+
+
+def _import(modules: Iterable[str]) -> None:
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            continue  # whoever needs it gets the error, in a line of the cell
+
+
+def _move_to(there: Surroundings) -> None:
+    """Stand where the kernel stands."""
+    if os.getcwd() != there.directory:
+        os.chdir(there.directory)
+    if sys.path != list(there.path):
+        sys.path[:] = there.path
+    if dict(os.environ) != there.environment:
+        for name in os.environ.keys() - there.environment.keys():
+            del os.environ[name]
+        os.environ.update(there.environment)

@@ -1,0 +1,217 @@
+"""The process that serves a kernel: requests come in, events and reports go out.
+
+Guarantees:
+- A cell runs on the main thread. Stop raises `KeyboardInterrupt` there, and never after the cell's end.
+- Nothing of the user's writes to the pipe: messages are written by a thread that runs no code of a cell.
+- When the kernel goes away, this process and its children end.
+"""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import io
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from ..transport import (
+    HELLO,
+    Failure,
+    Interrupt,
+    Piece,
+    Printed,
+    Report,
+    Run,
+    read_message,
+    write_message,
+)
+from .streams import DescriptorCapture, EventStream
+
+#: So many messages may wait to be written before whoever prints has to wait.
+_BACKLOG = 1000
+#: Seconds that `atexit` callbacks get.
+_LAST = 1.0
+
+
+def main() -> None:
+    """Serve until the kernel closes the pipe."""
+    commands = os.dup(0)
+    reports = os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    if hasattr(os, "register_at_fork"):  # or the kernel would not see the end of this process
+        os.register_at_fork(after_in_child=lambda: os.close(commands))
+        os.register_at_fork(after_in_child=lambda: os.close(reports))
+    Worker(io.FileIO(commands, "rb"), io.FileIO(reports, "wb")).serve()
+
+
+class Worker:
+    """Reads requests from `commands`, writes what comes of them to `reports`."""
+
+    def __init__(self, commands: io.FileIO, reports: io.FileIO) -> None:
+        self._commands = commands
+        self._reports = reports
+        self._requests: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._outgoing: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._running = False
+        self._pieces: dict[str, Piece] = {}
+        self._ident = threading.get_ident()
+        self._shell: Any = None
+
+    def serve(self) -> None:
+        """Run cells until the end. Thread: main."""
+        signal.signal(signal.SIGINT, _ignore)
+        self._reports.write(HELLO)
+        self._captures = [
+            DescriptorCapture(name, fd, self._emit) for name, fd in (("stdout", 1), ("stderr", 2))
+        ]
+        self._streams = [EventStream(name, fd, self._emit) for name, fd in (("stdout", 1), ("stderr", 2))]
+        for serve in (self._read, self._write):
+            threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
+        self._warm_up()
+        while (run := self._requests.get()) is not None:
+            self._outgoing.put(self._report_on(run))
+            del run
+            gc.collect()  # the cell's namespace
+
+    def _warm_up(self) -> None:
+        """Import what every cell needs, while no cell waits."""
+        from .shell import RemoteShell
+
+        sys.stdout, sys.stderr = self._streams
+        self._shell = RemoteShell.start(self._emit)
+
+    def _report_on(self, run: Run) -> Report:
+        from .run import run_cell
+
+        sys.stdout, sys.stderr = self._streams
+        for digest in run.dropped:
+            self._pieces.pop(digest, None)
+        self._pieces |= {piece.digest: piece for piece in run.pieces}
+        try:
+            pieces = [self._pieces[digest] for digest in run.digests]
+            with self._lock:
+                self._running = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            report = run_cell(run.request, pieces, self._emit, self._drain)
+        except KeyboardInterrupt:
+            # Between the lines of the cell: what it may have changed in place is not known.
+            failure = Failure("KeyboardInterrupt", "", ("KeyboardInterrupt",), is_interrupt=True)
+            report = Report(failure=failure, spoilt=run.digests)
+        except BaseException as error:
+            text = f"{type(error).__name__}: {error}"
+            report = Report(failure=Failure(type(error).__name__, str(error), (text,)), spoilt=run.digests)
+        while True:
+            try:
+                with self._lock:
+                    self._running = False
+                signal.signal(signal.SIGINT, _ignore)
+                break
+            except KeyboardInterrupt:
+                continue  # it came while the cell was ending
+        for digest in report.spoilt:
+            self._pieces.pop(digest, None)
+        self._drain()
+        _forget_classes()
+        return report
+
+    def _drain(self) -> None:
+        for capture in self._captures:
+            capture.drain()
+
+    def _emit(self, event: Any) -> None:
+        self._outgoing.put(event)
+        while self._outgoing.qsize() > _BACKLOG:
+            time.sleep(0.005)
+
+    # Threads
+
+    def _read(self) -> None:
+        try:
+            while True:
+                message = read_message(self._commands)
+                if isinstance(message, Interrupt):
+                    self._interrupt()
+                else:
+                    self._requests.put(message)
+                del message
+        except (EOFError, OSError):
+            pass
+        finally:
+            self._end()
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            if self._running:
+                self._shell.stopping = True
+                if hasattr(signal, "pthread_kill"):
+                    signal.pthread_kill(self._ident, signal.SIGINT)
+                else:
+                    _thread.interrupt_main()
+
+    def _end(self) -> None:
+        """The kernel has gone or wants no more of this process."""
+        self._requests.put(None)
+        if not self._running:
+            time.sleep(_LAST)
+        end_group()
+
+    def _write(self) -> None:
+        try:
+            while True:
+                for message in _joined(self._waiting()):
+                    write_message(self._reports, message)
+                message = None
+        except OSError:
+            return
+
+    def _waiting(self) -> Iterable[Any]:
+        messages = [self._outgoing.get()]
+        while not self._outgoing.empty():
+            messages.append(self._outgoing.get())
+        return messages
+
+
+def _joined(messages: Iterable[Any]) -> list[Any]:
+    """Texts that follow each other in one stream become one message."""
+    joined: list[Any] = []
+    texts: list[str] = []
+    for message in messages:
+        if isinstance(message, Printed):
+            last = joined[-1] if joined else None
+            if isinstance(last, Printed) and last.stream == message.stream:
+                texts.append(message.text)
+                continue
+        if texts:
+            joined[-1] = Printed(joined[-1].stream, joined[-1].text + "".join(texts))
+            texts = []
+        joined.append(message)
+    if texts:
+        joined[-1] = Printed(joined[-1].stream, joined[-1].text + "".join(texts))
+    return joined
+
+
+def _forget_classes() -> None:
+    """Let classes be new ones when they come again: the cell may have changed them."""
+    from ..transport.pickler import forget_classes
+
+    forget_classes()
+
+
+def _ignore(signum: int, frame: object) -> None:
+    """SIGINT while no cell runs."""
+
+
+def end_group() -> None:
+    """End this process and the children that it left in its group."""
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
