@@ -23,15 +23,20 @@ from .cell import Context
 from .coroutines import Leak, NeverAwaitedHook, Origins, OriginTracking
 from .executors import (
     ChildProcesses,
+    ElsewhereExecutor,
     Execution,
     Executor,
+    IsolatedSite,
     MainThreadExecutor,
+    ProcessPool,
     SideCells,
     UserLoop,
     UserLoopExecutor,
     WorkerExecutor,
     WorkerLoopExecutor,
+    beside,
     current_execution,
+    in_foreground,
 )
 from .executors.asyncio_front import AsyncioFront
 from .interrupts import InterruptController
@@ -163,6 +168,9 @@ class NamespaceKernelApp(IPKernelApp):
             self.redirects,
             self.children,
         )
+        self.processes = ProcessPool(lambda: int(kernel.isolated_processes))
+        self.namespace.keeps_current = lambda: kernel.conflicts_keep == "current"
+        isolated = IsolatedSite(self.processes)
         side_cells = SideCells()
         running: set[Execution] = set()
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
@@ -199,6 +207,7 @@ class NamespaceKernelApp(IPKernelApp):
                 {
                     Context.MAIN: MainThreadExecutor(context, self.interrupts),
                     Context.ASYNC: UserLoopExecutor(self.user_loop, context, self.interrupts),
+                    Context.ISOLATED: ElsewhereExecutor(isolated, context, in_foreground(self.interrupts)),
                 },
             )
 
@@ -208,6 +217,7 @@ class NamespaceKernelApp(IPKernelApp):
                 {
                     Context.MAIN: WorkerExecutor(context, side_cells),
                     Context.ASYNC: WorkerLoopExecutor(self.user_loop, context, side_cells),
+                    Context.ISOLATED: ElsewhereExecutor(isolated, context, beside(side_cells)),
                 },
             )
 
@@ -266,6 +276,7 @@ class NamespaceKernelApp(IPKernelApp):
         ending = self.kernel.ending
         ending.served()
         self.kernel.end_beside(self.kernel.tasks_time)
+        self.processes.close(self.kernel.tasks_time)
         self.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
         self._uninstall()

@@ -20,6 +20,7 @@ from typing import Any
 
 from .cell import Cell, Context, Outcome, Route
 from .engine import Engine, PythonEngine
+from .errors import ElsewhereError
 from .executors import AwaitingExecutor, CallingThreadExecutor, Execution, Executor, complete
 from .namespace import AsyncNamespaceManager
 from .routing import Router
@@ -72,7 +73,7 @@ class ExecutionContextBridge:
         self.running.add(execution)
         body = self.engine.run(cell, route, view.namespace)
         try:
-            outcome = await self.executors[route.context].run(execution, body)  # 3 execute
+            outcome = await self._executor_of(route).run(execution, body)  # 3 execute
         except BaseException as error:
             outcome = self._shown(cell, route, error)
         # In the cell's context: values that the cell let go of end here, and may say so.
@@ -84,6 +85,11 @@ class ExecutionContextBridge:
         finally:
             self.running.discard(execution)
         return settling.outcome  # 6 reply
+
+    def _executor_of(self, route: Route) -> Executor:
+        if route.context not in self.executors:
+            raise ElsewhereError(f"no code can run as {route.context!r} here; that takes the kernel")
+        return self.executors[route.context]
 
     def _shown(self, cell: Cell, route: Route, error: BaseException) -> Outcome:
         """The outcome of an error that escaped the engine; not even showing it may fail the stages."""

@@ -20,8 +20,11 @@ class Context(StrEnum):
     ENGINE = "engine"  # the kernel itself: the only writer of engine names
 
 
+#: Contexts whose code runs in another process.
+ELSEWHERE = frozenset({Context.ISOLATED})
+
 #: Contexts whose code sees a copy; only what it changed is merged back, and nothing if it fails.
-COPYING = frozenset({Context.THREAD, Context.ISOLATED})
+COPYING = ELSEWHERE | {Context.THREAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class CellChanges:
 
     `added` and `rebound` map names to their new values; `overwritten` are the engine names that it
     changed and that were set right again; `contested` are names that others wrote while it ran, with the
-    last one who did.
+    last one who did. `yielded` says that theirs were kept.
     """
 
     added: Mapping[str, Any] = field(default_factory=dict)
@@ -103,6 +106,7 @@ class CellChanges:
     deleted: frozenset[str] = frozenset()
     overwritten: frozenset[str] = frozenset()
     contested: Mapping[str, str] = field(default_factory=dict)
+    yielded: bool = False
 
     @property
     def written(self) -> dict[str, Any]:

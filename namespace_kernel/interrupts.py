@@ -169,9 +169,17 @@ class InterruptController:
         """See `executors.Interrupts`."""
         return _AsyncCode(self, execution, task, loop)
 
-    def waiting(self, execution: Execution) -> _Waiting:
+    def calling(self, stop: Callable[[], object]) -> _Calling:
         """See `executors.Interrupts`."""
-        return _Waiting(self, execution)
+        return _Calling(self, stop)
+
+    def waiting(self, execution: Execution) -> _Calling:
+        """See `executors.Interrupts`."""
+
+        def note() -> None:
+            execution.interrupted = True
+
+        return _Calling(self, note)
 
     def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
         if os.getpid() != self._pid:  # a forked child has nothing but its own code
@@ -193,22 +201,22 @@ def _signal_main_thread() -> None:
         signal.pthread_kill(ident, signal.SIGINT)
 
 
-class _Waiting:
-    def __init__(self, controller: InterruptController, execution: Execution) -> None:
+class _Calling:
+    def __init__(self, controller: InterruptController, stop: Callable[[], object]) -> None:
         self._controller = controller
-        self._execution = execution
+        self._stop = stop
 
     def __enter__(self) -> None:
         self._controller.target = self
         if self._controller.pending:
-            self._execution.interrupted = True
+            self._stop()
 
     def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
         self._controller.target = None
 
     def interrupt(self, frame: FrameType | None) -> None:
         """End the wait. Only a note: an exception would tear the waiting lock apart."""
-        self._execution.interrupted = True
+        self._stop()
 
 
 def _is_inside(frame: FrameType | None, coroutine: Any) -> bool:

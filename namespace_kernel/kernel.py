@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -105,6 +106,24 @@ class NamespaceKernel(
 
     background_cells = Int(
         32, help="How many `%%background` cells may run at a time; further ones wait for their turn."
+    ).tag(config=True)
+
+    isolated_processes = Int(
+        os.cpu_count() or 1,
+        help="How many processes wait, once started, for further `%%isolated` cells.",
+    ).tag(config=True)
+
+    isolated_result_limit = Int(
+        0,
+        help="""How many MiB the results of an `%%isolated` cell may have; above that it fails, and nothing is
+        merged. 0 for no limit.""",
+    ).tag(config=True)
+
+    conflicts_keep = CaselessStrEnum(
+        ["computed", "current"],
+        "computed",
+        help="""What a name is bound to that was changed here while a cell that runs elsewhere changed it,
+        too: to what that cell has computed, or to what it is here.""",
     ).tag(config=True)
 
     blocking_time = Float(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import linecache
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .cell import CellChanges
 from .coroutines import Leak, NeverAwaitedHook, Origins
 from .executors import Execution, Place, Started, UserLoop, started_of
 from .namespace.assignments import plainly_assigned
@@ -162,12 +163,18 @@ class CellReceipts(Receipts):
             )
             self.note(execution, Kind.ENGINE_NAMES, lambda: remark)
 
-    def conflicts(self, execution: Execution, contested: Mapping[str, str]) -> None:
+    def conflicts(self, execution: Execution, changes: CellChanges) -> None:
         """Note the names that another cell wrote as well while this one ran."""
-        if contested:
-            named = [f"`{name}` ({cell})" for name, cell in sorted(contested.items())]
+        if changes.contested:
+            named = [f"`{name}` ({cell})" for name, cell in sorted(changes.contested.items())]
+            if execution.elsewhere is None:
+                end = "the last write counts"
+            elif changes.yielded:
+                end = "theirs is kept (NamespaceKernel.conflicts_keep)"
+            else:
+                end = f"what {execution.cell.execution_id} computed is kept"
             remark = Remark(
-                f"while this cell ran another one wrote the same: {_list(named)}; the last write counts",
+                f"while this cell ran another one wrote the same: {_list(named)}; {end}",
                 one_of(named, "name was", "names were") + " written by another cell, too",
             )
             self.note(execution, Kind.CONFLICTS, lambda: remark)
@@ -220,7 +227,7 @@ class ShowReceipt:
             receipts.jobs(execution)
         if settling.changes.overwritten:
             receipts.engine_names(execution, settling.changes.overwritten)
-        receipts.conflicts(execution, settling.changes.contested)
+        receipts.conflicts(execution, settling.changes)
         execution.settled = True
         receipts.show(execution)
         receipts.collect(execution)  # what another thread has added since

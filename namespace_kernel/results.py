@@ -37,6 +37,18 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
         else:
             capture.hook(result)
 
+    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Display a result that another process has described."""
+        self.start_displayhook()
+        self.write_output_prompt()
+        self.write_format_data(data, metadata)
+        self.finish_displayhook()
+
+    def keep(self, result: Any) -> None:
+        """Make `result`, which has been displayed, the cell's."""
+        self.update_user_ns(result)
+        self.fill_exec_result(result)
+
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
         """Overridden to note which cell displays a widget."""
         shell: Any = self.shell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import builtins
 import sys
@@ -49,6 +50,8 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
     #: Class name and text of the error shown last.
     last_shown = PerCell(("", ""))
     _own_count = PerCell()
+    #: The cell that is to run elsewhere.
+    elsewhere = PerCell()
     _next_count = 1
 
     def init_create_namespaces(self, user_module: Any = None, user_ns: Any = None) -> None:
@@ -156,6 +159,27 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
     def transform_cell(self, raw_cell: str) -> str:
         """Overridden to let magics await; see `awaiting_magics`."""
         return await_magics(super().transform_cell(raw_cell), self)
+
+    async def run_ast_nodes(
+        self,
+        nodelist: list[ast.stmt],
+        cell_name: str,
+        interactivity: str = "last_expr",
+        compiler: Any = compile,
+        result: Any = None,
+    ) -> bool:
+        """Overridden for a cell that runs elsewhere: all around it is as for any other."""
+        cell = self.elsewhere
+        if not nodelist or cell is None or result is None or result.info.transformed_cell is not cell.source:
+            return bool(await super().run_ast_nodes(nodelist, cell_name, interactivity, compiler, result))
+        self.elsewhere = None
+        try:
+            cell.run(nodelist, cell_name, interactivity)
+        except BaseException as error:
+            result.error_in_exec = error
+            cell.show_error(error)
+            return True
+        return False
 
     def init_magics(self) -> None:
         """Overridden to keep the exit code of `%%bash` and the like, and to add our own magics."""

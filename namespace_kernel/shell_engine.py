@@ -9,9 +9,10 @@ from typing import Any
 
 from IPython.core.async_helpers import _asyncio_runner
 
-from .cell import Cell, Context, Outcome, Route
+from .cell import ELSEWHERE, Cell, Context, Outcome, Route
+from .elsewhere import ElsewhereCell
 from .errors import AwaitInThreadError
-from .executors import UserLoop
+from .executors import UserLoop, current_execution
 from .routing.analysis import awaits
 from .settle import Settling
 from .shell import NamespaceShell
@@ -49,6 +50,7 @@ class ShellEngine:
         shell.kernel.origins.before_cell(route.source, cell.background or cell.lane_id is not None)
         shell._last_traceback = None
         shell._last_traceback_during_displayhook = False
+        shell.elsewhere = self._elsewhere(cell, route, namespace)
         failure = None if route.error is None else (type(route.error), route.error, route.error.__traceback__)
         result = None
         running = shell.run_cell_async(
@@ -72,6 +74,13 @@ class ShellEngine:
         if result.error_in_exec is not None:
             result.error_in_exec = shell.as_interrupt(result.error_in_exec)
         return Outcome(result.result, result.error_before_exec or result.error_in_exec, result)
+
+    def _elsewhere(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> ElsewhereCell | None:
+        execution = current_execution.get()
+        if route.context not in ELSEWHERE or route.error is not None or execution is None:
+            return None
+        limit = int(self._shell.kernel.isolated_result_limit)
+        return ElsewhereCell(self._shell, execution.elsewhere, cell, route, namespace, limit)
 
     def _awaits(self, source: str) -> bool:
         return self.awaits_on_user_loop and awaits(source)

@@ -51,6 +51,8 @@ class SideCellHandlers:
 
         def explain() -> None:
             for execution in stopped:
+                if execution.elsewhere is not None:
+                    continue  # it only waits here
                 frame = self._blocked_in(execution)
                 if frame is not None and self.side_cells.runs(execution):
                     execution.at_home(

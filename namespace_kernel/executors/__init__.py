@@ -3,7 +3,10 @@
 from .async_loop import UserLoopExecutor
 from .base import Execution, Executor, Interrupts, complete, current_execution
 from .children import ChildProcesses
+from .elsewhere import ElsewhereCall, ElsewhereExecutor, RemoteRun, Site, beside, in_foreground
+from .isolated import IsolatedSite
 from .main_thread import AwaitingExecutor, CallingThreadExecutor, MainThreadExecutor
+from .processes import ProcessPool, WorkerProcess
 from .started import Place, Started, note_start, started_of
 from .steps import ThreadStop
 from .user_loop import UserLoop
@@ -13,20 +16,29 @@ __all__ = [
     "AwaitingExecutor",
     "CallingThreadExecutor",
     "ChildProcesses",
+    "ElsewhereCall",
+    "ElsewhereExecutor",
     "Execution",
     "Executor",
     "Interrupts",
+    "IsolatedSite",
     "MainThreadExecutor",
     "Place",
+    "ProcessPool",
+    "RemoteRun",
     "SideCells",
+    "Site",
     "Started",
     "ThreadStop",
     "UserLoop",
     "UserLoopExecutor",
     "WorkerExecutor",
     "WorkerLoopExecutor",
+    "WorkerProcess",
+    "beside",
     "complete",
     "current_execution",
+    "in_foreground",
     "note_start",
     "started_of",
 ]

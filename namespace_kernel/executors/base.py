@@ -35,6 +35,7 @@ class Execution:
     context in which output is the cell's. `interrupted` is set when Stop was meant for it, `finished` when
     its own code is over, `settled` when the post-cell hooks are through. `since` is `time.time()`. `receipt`
     is the receipt's own. `owner` is, for a widget's callback, the cell under which its output appears.
+    `elsewhere` is, for a cell that runs elsewhere, what its engine calls.
     """
 
     cell: Cell
@@ -51,6 +52,7 @@ class Execution:
     finished: bool = False
     settled: bool = False
     receipt: Any = None
+    elsewhere: Any = None
     thread_ident: int = field(default_factory=threading.get_ident)
     since: float = field(default_factory=time.time)
 
@@ -90,6 +92,9 @@ class Interrupts(Protocol):
         self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
     ) -> AbstractContextManager[None]:
         """While entered, Stop ends `task`: by `KeyboardInterrupt` if it executes, else by cancelling it."""
+
+    def calling(self, stop: Callable[[], object]) -> AbstractContextManager[None]:
+        """While entered, Stop calls `stop`, on the main thread in a signal handler, and does nothing else."""
 
     def waiting(self, execution: Execution) -> AbstractContextManager[None]:
         """While entered, Stop sets `execution.interrupted`: the cell waits for the user loop."""

@@ -1,8 +1,7 @@
 """Processes of this machine that run cells, one at a time each, and are used again.
 
-A process is started as `python -m namespace_kernel.remote` and spoken to over its standard input and output.
-Nothing of a pool of futures is used: a cell's output must arrive while it runs, and to stop one cell its
-process, and no other, must be ended.
+Each is spoken to over two pipes of its own. No pool of futures is used: a cell's output must arrive while it
+runs, and to stop one cell its process, and no other, must be ended.
 """
 
 from __future__ import annotations
@@ -13,34 +12,34 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context as ContextVars
 from io import FileIO
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import WorkerLostError
 from ..transport import (
-    HELLO,
     CellRequest,
     Event,
     Interrupt,
     Ledger,
     Lost,
     Piece,
+    Printed,
     Report,
     Run,
     read_message,
     write_message,
 )
 
+#: What the processes run.
+_PROGRAM = Path(__file__).resolve().parents[1] / "remote" / "__main__.py"
 #: Seconds between two looks whether the process is still there.
 _LOOK = 1.0
-#: How much of what a process that did not start has written is told.
-_TOLD = 2000
 
 
 class WorkerProcess:
@@ -57,20 +56,24 @@ class WorkerProcess:
         self.ledger = Ledger()
         self._messages: deque[Any] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - until the process has ended
+        reader, writer = os.pipe()
+        reports, said = os.pipe()
         # A group of its own: neither Ctrl-C in a terminal nor Stop for another cell reaches it.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__.partition('.')[0]}.remote"],
-            stdin=subprocess.PIPE,
+            [sys.executable, *_flags(), str(_PROGRAM), str(reader), str(said)],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            stderr=subprocess.PIPE,
             bufsize=0,
+            pass_fds=(reader, said),
             start_new_session=True,
         )
-        assert isinstance(self.process.stdin, FileIO) and isinstance(self.process.stdout, FileIO)
-        self._commands: FileIO = self.process.stdin
-        self._reports: FileIO = self.process.stdout
-        self._writing = threading.Lock()
+        os.close(reader)
+        os.close(said)
+        self._commands = FileIO(writer, "wb")
+        self._reports = FileIO(reports, "rb")
+        #: What C code, children, and Python where it does not start write to file descriptors.
+        self._descriptors: dict[Any, str] = {self.process.stdout: "stdout", self.process.stderr: "stderr"}
         self._outgoing: SimpleQueue[Any] = SimpleQueue()
         for serve in (self._read, self._write):
             name = f"{serve.__name__[1:]}-{self.process.pid}"
@@ -83,6 +86,9 @@ class WorkerProcess:
 
     def run(self, request: CellRequest, pieces: Iterable[Piece]) -> None:
         """Send a cell; then `next_message` until there is a report."""
+        for _ in range(len(self._messages)):  # what threads of an earlier cell have printed since
+            if not isinstance(self._messages[0], Lost):
+                self._messages.popleft()
         pieces = tuple(pieces)
         missing, _, dropped = self.ledger.divide(pieces)
         self._outgoing.put(Run(request, tuple(piece.digest for piece in pieces), missing, dropped))
@@ -115,12 +121,11 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it and its children at once."""
-        if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if hasattr(os, "killpg"):
-                    os.killpg(self.process.pid, signal.SIGKILL)
-                else:
-                    self.process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
         self._outgoing.put(None)
 
     def close(self) -> None:
@@ -131,35 +136,48 @@ class WorkerProcess:
 
     def _read(self) -> None:
         try:
-            self._await_hello()
             while True:
-                self._await_data()
-                self._messages.append(read_message(self._reports))
-                self._wake.put(None)
+                self._await_message()
+                message = read_message(self._reports)
+                if isinstance(message, Report):
+                    self._read_descriptors(0)
+                self._say(message)
+                del message
         except Exception as error:
-            self._messages.append(Lost(self._fate(error)))
-            self._wake.put(None)
+            self._read_descriptors(0)
+            self._say(Lost(self._fate(error)))
         finally:
-            self._outgoing.put(None)
-            self._reports.close()
-            self._errors.close()
+            self.kill()  # what it has left behind
+            for pipe in (self._reports, self.process.stdout, self.process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
-    def _await_hello(self) -> None:
-        heard = b""
-        while not heard.endswith(HELLO):
-            self._await_data()
-            byte = self._reports.read(1)
-            if not byte:
-                raise EOFError("it has not started")
-            heard += byte
+    def _say(self, message: Any) -> None:
+        self._messages.append(message)
+        self._wake.put(None)
 
-    def _await_data(self) -> None:
-        """Wait for data, or for the end of the process, though children of it may hold the pipe open."""
-        if sys.platform == "win32":
-            return
-        while not select.select([self._reports], [], [], _LOOK)[0]:
-            if self.process.poll() is not None and not select.select([self._reports], [], [], 0)[0]:
+    def _await_message(self) -> None:
+        """Wait for one, or for the end of the process, though children of it may hold the pipe open."""
+        while not self._read_descriptors(_LOOK):
+            if self.process.poll() is not None and not self._read_descriptors(0):
                 raise EOFError("it has ended")
+
+    def _read_descriptors(self, timeout: float) -> bool:
+        """Say what is written to descriptors within `timeout` seconds; whether a message has come."""
+        while True:
+            ready = select.select([self._reports, *self._descriptors], [], [], timeout)[0]
+            for pipe in ready:
+                if pipe is self._reports:
+                    continue
+                data = pipe.read(1 << 16)
+                if data:
+                    self._say(Printed(self._descriptors[pipe], data.decode("utf-8", "backslashreplace")))
+                else:
+                    del self._descriptors[pipe]
+            if self._reports in ready:
+                return True
+            if not ready:
+                return False
 
     def _fate(self, error: Exception) -> str:
         """What became of the process, in words."""
@@ -168,16 +186,11 @@ class WorkerProcess:
         code = self.process.returncode
         if code is None:
             self.kill()
-            fate = f"cannot be understood any more ({type(error).__name__}: {error})"
-        elif code < 0:
-            fate = f"was killed by {_signal_name(-code)}"
-            if -code == signal.SIGKILL:
-                fate += " (by somebody, or by the system because memory ran out)"
-        else:
-            fate = f"ended with exit status {code}"
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip()[-_TOLD:]
-        return f"{fate}; it said:\n{said}" if said else fate
+            return f"cannot be understood any more ({type(error).__name__}: {error})"
+        if code < 0:
+            by_force = " (by somebody, or by the system because memory ran out)"
+            return f"was killed by {_signal_name(-code)}{by_force if -code == signal.SIGKILL else ''}"
+        return f"ended with exit status {code}"
 
     def _write(self) -> None:
         with contextlib.suppress(OSError):
@@ -186,6 +199,11 @@ class WorkerProcess:
                 message = None
         with contextlib.suppress(OSError):
             self._commands.close()
+
+
+def _flags() -> list[str]:
+    """Python's options: as this process has them; and modules in the working directory are not for itself."""
+    return [*subprocess._args_from_interpreter_flags(), "-P"]  # type: ignore[attr-defined]
 
 
 def _signal_name(number: int) -> str:

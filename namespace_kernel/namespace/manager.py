@@ -17,7 +17,7 @@ import builtins
 import threading
 import types
 import weakref
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from types import CoroutineType
 from typing import Any
@@ -30,7 +30,7 @@ from .engine_names import ALWAYS_RIGHT, MODULE_NAMES, RESULT_NAMES, EngineSource
 from .history import ResultHistory
 from .merge import changes_between
 from .provenance import Provenance, ProvenanceBook
-from .writers import View, Written, changes_in, contested, last_writers, own_changes
+from .writers import View, Written, changed_meanwhile, changes_in, contested, last_writers, own_changes
 
 
 class AsyncNamespaceManager:
@@ -54,6 +54,8 @@ class AsyncNamespaceManager:
         self._exit_code = 0
         self._provenance = ProvenanceBook()
         self._running: list[View] = []
+        #: Whether a name that was changed here, while a cell changed it in its copy, stays as it is here.
+        self.keeps_current: Callable[[], bool] = lambda: False
         self._coroutines: weakref.WeakSet[CoroutineType[Any, Any, Any]] = weakref.WeakSet()
         self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
         self.restore_engine_names()
@@ -155,12 +157,24 @@ class AsyncNamespaceManager:
                 changes = self._finish(changes, execution_id, view.context, view.opened)
                 changes = replace(changes, contested=disputed)
             elif outcome.succeeded:
-                changes = self.merge_thread_results(view.namespace, view.base, execution_id, view.context)
+                changes = self._merge_copy(view, execution_id)
             else:
                 changes = self._finish(CellChanges(), execution_id, view.context)
         # Without the lock: what the execution deleted or rebound ends here, and may run user code.
         view.base.clear()
         return changes
+
+    def _merge_copy(self, view: View, execution_id: str) -> CellChanges:
+        changes = changes_between(view.base, view.namespace)
+        disputed = changed_meanwhile(changes, view, self._live, self.writers())
+        disputed = {name: by for name, by in disputed.items() if not is_engine_name(name)}
+        yields = self.keeps_current()
+        for name in disputed if yields else ():
+            view.namespace.pop(name, None)
+            if name in view.base:
+                view.namespace[name] = view.base[name]
+        merged = self.merge_thread_results(view.namespace, view.base, execution_id, view.context)
+        return replace(merged, contested=disputed, yielded=yields)
 
     def _finish(
         self, changes: CellChanges, execution_id: str, context: Context, opened: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -75,6 +75,21 @@ def contested(changes: CellChanges, view: View, book: ProvenanceBook) -> dict[st
             rebound = name in changes.written and id(changes.written[name]) != entry.value_id
             if rebound or name in mine:
                 found[name] = entry.writer.execution_id
+    return found
+
+
+def changed_meanwhile(
+    changes: CellChanges, view: View, live: Mapping[str, Any], written: Mapping[str, Written]
+) -> dict[str, str]:
+    """Names that a cell changed in its copy and that have been changed in `live` meanwhile, with who did."""
+    found = {}
+    for name in {*changes.written, *changes.deleted}:
+        here = live.get(name, MISSING)
+        # If both have bound it to the same (an imported module), nothing is at stake.
+        if here is not view.base.get(name, MISSING) and here is not view.namespace.get(name, MISSING):
+            by = written.get(name)
+            cells = () if by is None or by.later else by.cells
+            found[name] = ", ".join(cells) or ("code outside of cells" if name in live else "being deleted")
     return found
 
 

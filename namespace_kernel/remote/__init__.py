@@ -1,4 +1,1 @@
-"""The other side of a cell that runs elsewhere: a process that runs it and says what came of it.
-
-`python -m namespace_kernel.remote` serves the kernel over its standard input and output.
-"""
+"""The other side of a cell that runs elsewhere: a process that runs it and says what came of it."""

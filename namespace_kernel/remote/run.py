@@ -8,7 +8,7 @@ import os
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -20,13 +20,10 @@ from .changes import Copy
 from .shell import RemoteShell
 
 
-def run_cell(
-    request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Event], None], finish: Callable[[], None]
-) -> Report:
+def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Event], None]) -> Report:
     """Run the cell on a copy of the namespace made of `pieces`; say by `emit` what it prints and displays.
 
-    `finish` is called when the code has ended, before the report is made. Raises `KeyboardInterrupt` if Stop
-    comes while no line of the cell executes.
+    Raises `KeyboardInterrupt` if Stop comes while no line of the cell executes.
 
     Thread: the main one of a process of its own; one cell at a time.
     """
@@ -43,10 +40,9 @@ def run_cell(
     try:
         with warnings.catch_warnings():
             if request.filters is not None:
-                warnings.filters[:] = request.filters  # type: ignore[index]
+                warnings.filters[:] = _filters(request.filters)  # type: ignore[index]
                 warnings._filters_mutated()  # type: ignore[attr-defined]
             result = _execute(shell)
-        finish()
         changes = copy.changes()
         error = result.error_before_exec or result.error_in_exec
         if error is None and shell.shown:  # one of its representations failed
@@ -73,11 +69,26 @@ def _execute(shell: RemoteShell) -> Any:
     request, result = shell.request, None
     running = shell.run_cell_async(request.source, transformed_cell=request.source)
     try:
-        result = asyncio.run(running) if request.in_loop else _pseudo_sync_runner(running)
+        result = _in_loop(running) if request.in_loop else _pseudo_sync_runner(running)
     finally:
         shell.events.trigger("post_execute")
         shell.events.trigger("post_run_cell", result)
     return result
+
+
+def _in_loop(running: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run(running)`, whose result counts even if Stop has cancelled the task that it came from."""
+    results = []
+
+    async def keep() -> None:
+        results.append(await running)
+
+    try:
+        asyncio.run(keep())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        if not results:
+            raise
+    return results[0]
 
 
 def _failure(shell: RemoteShell, copy: Copy, error: BaseException) -> Failure:
@@ -89,6 +100,16 @@ def _failure(shell: RemoteShell, copy: Copy, error: BaseException) -> Failure:
         copy.pack_error(error),
         is_interrupt=isinstance(error, KeyboardInterrupt),
     )
+
+
+def _filters(filters: Iterable[Any]) -> list[Any]:
+    """The filters of `warnings` whose categories exist here; a module brings its own when it is imported."""
+    found = []
+    for action, message, (module, name), where, line in filters:
+        category = getattr(sys.modules.get(module), name, None)
+        if isinstance(category, type):
+            found.append((action, message, category, where, line))
+    return found
 
 
 def _import(modules: Iterable[str]) -> None:

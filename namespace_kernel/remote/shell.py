@@ -193,7 +193,7 @@ class RemoteShell(InteractiveShell):
             return
         if error is not None:
             self._explain_names(error)
-            trace = without_own_frames(error.__traceback__, also_last=isinstance(error, KeyboardInterrupt))
+            trace = without_own_frames(error.__traceback__, also_last=True)
             error = self.as_shown(error.with_traceback(trace))
             exc_tuple = (type(error), error, trace)
             if any(groups_in(error)):

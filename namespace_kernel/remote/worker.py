@@ -2,13 +2,14 @@
 
 Guarantees:
 - A cell runs on the main thread. Stop raises `KeyboardInterrupt` there, and never after the cell's end.
-- Nothing of the user's writes to the pipe: messages are written by a thread that runs no code of a cell.
+- What C code and children write to the file descriptors 1 and 2 the kernel reads by itself.
 - When the kernel goes away, this process and its children end.
 """
 
 from __future__ import annotations
 
 import _thread
+import atexit
 import gc
 import io
 import os
@@ -17,39 +18,30 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from typing import Any
 
-from ..transport import (
-    HELLO,
-    Failure,
-    Interrupt,
-    Piece,
-    Printed,
-    Report,
-    Run,
-    read_message,
-    write_message,
-)
-from .streams import DescriptorCapture, EventStream
+from ..transport import Failure, Interrupt, Piece, Report, Run, read_message
+from .outgoing import Outgoing
+from .streams import EventStream
 
-#: So many messages may wait to be written before whoever prints has to wait.
-_BACKLOG = 1000
+#: Seconds between two looks whether the kernel is still there.
+_LOOK = 2.0
 #: Seconds that `atexit` callbacks get.
 _LAST = 1.0
 
 
 def main() -> None:
-    """Serve until the kernel closes the pipe."""
-    commands = os.dup(0)
-    reports = os.dup(1)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
+    """Serve until the kernel closes the pipe; the arguments are the descriptors to read from and write to."""
+    commands, reports = map(int, sys.argv[1:3])
+    for descriptor in (commands, reports):
+        os.set_inheritable(descriptor, False)
     if hasattr(os, "register_at_fork"):  # or the kernel would not see the end of this process
         os.register_at_fork(after_in_child=lambda: os.close(commands))
         os.register_at_fork(after_in_child=lambda: os.close(reports))
+    sys.argv[:] = [""]
     Worker(io.FileIO(commands, "rb"), io.FileIO(reports, "wb")).serve()
+    atexit._run_exitfuncs()
+    end_group()  # with what cells have left behind
 
 
 class Worker:
@@ -57,28 +49,26 @@ class Worker:
 
     def __init__(self, commands: io.FileIO, reports: io.FileIO) -> None:
         self._commands = commands
-        self._reports = reports
+        self._outgoing = Outgoing(reports)
         self._requests: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self._outgoing: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._running = False
         self._pieces: dict[str, Piece] = {}
         self._ident = threading.get_ident()
+        self._parent = os.getppid()
         self._shell: Any = None
+        self._streams = [
+            EventStream(name, fd, self._outgoing.send) for fd, name in ((1, "stdout"), (2, "stderr"))
+        ]
 
     def serve(self) -> None:
         """Run cells until the end. Thread: main."""
         signal.signal(signal.SIGINT, _ignore)
-        self._reports.write(HELLO)
-        self._captures = [
-            DescriptorCapture(name, fd, self._emit) for name, fd in (("stdout", 1), ("stderr", 2))
-        ]
-        self._streams = [EventStream(name, fd, self._emit) for name, fd in (("stdout", 1), ("stderr", 2))]
-        for serve in (self._read, self._write):
+        for serve in (self._read, self._watch):
             threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
         self._warm_up()
         while (run := self._requests.get()) is not None:
-            self._outgoing.put(self._report_on(run))
+            self._outgoing.send(self._report_on(run))
             del run
             gc.collect()  # the cell's namespace
 
@@ -87,7 +77,7 @@ class Worker:
         from .shell import RemoteShell
 
         sys.stdout, sys.stderr = self._streams
-        self._shell = RemoteShell.start(self._emit)
+        self._shell = RemoteShell.start(self._outgoing.send)
 
     def _report_on(self, run: Run) -> Report:
         from .run import run_cell
@@ -101,7 +91,7 @@ class Worker:
             with self._lock:
                 self._running = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            report = run_cell(run.request, pieces, self._emit, self._drain)
+            report = run_cell(run.request, pieces, self._outgoing.send)
         except KeyboardInterrupt:
             # Between the lines of the cell: what it may have changed in place is not known.
             failure = Failure("KeyboardInterrupt", "", ("KeyboardInterrupt",), is_interrupt=True)
@@ -119,18 +109,8 @@ class Worker:
                 continue  # it came while the cell was ending
         for digest in report.spoilt:
             self._pieces.pop(digest, None)
-        self._drain()
         _forget_classes()
         return report
-
-    def _drain(self) -> None:
-        for capture in self._captures:
-            capture.drain()
-
-    def _emit(self, event: Any) -> None:
-        self._outgoing.put(event)
-        while self._outgoing.qsize() > _BACKLOG:
-            time.sleep(0.005)
 
     # Threads
 
@@ -164,39 +144,11 @@ class Worker:
             time.sleep(_LAST)
         end_group()
 
-    def _write(self) -> None:
-        try:
-            while True:
-                for message in _joined(self._waiting()):
-                    write_message(self._reports, message)
-                message = None
-        except OSError:
-            return
-
-    def _waiting(self) -> Iterable[Any]:
-        messages = [self._outgoing.get()]
-        while not self._outgoing.empty():
-            messages.append(self._outgoing.get())
-        return messages
-
-
-def _joined(messages: Iterable[Any]) -> list[Any]:
-    """Texts that follow each other in one stream become one message."""
-    joined: list[Any] = []
-    texts: list[str] = []
-    for message in messages:
-        if isinstance(message, Printed):
-            last = joined[-1] if joined else None
-            if isinstance(last, Printed) and last.stream == message.stream:
-                texts.append(message.text)
-                continue
-        if texts:
-            joined[-1] = Printed(joined[-1].stream, joined[-1].text + "".join(texts))
-            texts = []
-        joined.append(message)
-    if texts:
-        joined[-1] = Printed(joined[-1].stream, joined[-1].text + "".join(texts))
-    return joined
+    def _watch(self) -> None:
+        """The pipe stays open as long as a process has it that the kernel has forked."""
+        while os.getppid() == self._parent:
+            time.sleep(_LOOK)
+        end_group()
 
 
 def _forget_classes() -> None:

@@ -1,4 +1,4 @@
-"""`%%async`, `%%sync`, `%%isolated` and `%%background` on the first lines, or the cell tags of these names."""
+"""`%%async`, `%%sync`, `%%isolated` and `%%background` on the first lines, or the tags of these names."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Independent of the engine that runs the cell. Used on both sides.
 """
 
-from .control import HELLO, Interrupt, Lost, Run
+from .control import Interrupt, Lost, Run
 from .frames import read_message, write_message
 from .ledger import Ledger
 from .messages import (
@@ -22,7 +22,6 @@ from .parcel import Parcel, make_parcel
 from .reads import names_read
 
 __all__ = [
-    "HELLO",
     "VALUE",
     "CellRequest",
     "Cleared",

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from .messages import CellRequest
 from .packing import Piece
 
-#: The first bytes that the process writes; before them may come what Python's start-up printed.
-HELLO = b"\x00namespace_kernel.remote\x00"
-
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -6,6 +6,7 @@ namespace that it arrives in, so that a function sees what the others see, there
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 from collections.abc import Callable, Mapping
@@ -80,6 +81,10 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._function(obj)
         if kind is CellType:
             return _cell(obj)
+        if kind is functools._lru_cache_wrapper:
+            return make_cached, (obj.cache_parameters(), obj.__wrapped__)
+        if isinstance(obj, BaseException) and _is_plain_error(kind):
+            return make_error, (kind, obj.args), obj.__dict__ or None
         if kind is CodeType:
             make, arguments = internals._code_reduce(obj)
             # cloudpickle drops the file; tracebacks need it.
@@ -112,6 +117,15 @@ def _annotations_of(function: FunctionType) -> dict[str, Any]:
         return {}
 
 
+def _is_plain_error(kind: type) -> bool:
+    """Whether exceptions of `kind` have an `__init__` of their own, and no say in how they are pickled."""
+    own_init = isinstance(getattr(kind, "__init__", None), FunctionType)
+    reduces = [
+        getattr(kind, name) is getattr(BaseException, name) for name in ("__reduce__", "__reduce_ex__")
+    ]
+    return own_init and all(reduces)
+
+
 def _cell(cell: CellType) -> Any:
     try:
         contents = cell.cell_contents
@@ -127,6 +141,19 @@ def _cell(cell: CellType) -> Any:
 def make_function(code: CodeType, closure: tuple[CellType, ...] | None) -> FunctionType:
     """A function whose globals are the namespace that it arrives in."""
     return FunctionType(code, _arrival.get().namespace, code.co_name, None, closure)
+
+
+def make_cached(parameters: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """A `functools.lru_cache`, empty."""
+    cached: Callable[..., Any] = functools.lru_cache(**parameters)(function)
+    return cached
+
+
+def make_error(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    """An exception whose `__init__` has run already, perhaps with other arguments than `args`."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 def set_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:

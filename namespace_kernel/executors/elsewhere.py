@@ -1,0 +1,169 @@
+"""Cells that run elsewhere: sent there, listened to, stopped. Where that is, is the site's business."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import Context as ContextVars
+from typing import Any, Protocol
+
+from ..cell import Outcome
+from ..errors import WorkerLostError
+from ..transport import CellRequest, Event, Lost, Piece, Printed, Report
+from .base import Execution, Interrupts
+from .main_thread import run_to_end
+from .workers import SideCells
+
+#: Seconds that a cell's own code gets to end after Stop, before the worker is ended.
+GRACE = 3.0
+#: An event loop takes the first interrupt for a wish to cancel its task; code that blocks needs another.
+_AGAIN = 0.25
+
+
+class RemoteRun(Protocol):
+    """One cell that runs elsewhere.
+
+    Thread: the cell's; `wake` any, also a signal handler.
+    """
+
+    def next_message(self, timeout: float | None = None) -> Event | Report | Lost | None:
+        """What it says next, until `done_with_message`; `None` after `timeout` seconds or if woken."""
+
+    def done_with_message(self) -> None:
+        """Go on to the next message."""
+
+    def wake(self) -> None:
+        """Let `next_message` return."""
+
+    def interrupt(self) -> None:
+        """Raise `KeyboardInterrupt` in the cell."""
+
+    def end(self, whole: bool) -> None:
+        """No more of it is wanted. Unless it is `whole`, what it runs in must be ended."""
+
+
+class Site(Protocol):
+    """A place where cells run. `place` is how messages call it; `is_here` says that it is this machine."""
+
+    place: str
+    is_here: bool
+
+    def start(self, request: CellRequest, pieces: Iterable[Piece]) -> RemoteRun:
+        """Begin to run a cell. Raises an `ElsewhereError` if that is impossible."""
+
+
+class ElsewhereCall:
+    """What the engine calls to have a cell's code run, from the cell's thread.
+
+    Thread: the cell's; `stop` any, also a signal handler.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._stops = 0
+        self._run: RemoteRun | None = None
+
+    def stop(self) -> None:
+        """Stop the cell; a second time, end what it runs in at once."""
+        self._stops += 1
+        if self._run is not None:
+            self._run.wake()
+
+    def run(self, request: CellRequest, pieces: Iterable[Piece], show: Callable[[Event], None]) -> Report:
+        """Run the cell there and `show` what it says meanwhile; return its report.
+
+        Raises `WorkerLostError` if that never comes, `KeyboardInterrupt` if the cell had to be killed.
+        """
+        if self._stops:
+            raise KeyboardInterrupt
+        self._run = run = self.site.start(request, pieces)
+        whole = False
+        try:
+            report = self._listen(run, request, show)
+            whole = True
+            return report
+        finally:
+            run.end(whole)
+
+    def _listen(self, run: RemoteRun, request: CellRequest, show: Callable[[Event], None]) -> Report:
+        sent, killed_at, again_at = 0, float("inf"), float("inf")
+        while True:
+            now = time.monotonic()
+            if self._stops > 1 or now >= killed_at:
+                show(Printed("stderr", f"namespace_kernel: {_KILLED}\n"))
+                raise KeyboardInterrupt
+            if self._stops > sent or now >= again_at:
+                sent, killed_at = 1, min(killed_at, now + GRACE)
+                again_at = now + _AGAIN if request.in_loop and again_at == float("inf") else float("inf")
+                run.interrupt()
+            until = min(killed_at, again_at)
+            message = run.next_message(None if until == float("inf") else max(0.0, until - now))
+            if message is None:
+                continue
+            if isinstance(message, Lost):
+                raise WorkerLostError(_LOST.format(why=message.why))
+            if not isinstance(message, Report):
+                show(message)
+            run.done_with_message()
+            if isinstance(message, Report):
+                return message
+
+
+_KILLED = "the cell did not end by itself, so its worker was ended"
+_LOST = "the worker that ran this cell {why}. Nothing was merged; the next cell gets another worker"
+
+
+class ElsewhereExecutor:
+    """Lets a cell's engine run the code at `site`.
+
+    `stoppable(execution, stop)` is entered while the cell runs: then Stop calls `stop`.
+
+    Guarantees: no line of the cell runs here; while it runs there, Stop only leaves a note here.
+
+    Thread: main for the foreground, a lane's worker for others.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        context: ContextVars,
+        stoppable: Callable[[Execution, Callable[[], None]], AbstractContextManager[None]],
+    ) -> None:
+        self._site = site
+        self._context = context
+        self._stoppable = stoppable
+
+    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """See `Executor.run`."""
+        execution.begin(self._context)
+        execution.elsewhere = call = ElsewhereCall(self._site)
+        try:
+            with self._stoppable(execution, call.stop):
+                return self._context.run(run_to_end, execution, body)
+        finally:
+            execution.finished = True
+            body.close()
+
+
+def in_foreground(
+    interrupts: Interrupts,
+) -> Callable[[Execution, Callable[[], None]], AbstractContextManager[None]]:
+    """For `ElsewhereExecutor`: Stop is SIGINT on the main thread."""
+    return lambda execution, stop: interrupts.calling(stop)
+
+
+def beside(
+    side_cells: SideCells,
+) -> Callable[[Execution, Callable[[], None]], AbstractContextManager[None]]:
+    """For `ElsewhereExecutor`: the cell runs beside the foreground."""
+
+    @contextmanager
+    def stoppable(execution: Execution, stop: Callable[[], None]) -> Iterator[None]:
+        side_cells.enter(execution, stop)
+        try:
+            yield
+        finally:
+            side_cells.leave(execution)
+
+    return stoppable
