@@ -212,12 +212,13 @@ class NamespaceKernelApp(IPKernelApp):
             )
 
         def subshell_bridge(context: contextvars.Context) -> ExecutionContextBridge:
+            aside = ElsewhereExecutor(isolated, context, beside(side_cells), kernel.cell_has_left)
             return bridge(
                 context,
                 {
                     Context.MAIN: WorkerExecutor(context, side_cells),
                     Context.ASYNC: WorkerLoopExecutor(self.user_loop, context, side_cells),
-                    Context.ISOLATED: ElsewhereExecutor(isolated, context, beside(side_cells)),
+                    Context.ISOLATED: aside,
                 },
             )
 

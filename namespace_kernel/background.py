@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -20,7 +21,7 @@ from .cell import Outcome
 from .cells import Announced
 from .lanes import Lane
 from .protocol import Request
-from .routing import is_background
+from .routing import is_background, runs_elsewhere
 
 #: How many handles of cells that have ended are kept: each keeps the cell's result or error.
 _KEPT = 100
@@ -155,6 +156,8 @@ class BackgroundCells:
         self._handles: dict[int, BackgroundCell] = {}
         self._running: set[Announced] = set()
         self._waiting: deque[tuple[Announced, BackgroundCell]] = deque()
+        #: Cells that run elsewhere and have not been copied there: who waits for it, by lane.
+        self._leaving: dict[str, SimpleQueue[None]] = {}
 
     def take(self, lane: Lane, request: Request) -> bool:
         """Start the cell of `request` if it asks for it; whether it does."""
@@ -170,6 +173,9 @@ class BackgroundCells:
         if content.get("allow_stdin") and "cellId" not in metadata:
             self._early(announced)  # a terminal shows no prompt before it has the reply
         handle = BackgroundCell(announced.cell.number, lambda: self._cancel(announced))
+        has_left = None
+        if runs_elsewhere(code, tags):
+            has_left = self._leaving[announced.lane.lane_id or ""] = SimpleQueue()
         with self._lock:
             self._handles.pop(handle.number, None)
             self._handles[handle.number] = handle
@@ -183,7 +189,15 @@ class BackgroundCells:
                 "waits for its turn: as many cells run in the background as may "
                 f"(NamespaceKernel.background_cells = {self._limit()})",
             )
+        elif has_left is not None:
+            has_left.get()  # what it reads is what the cells before it have left
         return True
+
+    def has_left(self, lane_id: str) -> None:
+        """What the cell of that lane reads has been copied, for it runs elsewhere: the next one may begin."""
+        leaving = self._leaving.pop(lane_id, None)
+        if leaving is not None:
+            leaving.put(None)
 
     def handle(self, number: int) -> BackgroundCell:
         """The handle of the background cell `number`. Raises `LookupError` if there is none."""
@@ -246,6 +260,7 @@ class BackgroundCells:
         except KeyboardInterrupt:
             pass  # a Stop that came late
         finally:
+            self.has_left(announced.lane.lane_id or "")
             handle.finish(outcome)
             with self._lock:
                 self._running.discard(announced)

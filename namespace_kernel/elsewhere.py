@@ -83,6 +83,9 @@ class ElsewhereCell:
             leave_out=[name for name in self._route.options.get("not", "").split(",") if name],
             never=_NEVER,
         )
+        if self._cell.background:
+            parcel = parcel.copied()  # the next cell may change its arrays while they are being sent
+        self._call.packed()
         request = self._request(parcel, filename, interactivity)
         report = self._call.run(request, parcel.pieces, self._show)
         del parcel

@@ -25,7 +25,8 @@ _INSTALLED = tuple(
 
 
 @lru_cache(maxsize=10_000)
-def _is_installed(filename: str) -> bool:
+def is_installed(filename: str) -> bool:
+    """Whether a file is Python's, an installed package's, or none at all."""
     if filename.startswith("<") or filename.startswith(_INSTALLED):
         return True
     # Compiled extensions name their sources as they lay where the package was built.
@@ -48,7 +49,7 @@ class PlaceNames:
 
     def is_users_file(self, filename: str) -> bool:
         """Whether code with this file name is the user's: a cell's, or a module's that is not installed."""
-        return self.is_cell_file(filename) or not _is_installed(filename)
+        return self.is_cell_file(filename) or not is_installed(filename)
 
     def place_of(self, place: Place | Leak) -> str:
         """How a line is called, seen from the cell that the calling context belongs to."""

@@ -41,6 +41,10 @@ class SideCellHandlers:
         finally:
             self.side_cells.forget(announced.lane.lane_id or "")
 
+    def cell_has_left(self, execution: Execution) -> None:
+        """What a background cell reads that runs elsewhere has been copied. Thread: its lane's."""
+        self.background.has_left(execution.cell.lane_id or "")
+
     def stop_side_cells(
         self,
         wanted: Callable[[Execution], bool] = lambda execution: True,

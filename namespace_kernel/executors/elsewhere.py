@@ -59,8 +59,10 @@ class ElsewhereCall:
     Thread: the cell's; `stop` any, also a signal handler.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, packed: Callable[[], object] = lambda: None) -> None:
         self.site = site
+        #: Called when what the cell reads has been packed, and belongs to nobody else.
+        self.packed = packed
         self._stops = 0
         self._run: RemoteRun | None = None
 
@@ -117,7 +119,8 @@ _LOST = "the worker that ran this cell {why}. Nothing was merged; the next cell 
 class ElsewhereExecutor:
     """Lets a cell's engine run the code at `site`.
 
-    `stoppable(execution, stop)` is entered while the cell runs: then Stop calls `stop`.
+    `stoppable(execution, stop)` is entered while the cell runs: then Stop calls `stop`. `packed` is called
+    when all that the cell reads has been copied.
 
     Guarantees: no line of the cell runs here; while it runs there, Stop only leaves a note here.
 
@@ -129,7 +132,9 @@ class ElsewhereExecutor:
         site: Site,
         context: ContextVars,
         stoppable: Callable[[Execution, Callable[[], None]], AbstractContextManager[None]],
+        packed: Callable[[Execution], object] = lambda execution: None,
     ) -> None:
+        self._packed = packed
         self._site = site
         self._context = context
         self._stoppable = stoppable
@@ -137,7 +142,7 @@ class ElsewhereExecutor:
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
-        execution.elsewhere = call = ElsewhereCall(self._site)
+        execution.elsewhere = call = ElsewhereCall(self._site, lambda: self._packed(execution))
         try:
             with self._stoppable(execution, call.stop):
                 return self._context.run(run_to_end, execution, body)

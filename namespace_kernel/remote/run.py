@@ -15,9 +15,13 @@ from typing import Any
 from IPython.core.async_helpers import _pseudo_sync_runner
 
 from ..engine import words_of
+from ..places import is_installed
 from ..transport import VALUE, CellRequest, Event, Failure, Piece, Printed, Report, Surroundings
 from .changes import Copy
 from .shell import RemoteShell
+
+#: When the files of the user's modules were changed last, by module.
+_seen: dict[str, float] = {}
 
 
 def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Event], None]) -> Report:
@@ -31,6 +35,7 @@ def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Even
     shell.emit = emit
     if request.surroundings is not None:
         _move_to(request.surroundings)
+    _forget_changed_modules(_seen)
     module = types.ModuleType("__main__")
     shell.begin(request, module)
     _import(request.modules)
@@ -61,6 +66,7 @@ def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Even
             return replace(report, failure=failure)
         return replace(report, results=packed, deleted=changes.deleted, overwritten=changes.overwritten)
     finally:
+        _note_modules(_seen)
         shell.displayhook.exec_result = None
         shell.last_execution_result = None
 
@@ -109,6 +115,33 @@ def _filters(filters: Iterable[Any]) -> list[Any]:
         category = getattr(sys.modules.get(module), name, None)
         if isinstance(category, type):
             found.append((action, message, category, where, line))
+    return found
+
+
+def _note_modules(seen: dict[str, float]) -> None:
+    """Remember when the files of the user's modules were changed."""
+    for name, when in _own_modules().items():
+        seen.setdefault(name, when)
+
+
+def _forget_changed_modules(seen: dict[str, float]) -> None:
+    """Drop the user's own modules if a file of theirs has changed since it was imported.
+
+    All of them, for one may have imported from another. No value of an earlier cell is left that needs them.
+    """
+    if any(seen.get(name, when) != when for name, when in _own_modules().items()):
+        for name in seen:
+            sys.modules.pop(name, None)
+        seen.clear()
+        importlib.invalidate_caches()
+
+
+def _own_modules() -> dict[str, float]:
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and not is_installed(file) and os.path.exists(file):
+            found[name] = os.stat(file).st_mtime
     return found
 
 

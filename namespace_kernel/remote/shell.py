@@ -8,7 +8,7 @@ import getpass
 import linecache
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -25,6 +25,13 @@ from ..commands import output_of, record_script_codes
 from ..engine import exit_code_of
 from ..tracebacks import groups_in, lines_with_members, without_own_frames
 from ..transport import CellRequest, Cleared, Displayed, Event
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def _without_widget(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A widget's page knows nothing of a process that it cannot speak to: its text remains."""
+    return {mime: one for mime, one in data.items() if mime != _VIEW}
 
 
 class RemoteDisplayHook(DisplayHook):
@@ -43,7 +50,7 @@ class RemoteDisplayHook(DisplayHook):
         self.fill_exec_result(result)
         if data:
             shell: Any = self.shell
-            shell.emit(Displayed(data, metadata, is_result=True))
+            shell.emit(Displayed(_without_widget(data), metadata, is_result=True))
 
 
 class RemotePublisher(DisplayPublisher):
@@ -60,7 +67,7 @@ class RemotePublisher(DisplayPublisher):
     ) -> None:
         """Overridden as said."""
         shell: Any = self.shell
-        shell.emit(Displayed(dict(data), dict(metadata or {}), transient, update))
+        shell.emit(Displayed(_without_widget(data), dict(metadata or {}), transient, update))
 
     def clear_output(self, wait: bool = False) -> None:
         """Overridden as said."""
@@ -249,3 +256,8 @@ def _refuse_debugger(*args: object, **options: object) -> None:
     raise RuntimeError(
         "there is no debugger in a cell that runs elsewhere; run the cell here (without %%isolated) to debug"
     )
+
+
+# As the kernel's: libraries tell a notebook by the class's name and module.
+RemoteShell.__name__ = RemoteShell.__qualname__ = "ZMQInteractiveShell"
+RemoteShell.__module__ = "ipykernel.zmqshell"

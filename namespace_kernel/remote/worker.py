@@ -18,9 +18,10 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
-from ..transport import Failure, Interrupt, Piece, Report, Run, read_message
+from ..transport import Failure, Interrupt, Piece, Report, Run, digest_of, read_message
 from .outgoing import Outgoing
 from .streams import EventStream
 
@@ -86,6 +87,8 @@ class Worker:
         for digest in run.dropped:
             self._pieces.pop(digest, None)
         self._pieces |= {piece.digest: piece for piece in run.pieces}
+        # Other threads of the kernel may have changed an array while it was sent.
+        torn = tuple(piece.digest for piece in run.pieces if digest_of(piece) != piece.digest)
         try:
             pieces = [self._pieces[digest] for digest in run.digests]
             with self._lock:
@@ -107,6 +110,8 @@ class Worker:
                 break
             except KeyboardInterrupt:
                 continue  # it came while the cell was ending
+        if torn:
+            report = replace(report, spoilt=report.spoilt + torn)
         for digest in report.spoilt:
             self._pieces.pop(digest, None)
         _forget_classes()

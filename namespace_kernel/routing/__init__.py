@@ -1,6 +1,6 @@
 """Where a cell goes: directives first, then what its code needs."""
 
-from .directives import is_background
+from .directives import is_background, runs_elsewhere
 from .router import Router
 
-__all__ = ["Router", "is_background"]
+__all__ = ["Router", "is_background", "runs_elsewhere"]

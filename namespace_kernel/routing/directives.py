@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..cell import Context
+from ..cell import ELSEWHERE, Context
 from ..errors import DirectiveError
 
 #: Directive or tag → where it sends the cell.
@@ -69,6 +69,14 @@ def is_background(code: str, tags: Iterable[str] = ()) -> bool:
     except DirectiveError:
         return False  # it is shown where the cell is routed
     return any(name == BACKGROUND for _, name, _ in _directives(code.splitlines()))
+
+
+def runs_elsewhere(code: str, tags: Iterable[str] = ()) -> bool:
+    """Whether a cell asks to run in another process. Never raises."""
+    try:
+        return take_directive(code, tags).context in ELSEWHERE
+    except DirectiveError:
+        return False
 
 
 def _directives(lines: list[str]) -> list[tuple[int, str, str]]:

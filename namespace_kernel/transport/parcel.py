@@ -9,7 +9,7 @@ import pathlib
 import re
 import sys
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -59,6 +59,13 @@ class Parcel:
     def names(self) -> frozenset[str]:
         """The names whose values are in it."""
         return frozenset(name for piece in self.pieces for name in piece.names)
+
+    def copied(self) -> Parcel:
+        """One whose memory is its own."""
+        pieces = (
+            replace(one, buffers=tuple(bytearray(buffer) for buffer in one.buffers)) for one in self.pieces
+        )
+        return replace(self, pieces=tuple(pieces))
 
 
 def make_parcel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_one_process_serves_the_next_cell_too_with_a_namespace_of_its_own(notebo
     assert again.result == f"(False, {first.result})"
 
 
-def test_output_arrives_while_it_runs(notebook: Notebook, tmp_path: os.PathLike[str]) -> None:
+def test_output_arrives_while_it_runs(notebook: Notebook, tmp_path: Path) -> None:
     gate = os.path.join(tmp_path, "gate")
     code = (
         "import os, sys, time\nfrom IPython.display import HTML, display\nprint('printed')\n"
@@ -141,7 +142,7 @@ def test_a_name_of_the_kernels_is_right_again_and_told(notebook: Notebook) -> No
     assert notebook.run("_, In[-1]").result == "(42, '_, In[-1]')"
 
 
-def test_a_program_is_where_the_kernel_is(notebook: Notebook, tmp_path: os.PathLike[str]) -> None:
+def test_a_program_is_where_the_kernel_is(notebook: Notebook, tmp_path: Path) -> None:
     notebook.run(
         f"import os, sys; where = {str(tmp_path)!r}; os.chdir(where); os.environ['OF_A_TEST'] = 'yes'"
     )
@@ -194,3 +195,33 @@ def test_a_plot_is_shown_once(notebook: Notebook) -> None:
     )
     assert [set(data) for data in cell.displays] == [{"image/png", "text/plain"}]
     assert notebook.run("len(ax.lines), ax.figure is fig").result == "(1, True)"
+
+
+def test_a_module_that_was_changed_since_is_read_anew(notebook: Notebook, tmp_path: Path) -> None:
+    module = tmp_path / "changing.py"
+    module.write_text("value = 1")
+    notebook.run(f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    use = "%%isolated\nimport changing\nfound = changing.value\ndel changing\nfound"
+    assert notebook.run(use).result == "1"
+    module.write_text("value = 2")
+    os.utime(module, (1, 1))
+    assert notebook.run(use).result == "2"
+
+
+def test_a_widget_is_shown_as_text(notebook: Notebook) -> None:
+    cell = notebook.run("%%isolated\nimport ipywidgets\ndisplay(ipywidgets.IntSlider(value=3));")
+    assert [set(data) for data in cell.displays] == [{"text/plain"}]
+    assert "IntSlider(value=3)" in cell.displays[0]["text/plain"]
+
+
+def test_libraries_take_it_for_a_notebook(notebook: Notebook) -> None:
+    code = "from rich.jupyter import print\nprint('[bold]x[/bold]')"
+    assert "text/html" in notebook.run(f"%%isolated\n{code}").displays[0]
+
+
+def test_without_the_packages_it_says_what_to_install(fresh_notebook: Notebook) -> None:
+    fresh_notebook.run("import sys; sys.modules['cloudpickle'] = None; x = 1")
+    cell = fresh_notebook.run("%%isolated\nprint('ran', x)")
+    assert cell.reply["ename"] == "MissingPackageError"
+    assert "pip install 'namespace_kernel[isolated]'" in cell.reply["evalue"]
+    assert cell.stdout == "" and fresh_notebook.run("x").result == "1"

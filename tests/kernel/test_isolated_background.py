@@ -124,3 +124,31 @@ def test_one_that_dies_takes_no_other_along(notebook: Notebook, gate: Path) -> N
     gate.touch()
     assert good.wait().status == "ok"
     wait_gone([pid_of(bad)])
+
+
+def test_it_reads_what_the_cells_before_it_have_left_whatever_the_next_one_does(
+    notebook: Notebook, gate: Path
+) -> None:
+    notebook.run(
+        "import numpy as np\nplain = list(range(200_000)); array = np.zeros(3_000_000); name = 'old'"
+    )
+    waiting = notebook.submit(f"{ABOVE}\nseen = sum(plain), len(plain), array.sum(), name")
+    notebook.submit("plain.append(10 ** 9); array += 1; name = 'new'")
+    assert waiting.wait().status == "ok"
+    assert notebook.run("seen").result == "(19999900000, 200000, np.float64(0.0), 'old')"
+
+
+def test_a_large_array_is_sent_once(notebook: Notebook) -> None:
+    notebook.run("import numpy as np; big = np.ones(4_000_000); sizes = []")
+    notebook.run(
+        "from namespace_kernel.executors import WorkerProcess\n"
+        "from namespace_kernel.transport import Ledger\noriginal = Ledger.divide\n"
+        "def divide(ledger, pieces):\n    parts = original(ledger, pieces)\n"
+        "    sizes.append(sum(piece.size for piece in parts[0]))\n    return parts\nLedger.divide = divide"
+    )
+    for change in ("", "", "big[0] = 2"):
+        notebook.run(f"{change}")
+        assert notebook.run("%%isolated\ntotal = big.sum()").status == "ok"
+    notebook.run("Ledger.divide = original")
+    large = notebook.run("[size > 30_000_000 for size in sizes], total").result
+    assert large == "([True, False, True], np.float64(4000001.0))"
