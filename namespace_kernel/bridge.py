@@ -88,7 +88,7 @@ class ExecutionContextBridge:
 
     def _executor_of(self, route: Route) -> Executor:
         if route.context not in self.executors:
-            raise ElsewhereError(f"no code can run as {route.context!r} here; that takes the kernel")
+            raise ElsewhereError(f"no code can run as {str(route.context)!r} here; that takes the kernel")
         return self.executors[route.context]
 
     def _shown(self, cell: Cell, route: Route, error: BaseException) -> Outcome:

@@ -94,6 +94,9 @@ class NoStop:
     def async_code(self, *details: object) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
+    def calling(self, stop: Callable[[], object]) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def waiting(self, execution: Execution) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
