@@ -10,7 +10,7 @@ from typing import Any
 from ..engine import words_of
 from ..errors import ResultError
 from ..namespace.engine_names import MODULE_NAMES, is_engine_name
-from ..transport import VALUE, Piece, new_arrival, pack, unpack
+from ..transport import VALUE, Piece, digest_of, new_arrival, pack, unpack
 
 #: What cannot be changed in place. Exact types: a subclass may have attributes.
 _IMMUTABLE = frozenset((int, float, complex, bool, str, bytes, type(None), ModuleType, range, type(...)))
@@ -21,13 +21,12 @@ _MISSING = object()
 _MIB = 2**20
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Arrived:
-    """A piece that has arrived: its values, and their digest; `None` if they cannot change or be packed."""
+    """A piece that has arrived, and the values that came of it."""
 
     piece: Piece
     values: dict[str, Any]
-    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,8 @@ class Copy:
                 self.refused |= dict.fromkeys(piece.names, why)
             else:
                 namespace |= values
-                self._arrived.append(_Arrived(piece, values))
-        for one in self._arrived:
-            if any(type(value) not in _IMMUTABLE for value in one.values.values()):
-                one.digest = self._digest(one.values, self._arrival.classes)
+                if any(type(value) not in _IMMUTABLE for value in values.values()):
+                    self._arrived.append(_Arrived(piece, values))
         self._classes = dict(self._arrival.classes)
         self._class_digests = {key: self._class_digest(made) for key, made in self._classes.items()}
         self._before = dict(namespace)
@@ -82,7 +79,7 @@ class Copy:
         spoilt = []
         known = self._unchanged_classes()
         for one in self._arrived:
-            if one.digest is not None and self._digest(one.values, known) != one.digest:
+            if self._is_changed(one, known):
                 spoilt.append(one.piece.digest)
                 written |= {name: value for name, value in one.values.items() if after.get(name) is value}
         overwritten = {name for name in {*written, *deleted} if is_engine_name(name)}
@@ -106,6 +103,20 @@ class Copy:
             return pack({VALUE: error}, self.namespace, self._classes).piece
         except Exception:
             return None
+
+    def _is_changed(self, one: _Arrived, known: Mapping[int, type]) -> bool:
+        """Whether the values are not what they were when they came."""
+        now = self._digest(one.values, {})
+        if now == one.piece.digest:
+            return False
+        if digest_of(one.piece) != one.piece.digest:
+            return True  # the memory of its arrays
+        # What came may be pickled otherwise here than there (the order of a set).
+        try:
+            values = unpack(one.piece, self._arrival)
+        except Exception:
+            return False
+        return self._digest(values, self._classes) != self._digest(one.values, known)
 
     def _digest(self, values: Mapping[str, Any], known: Mapping[int, type]) -> str | None:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
 import gc
 import io
 import os
@@ -27,6 +28,8 @@ from .streams import EventStream
 
 #: Seconds between two looks whether the kernel is still there.
 _LOOK = 2.0
+#: Seconds without a cell after which there is time to tidy up.
+_REST = 0.2
 #: Seconds that `atexit` callbacks get.
 _LAST = 1.0
 
@@ -68,10 +71,15 @@ class Worker:
         for serve in (self._read, self._watch):
             threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
         self._warm_up()
-        while (run := self._requests.get()) is not None:
+        while (run := self._next()) is not None:
             self._outgoing.send(self._report_on(run))
             del run
-            gc.collect()  # the cell's namespace
+
+    def _next(self) -> Run | None:
+        with contextlib.suppress(queue.Empty):
+            return self._requests.get(timeout=_REST)
+        gc.collect()  # the last cell's namespace
+        return self._requests.get()
 
     def _warm_up(self) -> None:
         """Import what every cell needs, while no cell waits."""

@@ -125,16 +125,17 @@ def _groups(packed: Mapping[str, Packed], home: Mapping[str, Any]) -> list[list[
         return [[name] for name in packed]
     group_of: dict[str, list[str]] = {}
     owner: dict[int, str] = {}
-    for name, one in packed.items():
+    for name in sorted(packed, key=lambda name: packed[name].piece.size):
         group_of[name] = [name]
-        for number, (_, thing) in one.memo.copy().items():
-            if number in owner and not _is_immutable(thing, home):
-                first, second = group_of[owner[number]], group_of[name]
-                if first is not second:
-                    first.extend(second)
-                    group_of |= dict.fromkeys(second, first)
-            else:
-                owner[number] = name
+        if not owner and len(group_of) == len(packed):
+            break  # nobody could share anything with the last one, which may be huge
+        for number, (_, thing) in packed[name].memo.copy().items():
+            if _is_immutable(thing, home):
+                continue
+            first, second = group_of[owner.setdefault(number, name)], group_of[name]
+            if first is not second:
+                first.extend(second)
+                group_of |= dict.fromkeys(second, first)
     return list({id(group): group for group in group_of.values()}.values())
 
 
