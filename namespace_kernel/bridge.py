@@ -71,9 +71,10 @@ class ExecutionContextBridge:
         )
         execution = Execution(cell, route)
         self.running.add(execution)
-        body = self.engine.run(cell, route, view.namespace)
         try:
-            outcome = await self._executor_of(route).run(execution, body)  # 3 execute
+            executor = self._executor_of(route)
+            body = self.engine.run(cell, route, view.namespace)
+            outcome = await executor.run(execution, body)  # 3 execute
         except BaseException as error:
             outcome = self._shown(cell, route, error)
         # In the cell's context: values that the cell let go of end here, and may say so.

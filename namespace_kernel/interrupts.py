@@ -47,6 +47,7 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol, TypeVar
 
 from .executors import Execution
+from .tasks import is_inside
 
 #: After this many seconds the user is told that the cell cannot be stopped yet, and why.
 _PATIENCE = 1.0
@@ -219,14 +220,6 @@ class _Calling:
         self._stop()
 
 
-def _is_inside(frame: FrameType | None, coroutine: Any) -> bool:
-    """Whether `frame` was called, however indirectly, by the code of `coroutine`."""
-    own = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-    while frame is not None and frame is not own:
-        frame = frame.f_back
-    return frame is not None
-
-
 class _AsyncCode:
     def __init__(
         self,
@@ -260,7 +253,7 @@ class _AsyncCode:
         if self._controller.callback_runs:
             raise KeyboardInterrupt  # in the callback, which holds up the cell
         current = asyncio.current_task(self._loop)
-        if current is not None and not _is_inside(frame, current.get_coro()):
+        if current is not None and not is_inside(frame, current.get_coro()):
             return  # asyncio is just taking a step of it, and must not be torn apart
         if current is self._task or current in self._execution.tasks:
             raise KeyboardInterrupt

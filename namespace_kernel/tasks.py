@@ -69,3 +69,11 @@ def was_never_started(value: object) -> bool:
         and not value.cr_running
         and not value.cr_suspended
     )
+
+
+def is_inside(frame: FrameType | None, coroutine: Any) -> bool:
+    """Whether `frame` was called, however indirectly, by the code of `coroutine`."""
+    own = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+    while frame is not None and frame is not own:
+        frame = frame.f_back
+    return frame is not None

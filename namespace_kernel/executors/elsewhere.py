@@ -17,8 +17,6 @@ from .workers import SideCells
 
 #: Seconds that a cell's own code gets to end after Stop, before the worker is ended.
 GRACE = 3.0
-#: An event loop takes the first interrupt for a wish to cancel its task; code that blocks needs another.
-_AGAIN = 0.25
 
 
 class RemoteRun(Protocol):
@@ -82,25 +80,22 @@ class ElsewhereCall:
         self._run = run = self.site.start(request, pieces)
         whole = False
         try:
-            report = self._listen(run, request, show)
+            report = self._listen(run, show)
             whole = True
             return report
         finally:
             run.end(whole)
 
-    def _listen(self, run: RemoteRun, request: CellRequest, show: Callable[[Event], None]) -> Report:
-        sent, killed_at, again_at = 0, float("inf"), float("inf")
+    def _listen(self, run: RemoteRun, show: Callable[[Event], None]) -> Report:
+        until: float | None = None
         while True:
-            now = time.monotonic()
-            if self._stops > 1 or now >= killed_at:
+            if self._stops > 1 or (until is not None and time.monotonic() >= until):
                 show(Printed("stderr", f"namespace_kernel: {_KILLED}\n"))
                 raise KeyboardInterrupt
-            if self._stops > sent or now >= again_at:
-                sent, killed_at = 1, min(killed_at, now + GRACE)
-                again_at = now + _AGAIN if request.in_loop and again_at == float("inf") else float("inf")
+            if self._stops and until is None:
+                until = time.monotonic() + GRACE
                 run.interrupt()
-            until = min(killed_at, again_at)
-            message = run.next_message(None if until == float("inf") else max(0.0, until - now))
+            message = run.next_message(None if until is None else max(0.0, until - time.monotonic()))
             if message is None:
                 continue
             if isinstance(message, Lost):

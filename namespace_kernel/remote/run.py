@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import signal
 import sys
 import types
 import warnings
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
 from ..engine import words_of
 from ..places import is_installed
+from ..tasks import is_inside
 from ..transport import VALUE, CellRequest, Event, Failure, Piece, Printed, Report, Surroundings
 from .changes import Copy
 from .shell import RemoteShell
@@ -83,18 +86,25 @@ def _execute(shell: RemoteShell) -> Any:
 
 
 def _in_loop(running: Coroutine[Any, Any, Any]) -> Any:
-    """`asyncio.run(running)`, whose result counts even if Stop has cancelled the task that it came from."""
-    results = []
+    """`asyncio.run(running)`, but Stop also ends a line that blocks; asyncio would wait for the loop."""
 
-    async def keep() -> None:
-        results.append(await running)
+    async def run() -> Any:
+        task = asyncio.current_task()
+        assert task is not None
 
-    try:
-        asyncio.run(keep())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        if not results:
-            raise
-    return results[0]
+        def stop(signum: int, frame: FrameType | None) -> None:
+            current = asyncio.current_task(task.get_loop())
+            if current is not None and is_inside(frame, current.get_coro()):
+                raise KeyboardInterrupt
+            task.get_loop().call_soon_threadsafe(task.cancel)
+
+        previous = signal.signal(signal.SIGINT, stop)
+        try:
+            return await running
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    return asyncio.run(run())
 
 
 def _failure(shell: RemoteShell, copy: Copy, error: BaseException) -> Failure:

@@ -103,6 +103,8 @@ class RemoteShell(InteractiveShell):
     compiler_class = Type(RemoteCompiler)
 
     awaiting_magics: AwaitingMagics
+    #: Who is told exit codes.
+    namespace: Any
     request: CellRequest
     emit: Callable[[Event], None]
     #: Whether Stop was pressed for the cell.
@@ -119,7 +121,8 @@ class RemoteShell(InteractiveShell):
         shell.loop_runner = asyncio.run
         shell.awaiting_magics = AwaitingMagics(shell)
         codes: Any = shell
-        record_script_codes(shell.magics_manager.registry["ScriptMagics"], codes)
+        shell.namespace = codes
+        record_script_codes(shell.magics_manager, codes)
         builtins.input = getpass.getpass = _refuse_input
         sys.breakpointhook = _refuse_debugger
         return shell

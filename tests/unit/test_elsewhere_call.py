@@ -94,14 +94,6 @@ def test_stop_interrupts_once_and_waits_for_the_report() -> None:
     assert site.log == ["started", "woken", "interrupted", "finally", "given back"]
 
 
-def test_a_loop_that_blocks_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elsewhere, "_AGAIN", 0.0)
-    site = FakeSite(lambda: call.stop(), None, None, REPORT)
-    call = ElsewhereCall(site)
-    call.run(CellRequest("code", "<cell>", 1, in_loop=True), (), texts_of(site.log))
-    assert site.log.count("interrupted") == 2
-
-
 def test_one_that_does_not_react_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elsewhere, "GRACE", 0.0)
     site = FakeSite(lambda: call.stop(), None, None, None)
