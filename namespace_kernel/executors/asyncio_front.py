@@ -84,6 +84,13 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         return getattr(self.delegate, name)  # what uvloop's policy adds
 
 
+def _wake_waiters(event: Any) -> None:
+    """What `Event.set` does for its waiters, also if it has been cleared since."""
+    for future in event._waiters:
+        if not future.done():
+            future.set_result(True)
+
+
 class AsyncioFront:
     """Installs and removes the answers. Thread: main."""
 
@@ -105,6 +112,7 @@ class AsyncioFront:
             (asyncio.runners, "run", run),
             (asyncio.Runner, "run", self._ignoring_leftover(asyncio.Runner.run)),
             (asyncio.Runner, "close", self._ignoring_leftover(asyncio.Runner.close)),
+            (asyncio.Event, "set", self._set_for_loop(asyncio.Event.set)),
         ):
             self._originals.append((owner, name, getattr(owner, name)))
             setattr(owner, name, replacement)
@@ -152,6 +160,22 @@ class AsyncioFront:
             if id(one) not in tasks:
                 tasks[id(one)] = self._loop.create_task(one) if asyncio.iscoroutine(one) else one
         return [tasks[id(one)] for one in awaitables]
+
+    def _set_for_loop(self, function: Callable[[asyncio.Event], None]) -> Callable[[asyncio.Event], None]:
+        """`Event.set` walks through its waiters. The loop must not wake the first of them meanwhile: it would
+        take itself from the list.
+        """
+
+        @functools.wraps(function)
+        def set_event(event: Any) -> None:
+            ours = getattr(event, "_loop", None) is self._loop
+            if asyncio._get_running_loop() is not None or not ours:
+                function(event)
+            elif not event._value:
+                event._value = True
+                self._loop.call_soon_threadsafe(_wake_waiters, event)
+
+        return set_event
 
     def _wrapped(self, policy: asyncio.AbstractEventLoopPolicy | None) -> UserLoopPolicy:
         if isinstance(policy, UserLoopPolicy):
