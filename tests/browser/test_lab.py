@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 
@@ -227,3 +228,33 @@ def test_a_live_table_of_names_follows_a_cell_that_blocks(
     notebook.stop()
     expect(row).not_to_contain_text("running")
     expect(notebook.outputs(0)).to_have_count(1)
+
+
+def test_the_example_trains_in_one_cell_and_plots_in_the_next_meanwhile(
+    page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    example = json.loads((ROOT / "examples" / "side_by_side.ipynb").read_text())
+    example["metadata"]["kernelspec"] = {
+        "name": installed_kernelspec,
+        "display_name": "",
+        "language": "python",
+    }
+    (server.files / "side_by_side.ipynb").write_text(json.dumps(example))
+    page.set_viewport_size({"width": 1000, "height": 1300})
+    notebook = LabNotebook(page, server, "side_by_side.ipynb")
+    notebook.run_all()
+    training, plot = notebook.cell(1), notebook.cell(2)
+    expect(plot.locator(".jp-OutputArea-output img")).to_be_visible()
+    for cell, said in ((training, "training"), (plot, "plotted")):
+        bar = cell.locator(".widget-hprogress, .jupyter-widgets.widget-hbox").first
+        expect(bar).to_be_visible()
+        expect(cell).to_contain_text(said)
+    # Both at once: each bar has begun and none has ended.
+    expect(plot).to_contain_text(re.compile(r"(?:[2-5]\d)/60"))
+    assert notebook.prompt(1).inner_text() == notebook.prompt(2).inner_text() == "[*]:"
+    plot.scroll_into_view_if_needed()
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "side_by_side_meanwhile.png")
+    expect(training).to_contain_text("the last loss is 0.0")
+    expect(plot).to_contain_text("60/60")
+    expect(notebook.prompt(4)).to_have_text("[5]:")
