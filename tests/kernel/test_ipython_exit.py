@@ -145,6 +145,21 @@ def test_a_shutdown_lets_the_running_cell_tidy_up(wait: str, prepared: Notebook)
     assert cell.states[0] == "busy"
 
 
+@pytest.mark.parametrize("restart", [True, False], ids=["restart", "shutdown"])
+def test_async_generators_are_closed_and_their_finally_runs(restart: bool, prepared: Notebook) -> None:
+    code = """\
+async def count():
+    try:
+        while True: yield 1
+    finally:
+        await asyncio.sleep(.01); note("the generator was closed")
+kept = count(); await anext(kept)"""
+    assert prepared.run(code).status == "ok"
+    wait_replied(prepared, prepared.request("shutdown_request", {"restart": restart}, channel="control"))
+    assert prepared.wait_exit(BOUND) == 0
+    assert "the generator was closed" in notes(prepared)
+
+
 def test_a_shutdown_ends_the_processes_that_cells_started(prepared: Notebook) -> None:
     cell = prepared.run("child = subprocess.Popen(['sleep', '3600']); child.pid")
     child = psutil.Process(int(cell.result or ""))
