@@ -65,12 +65,12 @@ def run_round(
         of_group = [case for case in cases if case.group is group]
         if not of_group:
             continue
+        began = time.monotonic()
         for kernel in kernels:
             _measure(kernel, of_group, results, with_start)
         if group is Group.CODE:
             _measure_plain(kernels[0], of_group, results)
-        print(end=".", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+        print(f"  {group}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
 def _row(case: Case, results: Results) -> Row:
