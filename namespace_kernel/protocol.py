@@ -14,7 +14,6 @@ It runs no user code, so nothing that a cell does keeps a reply, a completion or
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,8 @@ import zmq
 from ipykernel.thread import BaseThread
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
+
+from .haste import Haste
 
 if TYPE_CHECKING:
     from .lanes import Lane, Lanes
@@ -97,36 +98,7 @@ class ReplySocket:
             self._stream.send_multipart(parts)
 
 
-class _Haste:
-    """While somebody waits for an answer, threads take turns more often.
-
-    Completion reads many small files and asks for the interpreter after each; a cell that computes
-    gives it away every 5 ms. With half a millisecond a completion beside `while True: pass` takes a
-    third of the time. The cell pays nothing at all other times.
-    """
-
-    _INTERVAL = 0.0005
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._before = 0.0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._users += 1
-            if self._users == 1:
-                self._before = sys.getswitchinterval()
-                sys.setswitchinterval(min(self._INTERVAL, self._before))
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                sys.setswitchinterval(self._before)
-
-
-_haste = _Haste()
+_haste = Haste()
 
 
 class Worker:
