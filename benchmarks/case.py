@@ -14,6 +14,8 @@ Measure = Callable[[Client], Iterator[float]]
 
 #: Kernels that have no IPython, so that most cases mean nothing to them.
 BARE = (FLOOR, "akernel")
+#: Seconds that an answer may take which a person waits for; an idle kernel takes milliseconds.
+_PATIENCE = 5.0
 #: Not a kernel: the same code in a Python process.
 PLAIN = "plain python"
 
@@ -125,16 +127,16 @@ def running(client: Client, code: str) -> str:
 
 
 def request(kind: str, content: dict[str, object], during: str = "", count: int = 20) -> Measure:
-    """A request, answered while the cell `during` runs; for at most 5 seconds."""
+    """A request, answered while the cell `during` runs."""
 
     def measure(client: Client) -> Iterator[float]:
         warm_up = client.send(kind, content)
-        client.pump(lambda message: message.parent == warm_up and _answers(message))
+        client.pump(lambda message: message.parent == warm_up and _answers(message), _PATIENCE)
         cell = running(client, during) if during else ""
         for _ in range(count):
             began = time.perf_counter()
             asked = client.send(kind, content)
-            client.pump(lambda m, asked=asked: m.parent == asked and _answers(m), 5.0)  # type: ignore[misc]
+            client.pump(lambda m, asked=asked: m.parent == asked and _answers(m), _PATIENCE)  # type: ignore[misc]
             yield (time.perf_counter() - began) * 1000
         if cell:
             _end_cell(client, cell)
@@ -148,7 +150,7 @@ def _answers(message: Message) -> bool:
 
 def _end_cell(client: Client, msg_id: str) -> None:
     """End the running cell, whatever it takes."""
-    for _ in range(10):
+    for _ in range(5):
         client.interrupt()
         try:
             client.wait(msg_id, 2.0)
@@ -160,7 +162,7 @@ def _end_cell(client: Client, msg_id: str) -> None:
 
 
 def stop(code: str, count: int = 5) -> Measure:
-    """From Stop to the reply, which says that the cell was interrupted; at most 5 seconds."""
+    """From Stop to the reply, which says that the cell was interrupted."""
 
     def measure(client: Client) -> Iterator[float]:
         for _ in range(count):
@@ -170,7 +172,7 @@ def stop(code: str, count: int = 5) -> Measure:
             client.interrupt()
             messages = client.pump(
                 lambda message: message.parent == cell and message.kind == "execute_reply",  # noqa: B023
-                5.0,
+                _PATIENCE,
             )
             elapsed = (messages[-1].at - began) * 1000
             if messages[-1].content["status"] == "ok":

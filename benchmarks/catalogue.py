@@ -18,7 +18,7 @@ LOOPS = {
 }
 TIMED_LOOPS = {name: _TIMER.format(code) for name, code in LOOPS.items()}
 
-_COMPLETE: dict[str, object] = {"code": "import os; os.pa", "cursor_pos": 16}
+_COMPLETE: dict[str, object] = {"code": "os.pa", "cursor_pos": 5}
 _SLEEP, _BUSY = "import time; time.sleep(60)", "while True: pass"
 _DURING = {"": "", " during time.sleep": _SLEEP, " during while True": _BUSY}
 _BUSY_SETUP = "import asyncio, queue, socket, subprocess, time"
@@ -121,7 +121,8 @@ CASES = [
             "ms",
             Group.ANSWERS,
             c.request("complete_request", _COMPLETE, during),
-            skip=BARE,
+            "import os",
+            BARE,
         )
         for when, during in _DURING.items()
     ),

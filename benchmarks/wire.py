@@ -23,8 +23,8 @@ import zmq
 
 from .environments import Kernel, clean_environment
 
-#: Seconds that any answer may take.
-PATIENCE = 60.0
+#: Seconds that anything may take.
+PATIENCE = 40.0
 _CHANNELS = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "iopub": zmq.SUB}
 
 
