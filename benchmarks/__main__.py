@@ -19,7 +19,7 @@ _IMAGES = ROOT / "docs" / "images"
 def main() -> None:
     """Parse the options and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=4, help="interleaved rounds (default: 4)")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default: 3)")
     parser.add_argument(
         "--kernels", nargs="+", default=list(environments.USUAL), choices=environments.NAMES, metavar="NAME"
     )

@@ -59,11 +59,11 @@ def timed(client: Client, code: str) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def round_trip(code: str, count: int = 40) -> Measure:
+def round_trip(code: str, count: int = 40, warm_up: int = 5) -> Measure:
     """A cell, one after the other."""
 
     def measure(client: Client) -> Iterator[float]:
-        for _ in range(5):
+        for _ in range(warm_up):
             client.run(code)
         for _ in range(count):
             yield timed(client, code)
