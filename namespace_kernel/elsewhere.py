@@ -155,6 +155,7 @@ class ElsewhereCell:
                 ) from None
         if VALUE in values:
             shell.displayhook.keep(values.pop(VALUE))
+        self._call.stayed = report.stayed
         self._namespace |= values
         for name in report.deleted:
             self._namespace.pop(name, None)

@@ -104,6 +104,12 @@ class NamespaceKernel(
         True, help="Show a line under a cell that wrote a name which another cell wrote while it ran."
     ).tag(config=True)
 
+    report_stayed = Bool(
+        True,
+        help="""Show a line under a cell that ran elsewhere and bound a name, by `with` or `for`, to what
+        cannot be copied back.""",
+    ).tag(config=True)
+
     background_cells = Int(
         32, help="How many `%%background` cells may run at a time; further ones wait for their turn."
     ).tag(config=True)
@@ -176,6 +182,7 @@ class NamespaceKernel(
             Kind.ENGINE_NAMES: self.report_engine_names,
             Kind.BLOCKING: self.blocking_time > 0,
             Kind.CONFLICTS: self.report_conflicts,
+            Kind.STAYED: self.report_stayed,
         }[kind]
 
     @default("namespace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -179,6 +179,16 @@ class CellReceipts(Receipts):
             )
             self.note(execution, Kind.CONFLICTS, lambda: remark)
 
+    def stayed(self, execution: Execution, stayed: Mapping[str, str]) -> None:
+        """Note what the cell bound elsewhere by the way, and what cannot be copied."""
+        if stayed:
+            named = [f"`{name}` ({why})" for name, why in sorted(stayed.items())]
+            remark = Remark(
+                f"not copied back: {_list(named)}",
+                one_of(named, "name was", "names were") + " not copied back",
+            )
+            self.note(execution, Kind.STAYED, lambda: remark)
+
 
 class CollectLeaks:
     """Post-cell hook: add the coroutines that went away without having been awaited."""
@@ -228,6 +238,8 @@ class ShowReceipt:
         if settling.changes.overwritten:
             receipts.engine_names(execution, settling.changes.overwritten)
         receipts.conflicts(execution, settling.changes)
+        if execution.elsewhere is not None:
+            receipts.stayed(execution, execution.elsewhere.stayed)
         execution.settled = True
         receipts.show(execution)
         receipts.collect(execution)  # what another thread has added since

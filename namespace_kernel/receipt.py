@@ -33,6 +33,7 @@ class Kind(StrEnum):
     ENGINE_NAMES = "engine_names"
     BLOCKING = "blocking"
     CONFLICTS = "conflicts"
+    STAYED = "stayed"
 
 
 @dataclass(frozen=True, slots=True)

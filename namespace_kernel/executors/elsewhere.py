@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context as ContextVars
 from typing import Any, Protocol
@@ -61,6 +61,8 @@ class ElsewhereCall:
         self.site = site
         #: Called when what the cell reads has been packed, and belongs to nobody else.
         self.packed = packed
+        #: Why what the cell has bound by the way stays there, by name.
+        self.stayed: Mapping[str, str] = {}
         self._stops = 0
         self._run: RemoteRun | None = None
 

@@ -56,3 +56,27 @@ def _names(statement: ast.stmt) -> Iterator[str]:
             yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             yield name
+
+
+def by_products(source: str) -> frozenset[str]:
+    """The names that `source` binds by `with … as` and `for`, and in no other way."""
+    nodes = [node for statement in _parse(source) for node in ast.walk(statement)]
+    beside = {
+        id(name): name.id
+        for node in nodes
+        for target in _targets_beside(node)
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    }
+    others = {
+        node.id
+        for node in nodes
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in beside
+    }
+    return frozenset(beside.values()) - others
+
+
+def _targets_beside(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.With | ast.AsyncWith):
+        return [item.optional_vars for item in node.items if item.optional_vars is not None]
+    return [node.target] if isinstance(node, ast.For | ast.AsyncFor) else []

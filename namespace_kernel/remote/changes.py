@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
@@ -86,16 +86,26 @@ class Copy:
         results = {name: value for name, value in written.items() if name not in overwritten}
         return Changes(results, frozenset(deleted - overwritten), frozenset(overwritten), tuple(spoilt))
 
-    def pack_results(self, results: Mapping[str, Any], limit: int) -> Piece:
-        """Pack what goes back. Raises `ResultError` if that cannot be, or has more than `limit` bytes."""
-        known = self._unchanged_classes()
+    def pack_results(
+        self, results: Mapping[str, Any], by_products: Set[str] = frozenset(), limit: int = 0
+    ) -> tuple[Piece, dict[str, str]]:
+        """Pack what goes back; return it, and why which of the `by_products` stay.
+
+        Raises `ResultError` if something else cannot be packed, or if it has more than `limit` bytes.
+        """
+        known, stayed = self._unchanged_classes(), {}
         try:
             piece = pack(results, self.namespace, known).piece
         except Exception as error:
-            raise ResultError(self._complaint(results, known, error)) from None
+            problems = self._problems(results, known)
+            stayed = {name: words_of(problems[name]) for name in problems if name in by_products}
+            results = {name: value for name, value in results.items() if name not in stayed}
+            if not stayed or len(stayed) < len(problems):
+                raise ResultError(_complaint(results, problems, error)) from None
+            piece = pack(results, self.namespace, known).piece
         if limit and piece.size > limit:
             raise ResultError(self._too_large(results, known, piece.size, limit))
-        return piece
+        return piece, stayed
 
     def pack_error(self, error: BaseException) -> Piece | None:
         """Pack an exception; `None` if it cannot be."""
@@ -139,18 +149,15 @@ class Copy:
         except Exception:
             return None
 
-    def _complaint(self, results: Mapping[str, Any], known: Mapping[int, type], error: Exception) -> str:
-        found = []
+    def _problems(self, results: Mapping[str, Any], known: Mapping[int, type]) -> dict[str, Exception]:
+        """What pickling each of `results` raises, if it does."""
+        found: dict[str, Exception] = {}
         for name, value in results.items():
             try:
                 pack({name: value}, self.namespace, known)
             except Exception as problem:
-                found.append(f"{_called(name)}, {_a_kind(value)} ({words_of(problem)})")
-        what = "; ".join(found) or f"what the cell made ({words_of(error)})"
-        return (
-            f"this cannot be copied back: {what}. Nothing was merged. Let the cell end with values that can "
-            "be pickled (a list instead of a generator, data instead of a connection), or delete the others"
-        )
+                found[name] = problem
+        return found
 
     def _too_large(self, results: Mapping[str, Any], known: Mapping[int, type], size: int, limit: int) -> str:
         sizes = {
@@ -162,6 +169,19 @@ class Copy:
             f"NamespaceKernel.isolated_result_limit allows {limit / _MIB:.0f}. Nothing was merged. Reduce "
             "them in the cell, write them to a file, or raise the limit"
         )
+
+
+def _complaint(results: Mapping[str, Any], problems: Mapping[str, Exception], error: Exception) -> str:
+    found = [
+        f"{_called(name)}, {_a_kind(results[name])} ({words_of(problem)})"
+        for name, problem in problems.items()
+        if name in results
+    ]
+    what = "; ".join(found) or f"what the cell made ({words_of(error)})"
+    return (
+        f"this cannot be copied back: {what}. Nothing was merged. Let the cell end with values that can "
+        "be pickled (a list instead of a generator, data instead of a connection), or delete the others"
+    )
 
 
 def _called(name: str) -> str:

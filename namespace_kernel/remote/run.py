@@ -17,6 +17,7 @@ from typing import Any
 from IPython.core.async_helpers import _pseudo_sync_runner
 
 from ..engine import words_of
+from ..namespace.assignments import by_products
 from ..places import is_installed
 from ..tasks import is_inside
 from ..transport import VALUE, CellRequest, Event, Failure, Piece, Printed, Report, Surroundings
@@ -62,12 +63,18 @@ def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Even
         if result.result is not None:
             results[VALUE] = result.result
         try:
-            packed = copy.pack_results(results, request.result_limit) if results else None
+            packed, stayed = copy.pack_results(results, by_products(request.source), request.result_limit)
         except Exception as problem:
             lines = (f"{type(problem).__name__}: {words_of(problem)}",)
             failure = Failure(type(problem).__name__, words_of(problem), lines, copy.pack_error(problem))
             return replace(report, failure=failure)
-        return replace(report, results=packed, deleted=changes.deleted, overwritten=changes.overwritten)
+        return replace(
+            report,
+            results=packed,
+            deleted=changes.deleted,
+            overwritten=changes.overwritten,
+            stayed=stayed,
+        )
     finally:
         _note_modules(_seen)
         shell.displayhook.exec_result = None

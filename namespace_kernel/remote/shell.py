@@ -179,6 +179,9 @@ class RemoteShell(InteractiveShell):
         """Overridden: the kernel goes on."""
         raise SystemExit(0)
 
+    def enable_gui(self, gui: Any = None) -> None:
+        """Overridden: no toolkit's loop runs here; `%matplotlib inline` calls this, too."""
+
     # Errors
 
     def as_shown(self, error: BaseException) -> BaseException:

@@ -98,13 +98,14 @@ class Report:
     """How the cell ended. With a `failure` there is nothing to merge.
 
     `results` hold the names that it added, rebound or changed in place, and its value under `VALUE`.
-    `overwritten` are names of the kernel's that it wrote. `spoilt` are digests of pieces that it changed in
-    place.
+    `overwritten` are names of the kernel's that it wrote. `stayed` says why what a `with` or `for` has bound
+    does not come back. `spoilt` are digests of pieces that it changed in place.
     """
 
     results: Piece | None = None
     deleted: frozenset[str] = frozenset()
     overwritten: frozenset[str] = frozenset()
+    stayed: Mapping[str, str] = field(default_factory=dict)
     exit_code: int | None = None
     failure: Failure | None = None
     spoilt: tuple[str, ...] = ()

@@ -225,3 +225,16 @@ def test_without_the_packages_it_says_what_to_install(fresh_notebook: Notebook) 
     assert cell.reply["ename"] == "MissingPackageError"
     assert "pip install 'namespace_kernel[isolated]'" in cell.reply["evalue"]
     assert cell.stdout == "" and fresh_notebook.run("x").result == "1"
+
+
+def test_what_a_with_has_bound_stays_there_and_is_told(notebook: Notebook, tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("1 2 3")
+    notebook.run(f"file = 'as before'; path = {str(tmp_path / 'data.txt')!r}")
+    cell = notebook.run(
+        f"%%isolated\nwith open({str(tmp_path / 'data.txt')!r}) as file: data = file.read()\ndata"
+    )
+    assert cell.result == "'1 2 3'"
+    assert cell.receipt == "not copied back: `file` (Cannot pickle closed files)"
+    assert notebook.run("data, file").result == "('1 2 3', 'as before')"
+    kept = notebook.run("%%isolated\nwith open(path) as file: kept = file")
+    assert kept.reply["ename"] == "ResultError" and "`kept`" in kept.reply["evalue"]

@@ -12,6 +12,7 @@ import pytest
 
 from namespace_kernel import AsyncNamespaceManager, Context, ExecutionContextBridge, Outcome
 from namespace_kernel.errors import NamespaceKernelError, UnknownContextError
+from namespace_kernel.namespace.assignments import by_products
 from namespace_kernel.namespace.merge import changes_between
 from namespace_kernel.namespace.provenance import Provenance
 
@@ -224,3 +225,20 @@ def test_removing_the_users_names_leaves_the_engines_and_the_modules(bridge: Exe
     assert manager.namespace.keys() == fresh
     assert manager.provenance("x") is None
     assert bridge.execute_in_thread("_", "two") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("with a as b: pass", "b"),
+        ("with a as (b, c), d as e: pass", "b c e"),
+        ("for i, (j, k) in x: y = 1", "i j k"),
+        ("async with a as b: pass", "b"),
+        ("with a as b: pass\nb = 1", ""),
+        ("for i in x: i += 1", ""),
+        ("x = 1; y, z = 2, 3", ""),
+        ("y = = 1", ""),
+    ],
+)
+def test_what_a_cell_binds_only_by_the_way(source: str, names: str) -> None:
+    assert by_products(source) == set(names.split())

@@ -80,7 +80,7 @@ def test_a_changed_class_changes_here_and_its_instances_stay_its_own() -> None:
     copy = after(copy_of(live, "k", elsewhere=False), "type(k).kept.append(1); type(k).extra = 2")
     results = copy.changes().results
     assert set(results) == {"k"}
-    back = unpack(copy.pack_results(results, 0), new_arrival(live))
+    back = unpack(copy.pack_results(results)[0], new_arrival(live))
     assert type(back["k"]) is before and before.kept == [1] and live["other"].extra == 2
 
 
@@ -88,26 +88,26 @@ def test_a_class_that_is_as_it_was_is_not_touched_here() -> None:
     live = namespace("class K:\n    kept = []\n    def m(self): return 1\nk = K()")
     copy = after(copy_of(live, "k", elsewhere=False), "k.v = 1")
     method, kept = live["K"].m, live["K"].kept
-    back = unpack(copy.pack_results(copy.changes().results, 0), new_arrival(live))
+    back = unpack(copy.pack_results(copy.changes().results)[0], new_arrival(live))
     assert type(back["k"]) is live["K"] and live["K"].m is method and live["K"].kept is kept
 
 
 def test_results_that_share_an_object_share_it_here() -> None:
     copy = after(copy_of(namespace(""), "1"), "a = [1]; b = {'k': a}")
-    back = unpack(copy.pack_results(copy.changes().results, 0), new_arrival(namespace("")))
+    back = unpack(copy.pack_results(copy.changes().results)[0], new_arrival(namespace("")))
     assert back["b"]["k"] is back["a"]
 
 
 def test_what_cannot_go_back_is_named() -> None:
     copy = after(copy_of(namespace(""), "1"), "fine = 1; g = (i for i in []); h = lambda: open")
     with pytest.raises(ResultError, match=r"`g`, a generator \(cannot pickle 'generator' object\)\. Nothing"):
-        copy.pack_results(copy.changes().results, 0)
+        copy.pack_results(copy.changes().results)
 
 
 def test_what_is_too_large_is_named_with_its_size() -> None:
     copy = after(copy_of(namespace(""), "1"), "small = 1; large = bytes(3 * 2**20)")
     with pytest.raises(ResultError, match=r"have 3 MiB, of which `large` has 3.*allows 2"):
-        copy.pack_results(copy.changes().results, 2 * 2**20)
+        copy.pack_results(copy.changes().results, limit=2 * 2**20)
 
 
 def test_what_cannot_be_rebuilt_is_refused_by_name() -> None:
@@ -115,3 +115,16 @@ def test_what_cannot_be_rebuilt_is_refused_by_name() -> None:
     copy = copy_of(live, "f, fine")
     assert copy.namespace["fine"] == 1 and "f" not in copy.namespace
     assert copy.refused == {"f": "it could not be rebuilt there (ZeroDivisionError: division by zero)"}
+
+
+def test_by_products_that_cannot_go_back_stay() -> None:
+    source = (
+        "import io, threading\nwith threading.Lock() as taken: pass\ntext = 'read'\nlock = threading.Lock()\n"
+    )
+    copy = after(copy_of(namespace(""), "1"), source + "taken = lock; del lock")
+    results = copy.changes().results
+    with pytest.raises(ResultError, match="`taken`, a lock"):
+        copy.pack_results(results)
+    piece, stayed = copy.pack_results(results, frozenset(("taken", "text")))
+    assert stayed == {"taken": "cannot pickle '_thread.lock' object"}
+    assert unpack(piece, new_arrival(namespace("")))["text"] == "read"
