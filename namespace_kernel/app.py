@@ -170,7 +170,7 @@ class NamespaceKernelApp(IPKernelApp):
         )
         self.processes = ProcessPool(lambda: int(kernel.isolated_processes))
         self.namespace.keeps_current = lambda: kernel.conflicts_keep == "current"
-        isolated = IsolatedSite(self.processes)
+        isolated = IsolatedSite(self.processes, self.children.note)
         side_cells = SideCells()
         running: set[Execution] = set()
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))

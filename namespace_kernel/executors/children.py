@@ -38,6 +38,10 @@ class ChildProcesses:
         """The cell that started the process, `""` if that is not known."""
         return self._cells.get(pid, "")
 
+    def note(self, pid: int, cell: str) -> None:
+        """From now on the process works for that cell; for none with `""`."""
+        self._cells[pid] = cell
+
     def _noting(self, original: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(original)
         def start(process: Any, *args: Any, **options: Any) -> None:

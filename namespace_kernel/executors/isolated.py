@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..transport import CellRequest, Piece
+from .base import current_execution
 from .processes import ProcessPool, WorkerProcess
 
 
 class _Run:
     """Implements `elsewhere.RemoteRun`."""
 
-    def __init__(self, pool: ProcessPool, worker: WorkerProcess) -> None:
+    def __init__(
+        self, pool: ProcessPool, worker: WorkerProcess, works_for: Callable[[int, str], object]
+    ) -> None:
+        self._works_for = works_for
         self._pool = pool
         self._worker = worker
         self.next_message = worker.next_message
@@ -21,6 +25,7 @@ class _Run:
 
     def end(self, whole: bool) -> None:
         """See `elsewhere.RemoteRun`."""
+        self._works_for(self._worker.process.pid, "")
         if whole:
             self._pool.give_back(self._worker)
         else:
@@ -28,7 +33,7 @@ class _Run:
 
 
 class IsolatedSite:
-    """Implements `elsewhere.Site` with a pool of processes.
+    """Implements `elsewhere.Site` with a pool of processes. `works_for` is told the pid and the cell of each.
 
     Thread: any.
     """
@@ -36,12 +41,15 @@ class IsolatedSite:
     place = "another process"
     is_here = True
 
-    def __init__(self, pool: ProcessPool) -> None:
+    def __init__(self, pool: ProcessPool, works_for: Callable[[int, str], object]) -> None:
         self._pool = pool
+        self._works_for = works_for
 
     def start(self, request: CellRequest, pieces: Iterable[Piece]) -> _Run:
         """See `elsewhere.Site`."""
         pieces = tuple(pieces)
         worker = self._pool.take(pieces)
+        execution = current_execution.get()
+        self._works_for(worker.process.pid, "" if execution is None else execution.cell.execution_id)
         worker.run(request, pieces)
-        return _Run(self._pool, worker)
+        return _Run(self._pool, worker, self._works_for)

@@ -152,3 +152,12 @@ def test_a_large_array_is_sent_once(notebook: Notebook) -> None:
     notebook.run("Ledger.divide = original")
     large = notebook.run("[size > 30_000_000 for size in sizes], total").result
     assert large == "([True, False, True], np.float64(4000001.0))"
+
+
+def test_ps_tells_which_cell_a_process_works_for(notebook: Notebook, gate: Path) -> None:
+    cell = begin(notebook, waiting_for(gate), ABOVE)
+    row = next(line for line in notebook.run("%ps").text.splitlines() if f"process {pid_of(cell)}" in line)
+    assert f"In [{number_of(cell)}]" in row
+    gate.touch()
+    cell.wait()
+    assert f"In [{number_of(cell)}]" not in notebook.run("%ps").text
