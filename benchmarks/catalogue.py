@@ -29,7 +29,7 @@ STOPS = {
     "while True": "while True: pass",
     "queue.get": "queue.Queue().get()",
     "subprocess.run": 'subprocess.run(["sleep", "60"])',
-    "socket.recv": "socket.socketpair()[0].recv(1)",
+    "socket.recv": "a, b = socket.socketpair(); a.recv(1)",
     "await sleep": "await asyncio.sleep(60)",
     "await, while True": "await asyncio.sleep(0)\nwhile True: pass",
     "await, time.sleep": "await asyncio.sleep(0); time.sleep(60)",

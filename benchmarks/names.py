@@ -30,11 +30,15 @@ def _probe():
 _probe()"""
 
 
+def _cell(size: int) -> str:
+    return f"`x = 1` with {size:,} names"
+
+
 def measure(kernels: Iterable[Kernel], results: Results) -> None:
     """One process of this kernel and of the reference for each size, one beside the other."""
     chosen = [kernel for kernel in kernels if kernel.name in (OURS, REFERENCE)]
     for size in SIZES:
-        row = results.row(f"`x = 1`, {size:,} names", "ms", SECTION)
+        row = results.row(_cell(size), "ms", SECTION)
         for kernel in chosen:
             try:
                 with Client(kernel) as client:
@@ -58,8 +62,8 @@ def curves(results: Results) -> dict[str, list[tuple[int, float]]]:
     lines: dict[str, list[tuple[int, float]]] = {}
     for size in SIZES:
         for name, row, kernel in (
-            (OURS, f"`x = 1`, {size:,} names", OURS),
-            (REFERENCE, f"`x = 1`, {size:,} names", REFERENCE),
+            (OURS, _cell(size), OURS),
+            (REFERENCE, _cell(size), REFERENCE),
             (LIMIT, f"{LIMIT}, {size:,} names", OURS),
         ):
             samples = results.rows[row].samples.get(kernel) if row in results.rows else None

@@ -27,6 +27,8 @@ _SECTIONS = {
 }
 _START = "Start, end and memory"
 _NAMES = "names"
+#: How often a kernel is started that does not answer.
+_ATTEMPTS = 3
 
 #: Runs code as a cell does: at the top level of a module, where `await` is allowed.
 _PLAIN = """\
@@ -86,10 +88,12 @@ def _measure(kernel: Kernel, cases: list[Case], results: Results, with_start: bo
     ]
     if cases and not left:
         return
+    starts = 0
     while True:
         try:
             with Client(kernel) as client:
                 _begin(client, results, with_start)
+                starts = 0
                 while left:
                     case = left.pop(0)
                     try:
@@ -104,8 +108,11 @@ def _measure(kernel: Kernel, cases: list[Case], results: Results, with_start: bo
                     _end(client, results, with_start and not cases)
                     return
         except KernelSilent as problem:
-            results.row("start to first result", "s", _START).fail(kernel.name, str(problem))
-            return
+            # Another program may have taken one of its ports.
+            starts += 1
+            if starts == _ATTEMPTS:
+                results.row("start to first result", "s", _START).fail(kernel.name, str(problem))
+                return
 
 
 def _begin(client: Client, results: Results, counts: bool) -> None:

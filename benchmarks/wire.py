@@ -7,7 +7,9 @@ import hashlib
 import hmac
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -24,7 +26,7 @@ import zmq
 from .environments import Kernel, clean_environment
 
 #: Seconds that anything may take.
-PATIENCE = 40.0
+PATIENCE = 30.0
 _CHANNELS = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "iopub": zmq.SUB}
 
 
@@ -57,16 +59,16 @@ class Client:
         ports = {}
         for channel, kind in _CHANNELS.items():
             ports[f"{channel}_port"] = _free_port()
-            socket = self._sockets[channel] = self._context.socket(kind)
-            socket.linger = 0
-            socket.reconnect_ivl = 5  # ms; the usual 100 would be what is measured
-            socket.rcvhwm = 0
+            peer = self._sockets[channel] = self._context.socket(kind)
+            peer.linger = 0
+            peer.reconnect_ivl = 5  # ms; the usual 100 would be what is measured
+            peer.rcvhwm = 0
             if kind == zmq.SUB:
-                socket.subscribe(b"")
+                peer.subscribe(b"")
             else:
-                socket.identity = self._session.encode()
-            socket.connect(f"tcp://127.0.0.1:{ports[f'{channel}_port']}")
-            self._poller.register(socket, zmq.POLLIN)
+                peer.identity = self._session.encode()
+            peer.connect(f"tcp://127.0.0.1:{ports[f'{channel}_port']}")
+            self._poller.register(peer, zmq.POLLIN)
         info = {
             **ports,
             "hb_port": _free_port(),
@@ -131,10 +133,10 @@ class Client:
         messages = []
         ready = dict(self._poller.poll(int(timeout * 1000)))
         now = time.perf_counter()
-        for channel, socket in self._sockets.items():
-            while socket in ready:
+        for channel, peer in self._sockets.items():
+            while peer in ready:
                 try:
-                    frames = socket.recv_multipart(zmq.NOBLOCK)
+                    frames = peer.recv_multipart(zmq.NOBLOCK)
                 except zmq.Again:
                     break
                 messages.append(self._read(channel, frames, now))
@@ -234,5 +236,12 @@ class Client:
 
 
 def _free_port() -> int:
-    with zmq.Context() as context, context.socket(zmq.REP) as socket:
-        return int(socket.bind_to_random_port("tcp://127.0.0.1"))
+    """A port that is free, from below those that the system gives to clients.
+
+    A client that keeps connecting to one of those, while nobody listens yet, in the end connects to itself.
+    """
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as candidate, contextlib.suppress(OSError):
+            candidate.bind(("127.0.0.1", port))
+            return port

@@ -5,7 +5,6 @@ A numpy array, a pandas frame or an object whose `__eq__` raises is compared lik
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import compress, filterfalse, islice, repeat
 from operator import is_, is_not
 from typing import Any
@@ -14,7 +13,7 @@ from ..cell import CellChanges
 from .engine_names import MISSING
 
 
-def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> CellChanges:
+def changes_between(before: dict[str, Any], after: dict[str, Any]) -> CellChanges:
     """Return which names `after` added, rebound and deleted against `before`.
 
     Nobody may add or delete names meanwhile. All passes over the names are in C: with 100,000 of them 3 ms
@@ -22,8 +21,9 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Cell
     """
     kept = len(before)
     if len(after) >= kept and all(map(is_, before, after)):
-        # Nothing was deleted; what was added stands at the end.
-        added = {name: after[name] for name in islice(after, kept, None)} if len(after) > kept else {}
+        # Nothing was deleted; what was added stands at the end, so that it is found from there.
+        new = list(islice(reversed(after), len(after) - kept))
+        added = {name: after[name] for name in reversed(new)}
         changed = compress(after, map(is_not, before.values(), after.values()))
         return CellChanges(added, {name: after[name] for name in changed})
     added = {name: after[name] for name in filterfalse(before.__contains__, after)}
