@@ -51,7 +51,7 @@ def plot_ratios(results: Results, path: Path) -> None:
     axes.set_axisbelow(True)
     axes.set_xlabel(f"ratio of medians to {REFERENCE}; further left is better")
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=6, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
