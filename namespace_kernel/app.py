@@ -9,8 +9,10 @@ import signal
 import threading
 from typing import Any
 
+import zmq
 from ipykernel import kernelapp
 from ipykernel.kernelapp import IPKernelApp
+from jupyter_client.session import Session
 from traitlets import Any as AnyTrait
 from traitlets import Type, default
 from traitlets.utils.importstring import import_item
@@ -40,7 +42,7 @@ from .executors import (
 )
 from .executors.asyncio_front import AsyncioFront
 from .interrupts import InterruptController
-from .iopub import PublishingThread
+from .iopub import WAITING_MESSAGES, PublishingThread
 from .kernel import NamespaceKernel, Parts
 from .lanes import Lane
 from .lazy_modules import defer_debugger
@@ -50,13 +52,14 @@ from .output import Inheritance, Redirects
 from .protocol import ProtocolThread
 from .routing import Router
 from .settle import Hook, close_coroutines
+from .shared_stream import SharedStream
 from .shell import NamespaceShell
 from .shell_engine import LetGoOfError, ShellEngine, UserLoopRunner
 from .signal_front import SignalFront
 from .streams import CellStream
 from .wakeup import SignalWakeup
 from .watchdog import LoopWatchdog
-from .wire import tolerate_surrogates
+from .wire import KernelSession
 
 
 class NamespaceKernelApp(IPKernelApp):
@@ -102,19 +105,20 @@ class NamespaceKernelApp(IPKernelApp):
         self.shell_channel_thread.io_loop.close()
         self.shell_channel_thread = ProtocolThread()
 
-    def init_sockets(self) -> None:
-        """Overridden to prepare the session before anything is sent."""
-        tolerate_surrogates(self.session)
-        super().init_sockets()
+    @default("session")
+    def _default_session(self) -> Session:
+        return KernelSession(parent=self)
 
     def init_iopub(self, context: Any) -> None:
         """Overridden for our publishing thread, which takes the place of ipykernel's."""
         module: Any = kernelapp
         original, module.IOPubThread = module.IOPubThread, PublishingThread
+        context.sockopts[zmq.SNDHWM] = WAITING_MESSAGES  # must be known before the socket is bound
         try:
             super().init_iopub(context)
         finally:
             module.IOPubThread = original
+            del context.sockopts[zmq.SNDHWM]
 
     def init_signal(self) -> None:
         """Overridden: SIGINT has an owner from the start, which drops it until a cell runs."""
@@ -130,7 +134,7 @@ class NamespaceKernelApp(IPKernelApp):
         """Overridden to build the parts: the store before the shell, the rest after it."""
         self.namespace = AsyncNamespaceManager()
         defer_debugger()
-        super().init_kernel()
+        self._init_kernel_with_shared_stream()
         install_breakpoint_hook()
         kernel, shell = self.kernel, self.kernel.shell
         self.user_loop = UserLoop(shell.notice, shell.describe_frame, self._report_task, shell.is_users_file)
@@ -252,6 +256,20 @@ class NamespaceKernelApp(IPKernelApp):
         if not gc.isenabled():  # `__main__`
             gc.freeze()
             gc.enable()
+
+    def _init_kernel_with_shared_stream(self) -> None:
+        """`super().init_kernel`, with our stream for the shell socket."""
+        module: Any = kernelapp
+        original, shell_loop = module.ZMQStream, self.shell_channel_thread.io_loop
+
+        def stream(socket: Any, io_loop: Any) -> Any:
+            return (SharedStream if io_loop is shell_loop else original)(socket, io_loop)
+
+        module.ZMQStream = stream
+        try:
+            super().init_kernel()
+        finally:
+            module.ZMQStream = original
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""

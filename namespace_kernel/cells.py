@@ -50,16 +50,15 @@ class CellHandlers:
     stop_on_error_timeout: Any
     dispatcher: Dispatcher
     control_replies: ReplySocket
-    flush_output: Callable[[], None]
+    hand_over_output: Callable[[], None]
     drain_descriptors: Callable[[], None]
     set_parent: Any
     adopt: Callable[[Request], None]
     _stdout: Any
     _stderr: Any
-    _publish_status: Any
+    publish_now: Any
     publish_idle: Any
     running: dict[str, Any] | None
-    _publish_execute_input: Any
     init_metadata: Any
     finish_metadata: Any
     lanes: Any
@@ -87,7 +86,7 @@ class CellHandlers:
             lane.context.run(self.set_parent, request.idents, message, "shell")
         else:
             lane.context.run(self.adopt, request)
-        self._publish_status("busy", "shell", parent=message)
+        self.publish_now("status", {"execution_state": "busy"}, message)
         if lane.lane_id is None:
             self.running = message
         announced = Announced(lane, request, self.init_metadata(message))
@@ -116,7 +115,7 @@ class CellHandlers:
             content["traceback"] = traceback.format_exception(error)
         if lane.lane_id is None:  # what C code and children write is the foreground's
             lane.context.run(self.drain_descriptors)
-        lane.context.run(self.flush_output)
+        lane.context.run(self.hand_over_output)
         content = json_clean(content)
         metadata = self.finish_metadata(message, announced.metadata, content)
 
@@ -186,7 +185,7 @@ class CellHandlers:
         stored = bool(content.get("store_history", True)) and not silent
         number = self.shell.take_number(stored and bool(code.strip()))
         if not silent:
-            self._publish_execute_input(code, message, number)
+            self.publish_now("execute_input", {"code": code, "execution_count": number}, message)
         return Cell(
             code,
             f"In [{number}]",

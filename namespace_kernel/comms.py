@@ -156,7 +156,10 @@ class CommHandlers:
     interrupts: Any
     side_cells: SideCells
     adopt: Callable[[Request], None]
-    answer: Callable[[Request], None]
+    handle: Callable[[Request], None]
+    publish_now: Any
+    publish_idle: Any
+    hand_over_output: Callable[[], None]
 
     def submit_comm(self, request: Request) -> None:
         """Queue a comm message. Thread: protocol."""
@@ -175,15 +178,18 @@ class CommHandlers:
         self.adopt(home.request)
         execution.home = contextvars.copy_context()
         execution.settled = True
+        self.publish_now("status", {"execution_state": "busy"}, request.message)
         stop = ThreadStop()
         self.side_cells.enter(execution, stop.stop)
         self.interrupts.callback_runs = True
         try:
-            self.answer(request)
+            self.handle(request)
         finally:
             self.interrupts.callback_runs = False
             stop.close()
             self.side_cells.leave(execution)
+            self.hand_over_output()
+            self.publish_idle(request.message, of_cell=False)
 
     def comm_msg(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:
         """Handle one message for a comm; an error in its callback is shown, not logged."""

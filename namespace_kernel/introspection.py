@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .jedi_cache import remember_conditions
+
 
 class IntrospectionHandlers:
     """Mixed into the kernel before ipykernel's class, whose answers it wraps.
@@ -20,6 +22,8 @@ class IntrospectionHandlers:
         """Overridden: complete on a snapshot, which no cell changes while jedi iterates over it."""
         names = self.namespace.namespace
         completer = self.shell.Completer
+        if completer.use_jedi:
+            remember_conditions()
         completer.namespace = completer.global_namespace = names
         answer: dict[str, Any] = super().do_complete(code, cursor_pos)  # type: ignore[misc]
         return answer

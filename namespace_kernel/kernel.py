@@ -212,12 +212,12 @@ class NamespaceKernel(
         self.shell_channel_thread.manager = self.lanes
         self.shell.configurables.append(self)
         self.dispatcher = Dispatcher(
-            self._parse, self._lane_of, self._submit, self._abort, self._refuse, self.log
+            self._parse, self._lane_of, self._submit, self._abort, self._refuse, self._expect_output, self.log
         )
         #: The request whose cell runs in the foreground.
         self.running: dict[str, Any] | None = None
         self._status_lock = threading.Lock()
-        self.replies = ReplySocket(self.shell_channel_thread, self.shell_stream)
+        self.replies = self.shell_stream
         self.control_replies = ReplySocket(self.control_thread, self.control_stream)
         self.ending = Ending(parts.foreground.put)
         later = self.shell_channel_thread.call_later
@@ -242,7 +242,7 @@ class NamespaceKernel(
             self.debugpy_stream.on_recv(self.dispatch_debugpy, copy=False)
             control_loop = self.control_thread.io_loop.asyncio_loop
             asyncio.run_coroutine_threadsafe(self.poll_stopped_queue(), control_loop)
-        self.shell_stream.on_recv(self.dispatcher.receive, copy=False)
+        self.shell_stream.on_recv(self.dispatcher.receive, copy=True)
         self._publish_status("starting", "shell")
 
     def serve(self) -> None:
@@ -255,6 +255,9 @@ class NamespaceKernel(
                 self.interrupts.begin_cell()
                 self.serve_cell(self.lanes.foreground, request)
                 self.interrupts.end_cell()
+
+    def _expect_output(self) -> None:
+        self.iopub_thread.look_soon(self.io_loop.call_later)
 
     def request_exit(self) -> None:
         """End after the running cell (`exit()`). Thread: any."""
@@ -288,6 +291,14 @@ class NamespaceKernel(
         """Send what was printed. Thread: any."""
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
+                stream.flush()
+
+    def hand_over_output(self) -> None:
+        """Let what was printed be sent with the next message of `publish_now`. Thread: any."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, CellStream):
+                stream.hand_over()
+            elif stream is not None:
                 stream.flush()
 
     def drain_descriptors(self) -> None:

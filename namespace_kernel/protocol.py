@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import zmq
 from ipykernel.thread import BaseThread
@@ -27,6 +27,7 @@ from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 from .haste import Haste
+from .shared_stream import SharedStream
 
 if TYPE_CHECKING:
     from .lanes import Lane, Lanes
@@ -45,7 +46,7 @@ class Request:
 
     idents: list[bytes]
     message: dict[str, Any]
-    replies: ReplySocket
+    replies: Replies
 
     @property
     def kind(self) -> str:
@@ -63,7 +64,7 @@ class Request:
 class ProtocolThread(BaseThread):
     """The thread whose loop drives the shell socket. The app gives it the stream, as to ipykernel's."""
 
-    shell_stream: ZMQStream | None = None
+    shell_stream: SharedStream | None = None
     #: The lanes, where ipykernel's `%subshell` looks for them.
     manager: Lanes
 
@@ -79,8 +80,15 @@ class ProtocolThread(BaseThread):
         self.io_loop.add_callback(self.io_loop.call_later, seconds, function)
 
 
+class Replies(Protocol):
+    """What `Session.send` is given for a reply."""
+
+    def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> Any:
+        """Send the parts of a message. Thread: any, where no Stop can come."""
+
+
 class ReplySocket:
-    """What `Session.send` is given for a stream: sends on the stream's own thread, whoever calls.
+    """`Replies` that are sent on the stream's own thread, whoever calls.
 
     Thread: any.
     """
@@ -156,7 +164,8 @@ class Dispatcher:
 
     `parse` turns frames into a request or `None` (invalid, already logged). `lane_of` finds the lane
     that a request is addressed to, `None` if there is no such subshell, which `refuse` answers.
-    `submit` takes everything but cells. `abort` answers a cell that will not run.
+    `submit` takes everything but cells. `abort` answers a cell that will not run; `announce` is told of one
+    that will.
 
     Thread: protocol.
     """
@@ -168,6 +177,7 @@ class Dispatcher:
         submit: Callable[[Request], None],
         abort: Callable[[Request], None],
         refuse: Callable[[Request], None],
+        announce: Callable[[], None],
         log: logging.Logger,
     ) -> None:
         self._parse = parse
@@ -175,6 +185,7 @@ class Dispatcher:
         self._submit = submit
         self._abort = abort
         self._refuse = refuse
+        self._announce = announce
         self._log = log
 
     def receive(self, frames: list[Any]) -> None:
@@ -195,9 +206,12 @@ class Dispatcher:
         elif time.monotonic() < lane.abort_until:
             self._abort(request)
         else:
+            self._announce()
             lane.put(request)
 
-    def finish_failed(self, lane: Lane, stream: ZMQStream, finish: Callable[[], None], grace: float) -> None:
+    def finish_failed(
+        self, lane: Lane, stream: SharedStream, finish: Callable[[], None], grace: float
+    ) -> None:
         """`finish` a failed cell, and abort those of its lane that have arrived until now, or do within
         `grace` seconds.
 

@@ -24,6 +24,7 @@ class BatchedHistory(HistoryManager):
     """`later` calls a function after some seconds, on a thread that runs no user code."""
 
     def __init__(self, later: Callable[[float, Callable[[], None]], None], **options: Any) -> None:
+        self._writing = threading.Lock()
         super().__init__(**options)
         self._later = later
         self._due = 0.0
@@ -53,6 +54,42 @@ class BatchedHistory(HistoryManager):
         """Overridden: whoever reads the database finds all that was run."""
         self.writeout_cache()
         return super()._run_sql(*args, **options)
+
+    def writeout_cache(self, conn: Any = None) -> None:
+        """Overridden to hold the locks for a moment only: a cell that ended while its predecessors were
+        being committed waited for the disk, 20 ms and more.
+        """
+        if not self.enabled:
+            return
+        connection = self.db if conn is None else conn
+        with self._writing:
+            with self.db_input_cache_lock:
+                inputs, self.db_input_cache = self.db_input_cache, []
+            with self.db_output_cache_lock:
+                outputs, self.db_output_cache = self.db_output_cache, []
+            try:
+                self._insert(connection, inputs, outputs)
+            except BaseException:  # a Stop, if a cell asks for the history
+                self.db_input_cache[:0] = inputs
+                self.db_output_cache[:0] = outputs
+                raise
+
+    def _insert(self, connection: Any, inputs: list[Any], outputs: list[Any]) -> None:
+        """Write all in one transaction; in a new session, if another program took this one's number."""
+        import sqlite3  # as late as IPython does: not every Python has it
+
+        for tries_left in (1, 0):
+            number = self.session_number
+            try:
+                with connection:
+                    for line in inputs:
+                        connection.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (number, *line))
+                    for line in outputs:
+                        connection.execute("INSERT INTO output_history VALUES (?, ?, ?)", (number, *line))
+                return
+            except sqlite3.IntegrityError:
+                if tries_left:
+                    self.new_session(connection)
 
     def _write_soon(self) -> None:
         # A time and not a flag: a Stop between the two lines would leave a flag set for good.

@@ -13,7 +13,7 @@ from typing import Any
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.completer import ProvisionalCompleterWarning
 from IPython.utils.text import LSString, SList
-from traitlets import Type, observe
+from traitlets import Type, default, observe
 
 from .activity_magics import ActivityMagics
 from .awaiting_magics import AwaitingMagics, await_magics
@@ -23,6 +23,7 @@ from .comms import NamespaceDisplayPublisher, handled_message
 from .coroutines import Leak, find_open
 from .engine import exit_code_of, words_of
 from .executors import current_execution
+from .formatting import QuickDisplayFormatter
 from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
 from .namespace_magic import LiveTables, NamespaceTableMagic
@@ -32,6 +33,7 @@ from .results import NamespaceDisplayHook, ShellNames
 from .saved_history import BatchedHistory
 from .traceback_formatter import LettingGoTB
 from .tracebacks import from_users_line, groups_in, lines_with_members, without_own_frames
+from .transformers import QuickTransformers
 
 #: Cells that look at the last error keep it, though they succeed.
 _POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
@@ -73,6 +75,15 @@ class NamespaceShell(PlaceNames, ZMQInteractiveShell):
         warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
         self.namespace.remember_module_names()
         self.namespace.attach_engine(ShellNames(self))
+
+    @default("input_transformer_manager")
+    def _default_transformers(self) -> QuickTransformers:
+        return QuickTransformers()
+
+    def init_display_formatter(self) -> None:
+        """Overridden for the quick one."""
+        self.display_formatter = QuickDisplayFormatter(parent=self)
+        self.configurables.append(self.display_formatter)  # type: ignore[arg-type]
 
     def init_payload(self) -> None:
         """Overridden: of two cells that overlap, each has its own."""

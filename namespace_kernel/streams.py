@@ -67,6 +67,13 @@ class CellStream(OutStream):
         elif self.pub_thread is not None and self._buffers:
             self._hand_over(self.pub_thread.schedule)
 
+    def hand_over(self) -> None:
+        """As `flush`, but without waking the thread that sends: whoever calls sends something right after."""
+        if active_redirect(self.name) is not None:
+            self.flush()
+        elif self.pub_thread is not None and self._buffers:
+            self._hand_over(self.pub_thread.put)
+
     def _schedule_flush(self) -> None:
         """Overridden: a time and not a flag, which a Stop in the wrong instant would leave set for good."""
         now = time.monotonic()
@@ -80,7 +87,7 @@ class CellStream(OutStream):
             with contextlib.suppress(OSError):
                 self.echo.flush()
         self._hand_over(self.pub_thread.put)
-        self.pub_thread.send_waiting()
+        self.pub_thread.send_now()
 
     def _hand_over(self, schedule: Callable[[Callable[[], None]], None]) -> None:
         """Let `schedule` send what is in the buffers.

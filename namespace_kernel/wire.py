@@ -1,16 +1,26 @@
-"""What our messages may hold that JSON in UTF-8 cannot."""
+"""Messages as bytes: ipykernel's and jupyter_client's way, with less work for each message."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from typing import Any
 
+import zmq
+from jupyter_client._version import protocol_version
 from jupyter_client.jsonutil import json_default
-from jupyter_client.session import Session
+from jupyter_client.session import DELIM, DONE, Session, json_packer, utcnow
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+# As jupyter_client's own packer, which makes a new encoder for each part of each message.
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, default=json_default, check_circular=False
+).encode
+
+_MORE = int(zmq.SNDMORE)
 
 
 def encodable(text: str) -> str:
@@ -18,19 +28,114 @@ def encodable(text: str) -> str:
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
-def tolerate_surrogates(session: Session) -> None:
-    """Let `session` send messages with lone surrogates, as U+FFFD.
+def send_parts(socket: zmq.Socket[bytes], parts: list[Any], copy: bool = True) -> None:
+    """Send a message of several parts.
 
-    A single one in a cell's output would otherwise fail in the IOPub thread, which then sends nothing
-    more; and a notebook that held it could not be saved.
+    pyzmq's `send_multipart` checks each part, and combines flags that are enumerations: 7 µs, this takes 2.
     """
-    pack: Callable[[Any], bytes] = session.pack
+    send = socket.send
+    for part in parts[:-1]:
+        send(part, _MORE, copy)
+    send(parts[-1], 0, copy)
 
-    def tolerant(message: Any) -> bytes:
-        try:
-            return pack(message)
-        except (UnicodeEncodeError, TypeError):  # TypeError is orjson's
-            text = json.dumps(message, default=json_default, ensure_ascii=False, allow_nan=False)
-            return encodable(text).encode()
 
-    session.pack = tolerant
+class KernelSession(Session):
+    """Builds and serializes a message in 10 µs instead of 20; a cell has four.
+
+    The parent's header is the same for all messages of a cell, and is packed once. Lone surrogates are
+    sent as U+FFFD: a single one in a cell's output would otherwise fail in the IOPub thread, and a notebook
+    that held it could not be saved.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        packer: Callable[[Any], bytes] = self.pack
+        self._packs_json = packer is json_packer
+
+        def pack(content: Any) -> bytes:
+            try:
+                return _encode(content).encode() if self._packs_json else packer(content)
+            except Exception:
+                return _pack_any(packer, content)
+
+        self.pack = pack
+        #: A copy of the parent header that was packed last, and how. One tuple: several threads send.
+        self._last_parent: tuple[dict[str, Any], bytes] = ({}, self.none)
+
+    def msg_header(self, msg_type: str) -> dict[str, Any]:
+        """Overridden: jupyter_client's reads four traits and calls three functions."""
+        session, number = self.session, self.message_count
+        self.message_count = number + 1
+        return {
+            "date": utcnow(),
+            "version": protocol_version,
+            "msg_id": f"{session}_{os.getpid()}_{number}",
+            "msg_type": msg_type,
+            "username": self.username,
+            "session": session,
+        }
+
+    def send(
+        self,
+        stream: Any,
+        msg_or_type: Any,
+        content: Any = None,
+        parent: Any = None,
+        ident: Any = None,
+        buffers: Any = None,
+        track: bool = False,
+        header: Any = None,
+        metadata: Any = None,
+    ) -> dict[str, Any] | None:
+        """Overridden for the usual message: without buffers, to something that is no socket."""
+        built = type(msg_or_type) is dict
+        if (
+            not (built or type(msg_or_type) is str)
+            or buffers
+            or (built and msg_or_type.get("buffers"))
+            or header is not None
+            or isinstance(stream, zmq.Socket)
+            or self.adapt_version
+            or self.debug
+            or os.getpid() != self.pid
+        ):
+            return super().send(stream, msg_or_type, content, parent, ident, buffers, track, header, metadata)
+        message: dict[str, Any] = (
+            msg_or_type if built else self.msg(msg_or_type, content, parent, metadata=metadata)
+        )
+        if stream:
+            parts = self.serialize(message, ident)
+            stream.send_multipart(parts, copy=max(map(len, parts)) < self.copy_threshold)
+        message["tracker"] = DONE
+        return message
+
+    def serialize(self, msg: dict[str, Any], ident: list[bytes] | bytes | None = None) -> list[bytes]:
+        """Overridden as said."""
+        content, metadata = msg.get("content"), msg["metadata"]
+        if not isinstance(content, dict):
+            return super().serialize(msg, ident)
+        pack = self.pack
+        parts = [
+            pack(msg["header"]),
+            self._pack_parent(msg["parent_header"]),
+            pack(metadata) if metadata else self.none,
+            pack(content),
+        ]
+        idents = ident if isinstance(ident, list) else [] if ident is None else [ident]
+        return [*idents, DELIM, self.sign(parts), *parts]
+
+    def _pack_parent(self, header: dict[str, Any]) -> bytes:
+        known, packed = self._last_parent
+        if header != known:
+            packed = self.pack(header)
+            self._last_parent = (header.copy(), packed)
+        return packed
+
+
+def _pack_any(packer: Callable[[Any], bytes], content: Any) -> bytes:
+    """What the quick way cannot pack: see `json_packer`, which warns of what is no JSON."""
+    try:
+        return packer(content)
+    except (UnicodeEncodeError, TypeError):  # TypeError is orjson's
+        text = json.dumps(content, default=json_default, ensure_ascii=False, allow_nan=False)
+        return encodable(text).encode()

@@ -29,6 +29,8 @@ class Publisher(PublishingThread):
 
     def __init__(self) -> None:
         self._events = deque()
+        self._serves = True
+        self._sending = threading.Lock()
         self._master_pid = os.getpid()
         self.io_loop: Any = Loop()
         self.thread = threading.current_thread()
@@ -63,7 +65,7 @@ def stream() -> CellStream:
 
 
 def sent(stream: CellStream) -> list[str]:
-    stream.pub_thread.send_waiting()
+    stream.pub_thread.send_now()
     texts: list[str] = stream.session.sent
     return texts
 

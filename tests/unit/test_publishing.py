@@ -1,0 +1,152 @@
+"""The publishing thread: order, who sends, and when it is woken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import zmq
+from tornado.ioloop import IOLoop
+
+from namespace_kernel.iopub import PublishingThread
+from namespace_kernel.shared_stream import SharedStream
+from namespace_kernel.wire import KernelSession
+
+
+@pytest.fixture
+def publisher() -> Iterator[PublishingThread]:
+    context = zmq.Context()
+    socket = context.socket(zmq.XPUB)
+    socket.sndhwm = 0
+    socket.bind_to_random_port("tcp://127.0.0.1")
+    thread = PublishingThread(socket, session=KernelSession(key=b"a key"))
+    thread.start()
+    yield thread
+    thread.stop()
+    thread.close()
+    context.destroy(linger=0)
+
+
+@pytest.fixture
+def subscriber(publisher: PublishingThread) -> Iterator[zmq.Socket[bytes]]:
+    socket = publisher.socket.context.socket(zmq.SUB)
+    socket.rcvhwm = 0
+    socket.rcvtimeo = 5_000
+    socket.subscribe(b"")
+    socket.connect(publisher.socket.last_endpoint.decode())
+    assert b"iopub_welcome" in b"".join(socket.recv_multipart())  # the subscription was read
+    yield socket
+    socket.close(linger=0)
+
+
+def test_what_is_sent_at_once_comes_behind_what_waits(
+    publisher: PublishingThread, subscriber: zmq.Socket[bytes]
+) -> None:
+    for number in range(3):
+        publisher.put(lambda number=number: publisher._really_send([b"put %d" % number]))  # type: ignore[misc]
+    publisher.direct_socket.send_multipart([b"at", b"once"])
+    assert [subscriber.recv_multipart() for _ in range(4)] == [
+        [b"put 0"],
+        [b"put 1"],
+        [b"put 2"],
+        [b"at", b"once"],
+    ]
+
+
+def test_many_threads_lose_nothing_and_keep_their_order(
+    publisher: PublishingThread, subscriber: zmq.Socket[bytes]
+) -> None:
+    each = 300
+
+    def publish(thread: int) -> None:
+        for number in range(each):
+            message = [b"%d" % thread, b"%d" % number]
+            if number % 2:
+                publisher.direct_socket.send_multipart(message)
+            else:
+                publisher.send_multipart(message)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish, range(4)))
+    came: dict[bytes, list[int]] = {}
+    for _ in range(4 * each):
+        thread, number = subscriber.recv_multipart()
+        came.setdefault(thread, []).append(int(number))
+    assert came == {b"%d" % thread: list(range(each)) for thread in range(4)}
+
+
+def test_a_client_that_subscribes_while_others_publish_is_welcomed(publisher: PublishingThread) -> None:
+    done = threading.Event()
+
+    def publish() -> None:
+        while not done.is_set():
+            publisher.direct_socket.send_multipart([b"message"])
+            publisher.wait_until_sent()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(publish)
+        try:
+            for number in range(20):  # a topic each: ZeroMQ tells of a topic's first subscriber only
+                socket = publisher.socket.context.socket(zmq.SUB)
+                socket.rcvtimeo = 20_000
+                socket.subscribe(b"topic %d" % number)
+                socket.connect(publisher.socket.last_endpoint.decode())
+                assert b"iopub_welcome" in b"".join(socket.recv_multipart())
+                socket.close(linger=0)
+        finally:
+            done.set()
+
+
+def test_a_message_that_cannot_be_sent_does_not_stop_the_next(
+    publisher: PublishingThread, subscriber: zmq.Socket[bytes]
+) -> None:
+    publisher.put(lambda: 1 / 0)
+    publisher.direct_socket.send_multipart([b"next"])
+    assert subscriber.recv_multipart() == [b"next"]
+
+
+def test_the_thread_is_not_woken_where_somebody_looks_soon(
+    publisher: PublishingThread, subscriber: zmq.Socket[bytes]
+) -> None:
+    publisher.wait_until_sent()
+    later: list[Callable[[], None]] = []
+    woken: list[object] = []
+    publisher._look_at = 0.0
+    publisher._wake = lambda function, *args: woken.append(function)  # type: ignore[method-assign]
+    publisher.look_soon(lambda seconds, function: later.append(function))
+    publisher._look_at += 1000  # however slow this machine is
+    publisher.send_multipart([b"one"])
+    assert not woken
+    later[0]()
+    assert subscriber.recv_multipart() == [b"one"]
+    publisher.send_multipart([b"two"])
+    assert woken
+    publisher.send_now()
+    assert subscriber.recv_multipart() == [b"two"]
+
+
+def test_replies_and_requests_cross_without_loss() -> None:
+    context, count = zmq.Context(), 500
+    router, dealer = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+    router.sndhwm = dealer.rcvhwm = 0
+    dealer.rcvtimeo = 20_000
+    dealer.connect(f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}")
+    loop = IOLoop(make_current=False)
+    stream = SharedStream(router, loop)
+    with ThreadPoolExecutor(2) as pool:
+        stream.on_recv(lambda frames: pool.submit(stream.send_multipart, [frames[0], b"reply", frames[1]]))
+        thread = threading.Thread(target=loop.start)
+        thread.start()
+        for number in range(count):
+            dealer.send(b"%d" % number)
+        replies: set[Any] = {dealer.recv_multipart()[1] for _ in range(count)}
+        loop.add_callback(loop.stop)
+        thread.join()
+    assert replies == {b"%d" % number for number in range(count)}
+    stream.close()
+    stream.send_multipart([b"nobody", b"too late"])
+    loop.close()
+    context.destroy(linger=0)
