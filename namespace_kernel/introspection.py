@@ -20,11 +20,8 @@ class IntrospectionHandlers:
 
     async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
         """Overridden: complete on a snapshot, which no cell changes while jedi iterates over it."""
-        names = self.namespace.namespace
-        completer = self.shell.Completer
-        if completer.use_jedi:
+        if self.shell.complete_in(self.namespace.namespace).use_jedi:
             remember_conditions()
-        completer.namespace = completer.global_namespace = names
         answer: dict[str, Any] = super().do_complete(code, cursor_pos)  # type: ignore[misc]
         return answer
 

@@ -20,6 +20,7 @@ from .awaiting_magics import AwaitingMagics, await_magics
 from .cell import Context
 from .commands import output_of, record_script_codes
 from .comms import NamespaceDisplayPublisher, handled_message
+from .completers import CompleterPerRequest
 from .coroutines import Leak, find_open
 from .engine import exit_code_of, words_of
 from .executors import current_execution
@@ -39,7 +40,7 @@ from .transformers import QuickTransformers
 _POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
 
 
-class NamespaceShell(PlaceNames, ZMQInteractiveShell):
+class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
     """The shell whose `user_ns` is the store's dict, for life."""
 
     displayhook_class = Type(NamespaceDisplayHook)

@@ -144,13 +144,16 @@ hogging = asyncio.create_task(hog())""")
 
 
 def test_a_long_c_call_that_holds_the_gil_is_ended_by_sigint(prepared: Notebook) -> None:
-    """The pause lets the first output out: from then on no thread of the kernel gets the GIL."""
-    for kind in ("time.sleep(.3)", "await asyncio.sleep(.3)"):
-        cell = prepared.submit(f"print('ready'); {kind}\npow(3, 10**8);").wait_for_text("ready")
+    """It begins when the client has seen the output: from then on no thread of the kernel gets the GIL."""
+    for pause in ("time.sleep(.01)", "await asyncio.sleep(.01)"):
+        prepared.run("import os; os.path.exists('seen') and os.remove('seen')")
+        waits = f"while not os.path.exists('seen'): {pause}"
+        cell = prepared.submit(f"print('ready')\n{waits}\npow(3, 10**8);").wait_for_text("ready")
+        (prepared.log_path.parent / "seen").touch()
         time.sleep(0.6)
         press_stop(prepared, cell, "SIGINT")
         assert cell.error is not None and cell.error[0] == "KeyboardInterrupt"
-        assert "----> 2 pow(3, 10**8)" in cell.traceback
+        assert "----> 3 pow(3, 10**8)" in cell.traceback
         assert prepared.run("6 * 7").result == "42"
 
 

@@ -210,6 +210,8 @@ def test_a_slow_request_does_not_delay_another_reply(slow: str, other: str, slow
     assert not waits.done
     slow_notebook.run("gate.set()")
     assert waits.wait().reply["status"] == "ok"
+    if slow == "completion":
+        assert any("late_attribute" in match for match in waits.reply["matches"]), "its own, not the other's"
 
 
 def test_a_completion_that_calls_slow_attributes_comes_late_and_alone(slow_notebook: Notebook) -> None:
