@@ -30,7 +30,6 @@ from .executors import (
     Executor,
     IsolatedSite,
     MainThreadExecutor,
-    ProcessPool,
     SideCells,
     UserLoop,
     UserLoopExecutor,
@@ -172,9 +171,9 @@ class NamespaceKernelApp(IPKernelApp):
             self.redirects,
             self.children,
         )
-        self.processes = ProcessPool(lambda: int(kernel.isolated_processes))
         self.namespace.keeps_current = lambda: kernel.conflicts_keep == "current"
-        isolated = IsolatedSite(self.processes, self.children.note)
+        isolated = IsolatedSite(lambda: int(kernel.isolated_processes), self.children.note)
+        self.isolated = isolated
         side_cells = SideCells()
         running: set[Execution] = set()
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
@@ -295,7 +294,7 @@ class NamespaceKernelApp(IPKernelApp):
         ending = self.kernel.ending
         ending.served()
         self.kernel.end_beside(self.kernel.tasks_time)
-        self.processes.close(self.kernel.tasks_time)
+        self.isolated.close(self.kernel.tasks_time)
         self.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
         self._uninstall()

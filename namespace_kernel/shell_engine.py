@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.async_helpers import _asyncio_runner
 
 from .cell import ELSEWHERE, Cell, Context, Outcome, Route
-from .elsewhere import ElsewhereCell
 from .errors import AwaitInThreadError
 from .executors import UserLoop, current_execution
 from .routing.analysis import awaits
 from .settle import Settling
 from .shell import NamespaceShell
 from .wire import encodable
+
+if TYPE_CHECKING:  # imported when a cell goes elsewhere, not when a kernel starts
+    from .elsewhere import ElsewhereCell
 
 
 class ShellEngine:
@@ -79,6 +81,8 @@ class ShellEngine:
         execution = current_execution.get()
         if route.context not in ELSEWHERE or route.error is not None or execution is None:
             return None
+        from .elsewhere import ElsewhereCell
+
         limit = int(self._shell.kernel.isolated_result_limit)
         return ElsewhereCell(self._shell, execution.elsewhere, cell, route, namespace, limit)
 

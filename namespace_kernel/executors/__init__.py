@@ -6,7 +6,6 @@ from .children import ChildProcesses
 from .elsewhere import ElsewhereCall, ElsewhereExecutor, RemoteRun, Site, beside, in_foreground
 from .isolated import IsolatedSite
 from .main_thread import AwaitingExecutor, CallingThreadExecutor, MainThreadExecutor
-from .processes import ProcessPool, WorkerProcess
 from .started import Place, Started, note_start, started_of
 from .steps import ThreadStop
 from .user_loop import UserLoop
@@ -24,7 +23,6 @@ __all__ = [
     "IsolatedSite",
     "MainThreadExecutor",
     "Place",
-    "ProcessPool",
     "RemoteRun",
     "SideCells",
     "Site",
@@ -34,7 +32,6 @@ __all__ = [
     "UserLoopExecutor",
     "WorkerExecutor",
     "WorkerLoopExecutor",
-    "WorkerProcess",
     "beside",
     "complete",
     "current_execution",

@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context as ContextVars
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..cell import Outcome
 from ..errors import WorkerLostError
-from ..transport import CellRequest, Event, Lost, Piece, Printed, Report
 from .base import Execution, Interrupts
 from .main_thread import run_to_end
 from .workers import SideCells
+
+if TYPE_CHECKING:  # imported when a cell goes elsewhere, not when a kernel starts
+    from ..transport import CellRequest, Event, Lost, Piece, Report
 
 #: Seconds that a cell's own code gets to end after Stop, before the worker is ended.
 GRACE = 3.0
@@ -89,6 +91,8 @@ class ElsewhereCall:
             run.end(whole)
 
     def _listen(self, run: RemoteRun, show: Callable[[Event], None]) -> Report:
+        from ..transport import Lost, Printed, Report
+
         until: float | None = None
         while True:
             if self._stops > 1 or (until is not None and time.monotonic() >= until):

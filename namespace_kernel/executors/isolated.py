@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from ..transport import CellRequest, Piece
 from .base import current_execution
-from .processes import ProcessPool, WorkerProcess
+
+if TYPE_CHECKING:  # imported when a cell goes there, not when a kernel starts
+    from ..transport import CellRequest, Piece
+    from .processes import ProcessPool, WorkerProcess
 
 
 class _Run:
@@ -33,7 +37,9 @@ class _Run:
 
 
 class IsolatedSite:
-    """Implements `elsewhere.Site` with a pool of processes. `works_for` is told the pid and the cell of each.
+    """Implements `elsewhere.Site` with a pool of processes.
+
+    `keep()` says how many may wait for further cells; `works_for` is told the pid and the cell of each.
 
     Thread: any.
     """
@@ -41,15 +47,32 @@ class IsolatedSite:
     place = "another process"
     is_here = True
 
-    def __init__(self, pool: ProcessPool, works_for: Callable[[int, str], object]) -> None:
-        self._pool = pool
+    def __init__(self, keep: Callable[[], int], works_for: Callable[[int, str], object]) -> None:
+        self._keep = keep
         self._works_for = works_for
+        self._lock = threading.Lock()
+        self._pool: ProcessPool | None = None
+
+    @property
+    def pool(self) -> ProcessPool:
+        """The processes; there are none before it is asked for."""
+        from .processes import ProcessPool
+
+        with self._lock:
+            if self._pool is None:
+                self._pool = ProcessPool(self._keep)
+            return self._pool
+
+    def close(self, timeout: float) -> None:
+        """End all processes, within `timeout` seconds."""
+        if self._pool is not None:
+            self._pool.close(timeout)
 
     def start(self, request: CellRequest, pieces: Iterable[Piece]) -> _Run:
         """See `elsewhere.Site`."""
         pieces = tuple(pieces)
-        worker = self._pool.take(pieces)
+        worker = self.pool.take(pieces)
         execution = current_execution.get()
         self._works_for(worker.process.pid, "" if execution is None else execution.cell.execution_id)
         worker.run(request, pieces)
-        return _Run(self._pool, worker, self._works_for)
+        return _Run(self.pool, worker, self._works_for)

@@ -193,10 +193,15 @@ class WorkerProcess:
         return f"ended with exit status {code}"
 
     def _write(self) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while (message := self._outgoing.get()) is not None:
                 write_message(self._commands, message)
                 message = None
+        except OSError:
+            pass  # it has ended: whoever reads says so
+        except Exception as error:  # or the cell would wait for ever
+            self._say(Lost(f"could not be told what to do ({type(error).__name__}: {error})"))
+            self.kill()
         with contextlib.suppress(OSError):
             self._commands.close()
 
