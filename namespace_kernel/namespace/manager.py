@@ -166,7 +166,7 @@ class AsyncNamespaceManager:
 
     def _merge_copy(self, view: View, execution_id: str) -> CellChanges:
         changes = changes_between(view.base, view.namespace)
-        disputed = changed_meanwhile(changes, view, self._live, self.writers())
+        disputed = changed_meanwhile(changes, view, self._live, self.writers)
         disputed = {name: by for name, by in disputed.items() if not is_engine_name(name)}
         yields = self.keeps_current()
         for name in disputed if yields else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,14 +79,19 @@ def contested(changes: CellChanges, view: View, book: ProvenanceBook) -> dict[st
 
 
 def changed_meanwhile(
-    changes: CellChanges, view: View, live: Mapping[str, Any], written: Mapping[str, Written]
+    changes: CellChanges, view: View, live: Mapping[str, Any], writers: Callable[[], Mapping[str, Written]]
 ) -> dict[str, str]:
-    """Names that a cell changed in its copy and that have been changed in `live` meanwhile, with who did."""
-    found = {}
+    """Names that a cell changed in its copy and that have been changed in `live` meanwhile, with who did.
+
+    `writers` looks at every name, so it is asked only if there are some.
+    """
+    found: dict[str, str] = {}
+    written: Mapping[str, Written] | None = None
     for name in {*changes.written, *changes.deleted}:
         here = live.get(name, MISSING)
         # If both have bound it to the same (an imported module), nothing is at stake.
         if here is not view.base.get(name, MISSING) and here is not view.namespace.get(name, MISSING):
+            written = writers() if written is None else written
             by = written.get(name)
             cells = () if by is None or by.later else by.cells
             found[name] = ", ".join(cells) or ("code outside of cells" if name in live else "being deleted")
