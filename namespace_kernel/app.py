@@ -55,6 +55,7 @@ from .shared_stream import SharedStream
 from .shell import NamespaceShell
 from .shell_engine import LetGoOfError, ShellEngine, UserLoopRunner
 from .signal_front import SignalFront
+from .spawning import MultiprocessingFront
 from .streams import CellStream
 from .wakeup import SignalWakeup
 from .watchdog import LoopWatchdog
@@ -159,6 +160,7 @@ class NamespaceKernelApp(IPKernelApp):
             tracking.apply,
         )
         self.children = ChildProcesses()
+        self.multiprocessing_front = MultiprocessingFront(self.namespace.live)
         self.redirects = Redirects(lambda stream: isinstance(stream, CellStream), CellStream.direct)
         self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
         self.signal_front = SignalFront(lambda: self.user_loop.home_ident)
@@ -170,6 +172,7 @@ class NamespaceKernelApp(IPKernelApp):
             self.inheritance,
             self.redirects,
             self.children,
+            self.multiprocessing_front,
         )
         self.namespace.keeps_current = lambda: kernel.conflicts_keep == "current"
         isolated = IsolatedSite(lambda: int(kernel.isolated_processes), self.children.note)
