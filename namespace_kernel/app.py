@@ -25,6 +25,7 @@ from .cell import Context
 from .coroutines import Leak, NeverAwaitedHook, Origins, OriginTracking
 from .executors import (
     ChildProcesses,
+    DaskSite,
     ElsewhereExecutor,
     Execution,
     Executor,
@@ -177,6 +178,7 @@ class NamespaceKernelApp(IPKernelApp):
         self.namespace.keeps_current = lambda: kernel.conflicts_keep == "current"
         isolated = IsolatedSite(lambda: int(kernel.isolated_processes), self.children.note)
         self.isolated = isolated
+        self.dask = DaskSite(self.namespace.live.get, lambda: int(kernel.dask_result_limit) * 2**20)
         side_cells = SideCells()
         running: set[Execution] = set()
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
@@ -214,6 +216,7 @@ class NamespaceKernelApp(IPKernelApp):
                     Context.MAIN: MainThreadExecutor(context, self.interrupts),
                     Context.ASYNC: UserLoopExecutor(self.user_loop, context, self.interrupts),
                     Context.ISOLATED: ElsewhereExecutor(isolated, context, in_foreground(self.interrupts)),
+                    Context.DASK: ElsewhereExecutor(self.dask, context, in_foreground(self.interrupts)),
                 },
             )
 
@@ -225,6 +228,9 @@ class NamespaceKernelApp(IPKernelApp):
                     Context.MAIN: WorkerExecutor(context, side_cells),
                     Context.ASYNC: WorkerLoopExecutor(self.user_loop, context, side_cells),
                     Context.ISOLATED: aside,
+                    Context.DASK: ElsewhereExecutor(
+                        self.dask, context, beside(side_cells), kernel.cell_has_left
+                    ),
                 },
             )
 
@@ -298,6 +304,7 @@ class NamespaceKernelApp(IPKernelApp):
         ending.served()
         self.kernel.end_beside(self.kernel.tasks_time)
         self.isolated.close(self.kernel.tasks_time)
+        self.dask.close()
         self.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
         self._uninstall()

@@ -17,11 +17,12 @@ class Context(StrEnum):
     BACKGROUND = "background"  # a cell that does not make the next one wait
     THREAD = "thread"  # embedded, in the calling thread, on a copy
     ISOLATED = "isolated"  # another process, on a copy
+    DASK = "dask"  # a worker of a Dask cluster, on a copy
     ENGINE = "engine"  # the kernel itself: the only writer of engine names
 
 
 #: Contexts whose code runs in another process.
-ELSEWHERE = frozenset({Context.ISOLATED})
+ELSEWHERE = frozenset({Context.ISOLATED, Context.DASK})
 
 #: Contexts whose code sees a copy; only what it changed is merged back, and nothing if it fails.
 COPYING = ELSEWHERE | {Context.THREAD}

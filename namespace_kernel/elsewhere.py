@@ -124,6 +124,7 @@ class ElsewhereCell:
             surroundings=here,
             result_limit=self._limit * _MIB,
             place=site.place,
+            options=self._route.options,
         )
 
     def _show(self, event: Event) -> None:
@@ -153,6 +154,12 @@ class ElsewhereCell:
                     f"what the cell made cannot be rebuilt here ({type(error).__name__}: {words_of(error)}). "
                     "Nothing was merged"
                 ) from None
+        if report.kept:
+            values |= report.kept
+            names = ", ".join(f"`{name}`" if name else "the result" for name in sorted(report.kept))
+            shell.notice(
+                f"stays on the cluster ({report.kept_size / _MIB:.1f} MiB), a future stands for it: {names}"
+            )
         if VALUE in values:
             shell.displayhook.keep(values.pop(VALUE))
         self._call.stayed = report.stayed

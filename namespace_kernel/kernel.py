@@ -125,6 +125,12 @@ class NamespaceKernel(
         merged. 0 for no limit.""",
     ).tag(config=True)
 
+    dask_result_limit = Int(
+        256,
+        help="""How many MiB of results a `%%dask` cell hands over; if there are more, they stay on the
+        cluster, and their names are bound to Dask futures.""",
+    ).tag(config=True)
+
     conflicts_keep = CaselessStrEnum(
         ["computed", "current"],
         "computed",

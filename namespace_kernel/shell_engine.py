@@ -83,7 +83,7 @@ class ShellEngine:
             return None
         from .elsewhere import ElsewhereCell
 
-        limit = int(self._shell.kernel.isolated_result_limit)
+        limit = int(self._shell.kernel.isolated_result_limit) if route.context is Context.ISOLATED else 0
         return ElsewhereCell(self._shell, execution.elsewhere, cell, route, namespace, limit)
 
     def _awaits(self, source: str) -> bool:

@@ -3,6 +3,7 @@
 from .async_loop import UserLoopExecutor
 from .base import Execution, Executor, Interrupts, complete, current_execution
 from .children import ChildProcesses
+from .dask import DaskSite
 from .elsewhere import ElsewhereCall, ElsewhereExecutor, RemoteRun, Site, beside, in_foreground
 from .isolated import IsolatedSite
 from .main_thread import AwaitingExecutor, CallingThreadExecutor, MainThreadExecutor
@@ -15,6 +16,7 @@ __all__ = [
     "AwaitingExecutor",
     "CallingThreadExecutor",
     "ChildProcesses",
+    "DaskSite",
     "ElsewhereCall",
     "ElsewhereExecutor",
     "Execution",

@@ -1,4 +1,4 @@
-"""`%%async`, `%%sync`, `%%isolated` and `%%background` on the first lines, or the tags of these names."""
+"""`%%async`, `%%sync`, `%%isolated`, `%%dask`, `%%background` on the first lines, or tags of these names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,28 @@ from ..cell import ELSEWHERE, Context
 from ..errors import DirectiveError
 
 #: Directive or tag → where it sends the cell.
-DIRECTIVES = {"async": Context.ASYNC, "sync": Context.MAIN, "isolated": Context.ISOLATED}
+DIRECTIVES = {
+    "async": Context.ASYNC,
+    "sync": Context.MAIN,
+    "isolated": Context.ISOLATED,
+    "dask": Context.DASK,
+}
 
 #: Says that the next cell need not wait; it may stand above another directive.
 BACKGROUND = "background"
 
 #: The options that a directive takes, and what the value of each is; "" for one that takes none.
-OPTIONS: Mapping[str, Mapping[str, str]] = {"isolated": {"send": "names", "not": "names"}}
+OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "isolated": {"send": "names", "not": "names"},
+    "dask": {
+        "send": "names",
+        "not": "names",
+        "address": "the scheduler's",
+        "cluster": "a name bound to a cluster",
+        "keep": "",
+        "resources": "like GPU=1",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +131,8 @@ def _options(name: str, arguments: str) -> dict[str, str]:
             value = words.pop(0)
         if option == "send" or option == "not":
             value = ",".join(_names(name, option, value))
+        if not known[option]:
+            value = "yes"
         options[option] = ",".join(filter(None, (options.get(option, ""), value)))
     return options
 

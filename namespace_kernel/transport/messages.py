@@ -30,7 +30,7 @@ class CellRequest:
     whose code travels: number and text by file name. `modules` are imported first. `left_out` says of names
     why they are not there, `existing` are names that exist here and were not sent. `settings` are traits of
     the shell, `filters` those of `warnings`. `result_limit` is in bytes, 0 for none. `place` is how messages
-    call the place where it runs.
+    call the place where it runs. `options` are those of the cell's directive, for the engine.
     """
 
     source: str
@@ -47,6 +47,7 @@ class CellRequest:
     surroundings: Surroundings | None = None
     result_limit: int = 0
     place: str = "another process"
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class Report:
 
     `results` hold the names that it added, rebound or changed in place, and its value under `VALUE`.
     `overwritten` are names of the kernel's that it wrote. `stayed` says why what a `with` or `for` has bound
-    does not come back. `spoilt` are digests of pieces that it changed in place.
+    does not come back. `spoilt` are digests of pieces that it changed in place. `kept` holds what
+    stands here for results that stay where they are, `kept_size` bytes.
     """
 
     results: Piece | None = None
@@ -109,3 +111,5 @@ class Report:
     exit_code: int | None = None
     failure: Failure | None = None
     spoilt: tuple[str, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    kept_size: int = 0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pickle import PickleBuffer
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from ..errors import MissingPackageError
 
@@ -40,7 +40,9 @@ class Piece:
         """How many bytes it holds."""
         return len(self.stream) + sum(map(len, self.buffers))
 
-    def __reduce__(self) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if protocol.__index__() < 5:  # Dask's workers among each other
+            return _piece, (self.names, self.digest, bytes(self.stream), tuple(map(bytes, self.buffers)))
         buffers = tuple(PickleBuffer(one) for one in self.buffers)
         return _piece, (self.names, self.digest, PickleBuffer(self.stream), buffers)
 

@@ -16,7 +16,7 @@ from namespace_kernel.namespace.assignments import by_products
 from namespace_kernel.namespace.merge import changes_between
 from namespace_kernel.namespace.provenance import Provenance
 
-COPYING = [Context.THREAD, Context.ISOLATED]
+COPYING = [Context.THREAD, Context.ISOLATED, Context.DASK]
 IN_PROCESS = [context for context in Context if context not in COPYING]
 
 
