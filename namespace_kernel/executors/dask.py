@@ -41,10 +41,6 @@ class _Connection:
         client.subscribe_topic(self.topic, self._heard)
         client.subscribe_topic("all", self._cluster_changed)
 
-    @property
-    def alive(self) -> bool:
-        return bool(self.client.status == "running")
-
     def futures_of(self, pieces: Iterable[Piece]) -> list[Any]:
         """The pieces for a task: as futures of what the cluster has already, if they are large."""
         with self._lock:
@@ -173,7 +169,7 @@ class DaskRun:
         return self._look()
 
     def _look(self) -> Lost | None:
-        if self._connection.alive:
+        if self._client.status == "running":
             self._away_since = None
             return None
         self._away_since = self._away_since or time.monotonic()

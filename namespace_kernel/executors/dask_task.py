@@ -20,6 +20,8 @@ from .processes import ProcessPool, WorkerProcess
 #: One process waits for the next cell.
 _pool = ProcessPool(lambda: 1)
 _running: dict[str, WorkerProcess] = {}
+#: What gives the cell's process a client, and the size of pieces in which futures are looked for.
+_CLIENT, _LOOKED_AT = "namespace_kernel.remote.dask_client", 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,15 @@ def run_cell(run: str, topic: str, request: CellRequest, pieces: Sequence[Piece]
     dask_worker.log_event(topic, [run, "begun", dask_worker.address])
     environment = {**os.environ, "DASK_SCHEDULER_ADDRESS": dask_worker.scheduler.address}
     here = Surroundings(os.getcwd(), tuple(sys.path), environment)
+    modules = request.modules
+    if any(b"distributed.client" in bytes(piece.stream) for piece in pieces if piece.size < _LOOKED_AT):
+        modules = (_CLIENT, *modules)
+    request = replace(request, surroundings=here, modules=modules)
     process = _running[run] = _pool.take(pieces)
     said = 0
     whole = False
     try:
-        process.run(replace(request, surroundings=here), pieces)
+        process.run(request, pieces)
         while True:
             message = process.next_message()
             if message is None:

@@ -135,3 +135,12 @@ def test_without_a_cluster_one_is_started_once_outlives_stop_and_ends_with_the_k
     notebook.request("shutdown_request", {"restart": False}, channel="control")
     assert notebook.wait_exit() == 0
     assert not psutil.pid_exists(worker)
+
+
+def test_futures_and_collections_go_as_they_are(engine: DaskEngine, notebook: Notebook) -> None:
+    here = f"%%dask --address {engine.address}"
+    notebook.run(f"{here} --keep\nnumbers = list(range(10))")
+    assert notebook.run(f"{here}\nsum(numbers.result())").result == "45"
+    assert notebook.run("type(numbers).__name__, numbers.status").result == "('Future', 'finished')"
+    notebook.run("import dask.delayed\nlazy = dask.delayed(sum)([1, 2])")
+    assert notebook.run(f"{here}\nlazy.compute()").result == "3"
