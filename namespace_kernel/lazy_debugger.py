@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .debugger import NamespaceDebugger
 
 
+#: Seconds that importing debugpy may take, at least: a slow disk is no debugger that hangs.
+_TIME_TO_IMPORT = 30.0
+
+
 class LazyDebugger:
     """Makes the debugger, with the arguments that it was given itself, when there is something to do.
 
@@ -49,7 +53,7 @@ class LazyDebugger:
             if message.get("command") == "debugInfo":
                 return info(message)
             try:
-                await beside(self._make, self.patience)
+                await beside(self._make, max(self.patience, _TIME_TO_IMPORT))
             except Exception as error:
                 self._log.warning("debugpy cannot be imported", exc_info=True)
                 return refusal(message, f"debugpy cannot be imported: {type(error).__name__}: {error}")
