@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import threading
+from functools import partial
 from typing import Any
 
 import zmq
@@ -20,25 +21,17 @@ from traitlets.utils.importstring import import_item
 from .activity import Activities
 from .breakpoints import install_breakpoint_hook
 from .bridge import ExecutionContextBridge
+from .bridges import Bridges, Sites
 from .captures import install_captures
-from .cell import Context
 from .coroutines import Leak, NeverAwaitedHook, Origins, OriginTracking
 from .executors import (
     ChildProcesses,
     DaskSite,
-    ElsewhereExecutor,
     Execution,
-    Executor,
     IsolatedSite,
-    MainThreadExecutor,
     SideCells,
     UserLoop,
-    UserLoopExecutor,
-    WorkerExecutor,
-    WorkerLoopExecutor,
-    beside,
     current_execution,
-    in_foreground,
 )
 from .executors.asyncio_front import AsyncioFront
 from .interrupts import InterruptController
@@ -51,7 +44,7 @@ from .namespace import AsyncNamespaceManager
 from .output import Inheritance, Redirects
 from .protocol import ProtocolThread
 from .routing import Router
-from .settle import Hook, close_coroutines
+from .settle import close_coroutines
 from .shared_stream import SharedStream
 from .shell import NamespaceShell
 from .shell_engine import LetGoOfError, ShellEngine, UserLoopRunner
@@ -176,64 +169,33 @@ class NamespaceKernelApp(IPKernelApp):
             self.multiprocessing_front,
         )
         self.namespace.keeps_current = lambda: kernel.conflicts_keep == "current"
-        isolated = IsolatedSite(lambda: int(kernel.isolated_processes), self.children.note)
-        self.isolated = isolated
+        self.isolated = IsolatedSite(lambda: int(kernel.isolated_processes), self.children.note)
         self.dask = DaskSite(self.namespace.live.get, lambda: int(kernel.dask_result_limit) * 2**20)
         side_cells = SideCells()
         running: set[Execution] = set()
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
         router = Router(shell.transform_cell, self.namespace.live.get, lambda: engine.awaits_on_user_loop)
-        hooks: tuple[Hook, ...] = (
-            # What is within reach first: closing it may drop the last reference to others.
-            close_coroutines,
-            # The last error's frames may hold others.
-            LetGoOfError(shell),
-            CollectLeaks(self.never_awaited, kernel.origins),
-            ReportFailedTasks(self.user_loop),
-            # The receipt tells what the hooks before it found.
-            ShowReceipt(self.receipts),
-            # Last: the tables show what the namespace is when the cell is done.
-            shell.live_tables.after_cell,
+        build = partial(
+            ExecutionContextBridge,
+            self.namespace,
+            router=router,
+            engine=engine,
+            running=running,
+            hooks=(
+                # What is within reach first: closing it may drop the last reference to others.
+                close_coroutines,
+                # The last error's frames may hold others.
+                LetGoOfError(shell),
+                CollectLeaks(self.never_awaited, kernel.origins),
+                ReportFailedTasks(self.user_loop),
+                # The receipt tells what the hooks before it found.
+                ShowReceipt(self.receipts),
+                # Last: the tables show what the namespace is when the cell is done.
+                shell.live_tables.after_cell,
+            ),
         )
-
-        def bridge(
-            context: contextvars.Context, executors: dict[Context, Executor]
-        ) -> ExecutionContextBridge:
-            return ExecutionContextBridge(
-                self.namespace,
-                router=router,
-                engine=engine,
-                executors=executors,
-                hooks=hooks,
-                context=context,
-                running=running,
-            )
-
-        def foreground_bridge(context: contextvars.Context) -> ExecutionContextBridge:
-            return bridge(
-                context,
-                {
-                    Context.MAIN: MainThreadExecutor(context, self.interrupts),
-                    Context.ASYNC: UserLoopExecutor(self.user_loop, context, self.interrupts),
-                    Context.ISOLATED: ElsewhereExecutor(isolated, context, in_foreground(self.interrupts)),
-                    Context.DASK: ElsewhereExecutor(self.dask, context, in_foreground(self.interrupts)),
-                },
-            )
-
-        def subshell_bridge(context: contextvars.Context) -> ExecutionContextBridge:
-            aside = ElsewhereExecutor(isolated, context, beside(side_cells), kernel.cell_has_left)
-            return bridge(
-                context,
-                {
-                    Context.MAIN: WorkerExecutor(context, side_cells),
-                    Context.ASYNC: WorkerLoopExecutor(self.user_loop, context, side_cells),
-                    Context.ISOLATED: aside,
-                    Context.DASK: ElsewhereExecutor(
-                        self.dask, context, beside(side_cells), kernel.cell_has_left
-                    ),
-                },
-            )
-
+        sites = Sites(self.isolated, self.dask)
+        bridges = Bridges(build, sites, self.user_loop, self.interrupts, side_cells, kernel.cell_has_left)
         activities = Activities(
             running,
             self.user_loop,
@@ -252,9 +214,9 @@ class NamespaceKernelApp(IPKernelApp):
         )
         self.user_loop.task_began = watchdog.arm
         context = contextvars.copy_context()
-        foreground = Lane(None, context, foreground_bridge(context))
+        foreground = Lane(None, context, bridges.of_foreground(context))
         kernel.attach(
-            Parts(self.user_loop, self.interrupts, side_cells, activities, foreground, subshell_bridge)
+            Parts(self.user_loop, self.interrupts, side_cells, activities, foreground, bridges.beside_it)
         )
         kernel.before_cell = self._before_cell
         if hasattr(kernel, "debugger"):  # not without debugpy

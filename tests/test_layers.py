@@ -51,11 +51,11 @@ LAYERS = [
         "awaiting_magics breakpoints cells commands comms compiler gui lanes per_cell results wire "
         "activity_magics background captures iopub namespace_magic saved_history messages places streams "
         "debugger debug_requests side_cells traceback_formatter remote elsewhere "
-        "debug_answers lazy_debugger lazy_modules script_magics haste completers "
+        "debug_answers lazy_debugger lazy_modules script_magics haste completers options "
         "shared_stream transformers jedi_cache formatting",
         "app",
     ),
-    layer("app install __main__"),
+    layer("app bridges install __main__"),
 ]
 #: The package itself exposes the public names: programs import it that have no Jupyter.
 TOP = layer("__init__", "IPython ipykernel zmq traitlets jupyter_client jupyter_core")

@@ -66,8 +66,8 @@ def test_an_option_is_taken_from_the_command_line(kernel_env: dict[str, str]) ->
 
 
 def test_every_option_of_ours_says_what_it_does(kernel_env: dict[str, str]) -> None:
-    from namespace_kernel.kernel import NamespaceKernel
+    from namespace_kernel.options import KernelOptions
 
-    own = [trait for trait in NamespaceKernel.class_own_traits(config=True).values()]
+    own = [trait for trait in KernelOptions.class_own_traits(config=True).values()]
     assert len(own) >= 5
     assert all(trait.help for trait in own)
