@@ -9,7 +9,7 @@ ARGS ?=
 PARALLEL ?= -n 4 --dist loadfile
 
 BIN := $(VENV)/bin
-NOTEBOOKS := examples/tour.ipynb examples/async_and_sync.ipynb examples/receipt.ipynb examples/side_by_side.ipynb
+NOTEBOOKS := examples/tour.ipynb examples/async_and_sync.ipynb examples/receipt.ipynb examples/side_by_side.ipynb examples/elsewhere.ipynb
 BENCHMARKS := $(wildcard benchmarks/__main__.py)
 # An editable install sees changed code by itself, but not changed dependencies or kernelspec files.
 INSTALLED := pyproject.toml $(wildcard kernelspec/*)

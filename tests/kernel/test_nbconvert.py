@@ -22,7 +22,7 @@ each_example = pytest.mark.parametrize("example", EXAMPLES, ids=[path.stem for p
 
 
 def test_there_are_examples() -> None:
-    assert {"tour", "async_and_sync", "side_by_side"} <= {path.stem for path in EXAMPLES}
+    assert {"tour", "async_and_sync", "side_by_side", "elsewhere"} <= {path.stem for path in EXAMPLES}
 
 
 def check_executed(notebook: Any) -> None:
