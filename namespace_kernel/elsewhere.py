@@ -156,10 +156,7 @@ class ElsewhereCell:
                 ) from None
         if report.kept:
             values |= report.kept
-            names = ", ".join(f"`{name}`" if name else "the result" for name in sorted(report.kept))
-            shell.notice(
-                f"stays on the cluster ({report.kept_size / _MIB:.1f} MiB), a future stands for it: {names}"
-            )
+            self._call.kept, self._call.kept_size = frozenset(report.kept), report.kept_size
         if VALUE in values:
             shell.displayhook.keep(values.pop(VALUE))
         self._call.stayed = report.stayed

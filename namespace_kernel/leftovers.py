@@ -5,13 +5,13 @@ from __future__ import annotations
 import linecache
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from .cell import CellChanges
 from .coroutines import Leak, NeverAwaitedHook, Origins
-from .executors import Execution, Place, Started, UserLoop, started_of
+from .executors import ElsewhereCall, Execution, Place, Started, UserLoop, started_of
 from .namespace.assignments import plainly_assigned
 from .receipt import UPDATE_TIME, Kind, Receipts, Remark, one_of
 from .settle import Settling, describe_leaks
@@ -179,10 +179,19 @@ class CellReceipts(Receipts):
             )
             self.note(execution, Kind.CONFLICTS, lambda: remark)
 
-    def stayed(self, execution: Execution, stayed: Mapping[str, str]) -> None:
-        """Note what the cell bound elsewhere by the way, and what cannot be copied."""
-        if stayed:
-            named = [f"`{name}` ({why})" for name, why in sorted(stayed.items())]
+    def stayed(self, execution: Execution, call: ElsewhereCall) -> None:
+        """Note what did not come back: large results, and what was bound by the way and cannot be copied."""
+        if call.kept:
+            names = [f"`{name}`" if name else "the result" for name in sorted(call.kept)]
+            size = f"{call.kept_size / 2**20:.1f} MiB"
+            large = Remark(
+                f"on the cluster ({size}): {_list(names)}; `.result()` brings it here",
+                one_of(names, "result stays", "results stay") + " on the cluster",
+                ("A Dask future stands for each.",),
+            )
+            self.note(execution, Kind.STAYED, lambda: large, "cluster")
+        if call.stayed:
+            named = [f"`{name}` ({why})" for name, why in sorted(call.stayed.items())]
             remark = Remark(
                 f"not copied back: {_list(named)}",
                 one_of(named, "name was", "names were") + " not copied back",
@@ -239,7 +248,7 @@ class ShowReceipt:
             receipts.engine_names(execution, settling.changes.overwritten)
         receipts.conflicts(execution, settling.changes)
         if execution.elsewhere is not None:
-            receipts.stayed(execution, execution.elsewhere.stayed)
+            receipts.stayed(execution, execution.elsewhere)
         execution.settled = True
         receipts.show(execution)
         receipts.collect(execution)  # what another thread has added since

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context as ContextVars
 from typing import TYPE_CHECKING, Any, Protocol
@@ -65,6 +65,9 @@ class ElsewhereCall:
         self.packed = packed
         #: Why what the cell has bound by the way stays there, by name.
         self.stayed: Mapping[str, str] = {}
+        #: Results that stay on the cluster (the cell's last value is ""), and how many bytes that is.
+        self.kept: Collection[str] = ()
+        self.kept_size = 0
         self._stops = 0
         self._run: RemoteRun | None = None
 

@@ -12,7 +12,7 @@ class DaskEngine:
     """`address` is the scheduler's; workers that are gone are not replaced. Thread: the test's."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard")
         self.address = self._said(self.scheduler, r"Scheduler at:\s+(tcp://\S+)")
         options = ("--no-nanny", "--no-dashboard", "--nthreads", "2", "--resources", "SEAT=1")
@@ -25,7 +25,7 @@ class DaskEngine:
             [sys.executable, "-m", f"distributed.cli.dask_{what}", "--host", "127.0.0.1", *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            cwd=self._directory,
+            cwd=self.directory,
             text=True,
         )
 

@@ -96,7 +96,7 @@ def test_no_scheduler_at_all_is_told(notebook: Notebook) -> None:
 
 def test_results_are_kept_on_the_cluster(engine: DaskEngine, notebook: Notebook) -> None:
     cell = notebook.run(f"%%dask --address {engine.address} --keep\nnumbers = list(range(1000))")
-    assert "a future stands for it: `numbers`" in cell.stderr
+    assert "on the cluster (0.0 MiB): `numbers`; `.result()` brings it here" in cell.receipt
     assert notebook.run("type(numbers).__name__, numbers.result()[:3]").result == "('Future', [0, 1, 2])"
 
 
@@ -106,6 +106,47 @@ def test_the_client_that_the_user_has_is_used(engine: DaskEngine, notebook: Note
     known = notebook.run("pid in client.run(os.getpid).values()") if notebook.run("import os") else None
     assert known is not None and known.result == "True"
     notebook.run("client.close()")
+
+
+def test_a_cluster_is_found_by_its_name(notebook: Notebook) -> None:
+    wrong = notebook.run("%%dask --cluster wrong\n1")
+    assert wrong.error is not None and "`--cluster wrong` names no Dask cluster" in wrong.error[1]
+    notebook.run("from distributed import LocalCluster")
+    notebook.run(
+        "mine = LocalCluster(n_workers=1, threads_per_worker=1, host='127.0.0.1', dashboard_address=None)"
+    )
+    found = notebook.run("%%dask --cluster mine\nimport os\nwhere = os.environ['DASK_SCHEDULER_ADDRESS']")
+    assert found.status == "ok", found.text
+    assert notebook.run("where == mine.scheduler_address").result == "True"
+    notebook.run("mine.close()")
+
+
+def test_the_address_in_the_environment_is_used(engine: DaskEngine, notebook: Notebook) -> None:
+    notebook.run(f"import os; os.environ['DASK_SCHEDULER_ADDRESS'] = {engine.address!r}")
+    cell = notebook.run("%%dask\nimport os\nos.environ['DASK_SCHEDULER_ADDRESS']")
+    assert cell.result == repr(engine.address), cell.text
+    notebook.run("del os.environ['DASK_SCHEDULER_ADDRESS']")
+
+
+def test_dask_s_own_progress_bar_moves_while_the_cell_runs(engine: DaskEngine, notebook: Notebook) -> None:
+    """It waits for the half of it to have been seen here."""
+    cell = notebook.submit(f"""%%dask --address {engine.address}
+from dask import delayed
+from dask.diagnostics import ProgressBar
+import os, time
+@delayed
+def first(): return 20
+@delayed
+def second(n):
+    while not os.path.exists('seen'): time.sleep(.01)
+    return n + 1
+with ProgressBar(dt=.05): [n] = [second(first()).compute(scheduler='threads')]
+n""")
+    cell.wait_for_text("50% Completed")
+    assert not cell.done
+    (engine.directory / "seen").touch()
+    assert cell.wait().result == "21", cell.text
+    assert "100% Completed" in cell.stdout
 
 
 def test_eight_cells_at_once(engine: DaskEngine, notebook: Notebook) -> None:
