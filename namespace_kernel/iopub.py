@@ -130,6 +130,13 @@ class PublishingThread(IOPubThread):
         if self._events and self._is_queue():
             self._send_events()
 
+    def call_later(self, seconds: float, function: Callable[[], object]) -> None:
+        """Call `function` in this thread after `seconds`. Thread: any, where no Stop can come."""
+        if get_ident() == self.thread.ident:
+            self.io_loop.call_later(seconds, function)
+        else:  # a timer alone would not wake the loop
+            self._wake(self.io_loop.call_later, seconds, function)
+
     def wait_until_sent(self) -> None:
         """Wait until everything scheduled so far is sent. Thread: any but this."""
         sent = threading.Event()

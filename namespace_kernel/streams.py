@@ -79,7 +79,14 @@ class CellStream(OutStream):
         now = time.monotonic()
         if now >= self._flush_due:
             self._flush_due = now + self.flush_interval
-            self.pub_thread.schedule(partial(self._io_loop.call_later, self.flush_interval, self._flush))
+            self.pub_thread.schedule(self._flush_later)
+
+    def _flush_later(self) -> None:
+        """Set the timer, if the output has not been handed over meanwhile. Thread: the one that sends."""
+        self._flush_due = 0.0  # before looking: what is written from now on asks for a timer of its own
+        if self._buffers:
+            self._flush_due = time.monotonic() + self.flush_interval
+            self.pub_thread.call_later(self.flush_interval, self._flush)
 
     def _flush(self) -> None:
         """Overridden: when the time is over, what was scheduled before it goes first. Thread: IOPub."""

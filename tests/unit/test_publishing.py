@@ -13,6 +13,7 @@ from tornado.ioloop import IOLoop
 
 from namespace_kernel.iopub import PublishingThread
 from namespace_kernel.shared_stream import SharedStream
+from namespace_kernel.streams import CellStream
 from namespace_kernel.wire import KernelSession
 
 
@@ -150,3 +151,17 @@ def test_replies_and_requests_cross_without_loss() -> None:
     stream.send_multipart([b"nobody", b"too late"])
     loop.close()
     context.destroy(linger=0)
+
+
+def test_what_a_cell_prints_appears_though_another_thread_looked_at_the_queue(
+    publisher: PublishingThread, subscriber: zmq.Socket[bytes]
+) -> None:
+    """A timer that is set by another thread must wake the loop, which sleeps."""
+    stream = CellStream(publisher.session, publisher, "stdout", watchfd=False)
+    for number in range(5):
+        held: list[Callable[[], None]] = []
+        while not held:  # somebody still looks for what came before
+            publisher.look_soon(lambda seconds, look, held=held: held.append(look))  # type: ignore[misc]
+        stream.write(f"line {number}\n")
+        held[0]()
+        assert f"line {number}".encode() in b"".join(subscriber.recv_multipart())
