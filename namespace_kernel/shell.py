@@ -47,6 +47,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
     display_pub_class = Type(NamespaceDisplayPublisher)
 
     namespace: AsyncNamespaceManager
+    payload_manager: Any
     # Of two cells that overlap, each has its own.
     _last_traceback = PerCell()
     _last_traceback_during_displayhook = PerCell(False)
@@ -89,7 +90,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
     def init_payload(self) -> None:
         """Overridden: of two cells that overlap, each has its own."""
         self.payload_manager = CellPayloads(parent=self)
-        self.configurables.append(self.payload_manager)  # type: ignore[arg-type]
+        self.configurables.append(self.payload_manager)
 
     def init_history(self) -> None:
         """Overridden to write to the database in batches."""

@@ -50,6 +50,8 @@ class ShellEngine:
             route = replace(route, error=AwaitInThreadError(cell.execution_id))
         shell.use_number(cell.number)
         shell.kernel.origins.before_cell(route.source, cell.background or cell.lane_id is not None)
+        # A list of its own: this context may be a copy of another cell's.
+        shell.payload_manager.clear_payload()
         shell._last_traceback = None
         shell._last_traceback_during_displayhook = False
         shell.elsewhere = self._elsewhere(cell, route, namespace)

@@ -91,7 +91,8 @@ def pack(
 
     pickler = pickler_module.NamespacePickler(file, home, keep_buffer, known or {})
     pickler.dump(dict(values))
-    stream = file.getbuffer()
+    # Not `getbuffer`: the file would be garbage with its buffer still in use, of which Python 3.13 complains.
+    stream = memoryview(file.getvalue())
     piece = Piece(tuple(values), _digest(stream, buffers), stream, tuple(buffers))
     return Packed(
         piece, frozenset(pickler.reads), frozenset(pickler.files), tuple(pickler.codes), pickler.memo

@@ -45,7 +45,7 @@ _PIECES += ["\\\n", "#", "ls", "%time", "\r", "\u2028", "\x0c", "if x:\n    ", "
 def result(manager: TransformerManager, cell: str) -> str:
     try:
         return str(manager.transform_cell(cell))
-    except IndentationError:
+    except (IndentationError, SystemError):  # the tokenizer of Python 3.13 fails on some texts
         return "left to the compiler"
     except Exception as error:
         return repr(error)
