@@ -59,6 +59,11 @@ def is_numbered(name: str) -> bool:
     return _NUMBERED.fullmatch(name) is not None
 
 
+def is_numbered_input(name: str) -> bool:
+    """Whether `name` is `_iN`, where IPython caches the input of cell N."""
+    return name.startswith("_i") and is_numbered(name)
+
+
 def is_engine_name(name: str) -> bool:
     """Whether `name` belongs to the kernel."""
     return name in ENGINE_NAMES or is_numbered(name)

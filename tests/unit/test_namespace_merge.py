@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import types
 from typing import Any
@@ -108,6 +109,41 @@ def test_changes_are_found_though_their_number_is_the_same() -> None:
     changes = changes_between({"a": one, "b": 1}, {"a": one, "c": 1})
     assert (dict(changes.added), changes.deleted) == ({"c": 1}, {"b"})
     assert changes_between({"a": one, "b": 1}, {"b": 1, "a": one}).written == {}
+
+
+@pytest.mark.parametrize("numbered", [(), (0,), (9,), (3, 10)], ids=str)
+def test_whatever_a_cell_deletes_and_binds_its_changes_are_those_that_a_look_at_every_name_finds(
+    numbered: tuple[int, ...],
+) -> None:
+    # Few names and few values, so that a deleted name's neighbour often has the value that it had.
+    chance = random.Random(7)
+    kept_in_order = 0
+    for _ in range(20_000):
+        names = [f"_i{place}" if place in numbered else f"n{place}" for place in range(11)]
+        before: dict[str, Any] = {name: chance.randrange(2) for name in names}
+        after = before.copy()
+        for _ in range(chance.randrange(6)):
+            name = chance.choice(["n0", "n1", "n5", "n8", "n9", "n10", "new", "newer"])
+            if chance.random() < 0.5:
+                after.pop(name, None)
+            else:
+                after[name] = chance.randrange(3)
+        changes = changes_between(before, after)
+        assert changes.added == {name: after[name] for name in after.keys() - before.keys()}
+        assert changes.rebound == {
+            name: value for name, value in after.items() if name in before and before[name] is not value
+        }
+        assert changes.deleted == before.keys() - after.keys()
+        kept_in_order += not changes.deleted
+    assert 1_000 < kept_in_order < 19_000
+
+
+def test_changes_are_found_whether_or_not_an_input_stands_near_the_end() -> None:
+    names = {f"n{number}": number for number in range(1_000)}
+    for before in ({**names, "_i1": "x = 1"}, {"_i1": "x = 1", **names}):
+        after = before | {"n5": None, "new": 1}
+        changes = changes_between(before, after)
+        assert (changes.added, changes.rebound, changes.deleted) == ({"new": 1}, {"n5": None}, set())
 
 
 def test_the_dict_is_one_for_life(bridge: ExecutionContextBridge) -> None:
