@@ -19,24 +19,28 @@ _NEAR = 64
 def changes_between(before: dict[str, Any], after: dict[str, Any]) -> CellChanges:
     """Return which names `after` added, rebound and deleted against `before`.
 
-    Nobody may add or delete names meanwhile. All passes over the names are in C: with 100,000 of them 3 ms
-    instead of 26.
+    Nobody may add or delete names meanwhile: with a `RuntimeError` or a `KeyError` somebody did. All passes
+    over the names are in C: with 100,000 of them 2 ms instead of 26.
     """
-    kept = len(before)
-    if len(after) >= kept and _begins_with(before, after):
+    more = len(after) - len(before)
+    if more >= 0 and _begins_with(before, after, more):
         # Nothing was deleted; what was added stands at the end, so that it is found from there.
-        new = list(islice(reversed(after), len(after) - kept))
+        new = list(islice(reversed(after), more))
         added = {name: after[name] for name in reversed(new)}
         changed = compress(after, map(is_not, before.values(), after.values()))
-        return CellChanges(added, {name: after[name] for name in changed})
-    added = {name: after[name] for name in filterfalse(before.__contains__, after)}
-    changed = compress(after, map(is_not, map(before.get, after, repeat(MISSING)), after.values()))
-    rebound = {name: after[name] for name in changed if name not in added}
-    return CellChanges(added, rebound, frozenset(before.keys() - after.keys()))
+        changes = CellChanges(added, {name: after[name] for name in changed})
+    else:
+        added = {name: after[name] for name in filterfalse(before.__contains__, after)}
+        changed = compress(after, map(is_not, map(before.get, after, repeat(MISSING)), after.values()))
+        rebound = {name: after[name] for name in changed if name not in added}
+        changes = CellChanges(added, rebound, frozenset(before.keys() - after.keys()))
+    if len(after) - len(before) != more:
+        raise RuntimeError("The namespace changed while it was compared: compare a copy of it.")
+    return changes
 
 
-def _begins_with(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether the first names of `after`, which has at least as many, are those of `before`.
+def _begins_with(before: dict[str, Any], after: dict[str, Any], more: int) -> bool:
+    """Whether the names of `after` are those of `before` and then `more`.
 
     A dict keeps its names in the order in which they came, and one that was deleted and came back stands
     at the end. So if one name stands where it stood, all before it do: one missing would have moved it. It
@@ -44,7 +48,7 @@ def _begins_with(before: dict[str, Any], after: dict[str, Any]) -> bool:
     cell's `_iN`, which is near the end, because IPython adds one with each cell. So the last few names stand
     for all; only if none of them is an `_iN`, there is a pass over all names (1.5 ms of 100,000).
     """
-    ends = zip(reversed(before), islice(reversed(after), len(after) - len(before), None), strict=False)
+    ends = zip(reversed(before), islice(reversed(after), more, None), strict=False)
     for mine, theirs in islice(ends, _NEAR):
         if mine is not theirs:
             return False
