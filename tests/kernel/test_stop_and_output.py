@@ -7,6 +7,7 @@ import random
 import signal
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def saved(notebook: Notebook) -> list[str]:
     """The inputs in the history's database, of all sessions."""
     found = list(Path(notebook.log_path.parent).rglob("history.sqlite"))
     assert len(found) == 1
-    with sqlite3.connect(found[0]) as database:
+    with closing(sqlite3.connect(found[0])) as database:
         return [row[0] for row in database.execute("select source_raw from history order by session, line")]
 
 
