@@ -220,6 +220,7 @@ class NamespaceKernelApp(IPKernelApp):
         )
         kernel.before_cell = self._before_cell
         if hasattr(kernel, "debugger"):  # not without debugpy
+            self.wakeup.handled = lambda: self.interrupts.handled
             self.wakeup.interrupted = kernel.debugger.resume_main
             self.wakeup.was_handled = kernel.debugger.resume
             kernel.debugger.imported = install_breakpoint_hook

@@ -29,9 +29,19 @@ async def beside(function: Callable[[], T], patience: float) -> T:
             outcome.set_exception(error)
 
     thread = threading.Thread(target=run, name="Debugger", daemon=True)
-    thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+    hide_from_debugger(thread)
     thread.start()
     return await asyncio.wait_for(asyncio.wrap_future(outcome), patience)
+
+
+def hide_from_debugger(thread: threading.Thread) -> None:
+    """Let the debugger never stop `thread`, which is not started yet.
+
+    From Python 3.12 on debugpy looks at the second of the two alone, also where another thread is at a
+    breakpoint and it holds the others.
+    """
+    thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+    thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
 
 
 def refusal(message: Message, reason: str) -> Message:

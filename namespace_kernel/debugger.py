@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -155,6 +156,7 @@ class NamespaceDebugger(Debugger):
             import debugpy
 
             debugpy.listen((host, int(port)))
+            _leave_out_the_kernel()
 
         try:
             await self._beside(listen)
@@ -239,3 +241,22 @@ class NamespaceDebugger(Debugger):
         from _pydevd_bundle.pydevd_api import PyDevdAPI  # type: ignore[import-not-found]
 
         PyDevdAPI().request_resume_thread(thread_id)
+
+
+def _leave_out_the_kernel() -> None:
+    """Never stop a thread in the kernel's own code, nor in ipykernel's and ZeroMQ's.
+
+    Where one thread is at a breakpoint, debugpy holds each other one at its next line. If it held one that
+    writes into a stream's buffer, the stream could not be sent.
+    """
+    import ipykernel
+    import pydevd  # type: ignore[import-not-found]
+    import zmq
+    from _pydevd_bundle.pydevd_api import PyDevdAPI
+
+    debugger = pydevd.get_global_debugger()
+    known = debugger.dont_trace_external_files
+    own = (f"{Path(module).parent}{os.sep}" for module in (__file__, ipykernel.__file__, zmq.__file__))
+    PyDevdAPI().set_dont_trace_start_end_patterns(
+        debugger, (*getattr(known, "start_patterns", ()), *own), getattr(known, "end_patterns", ())
+    )

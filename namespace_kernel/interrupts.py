@@ -91,6 +91,7 @@ class InterruptController:
         self._turns = 0
         self._turn_is_open = False
         self._sending = threading.Lock()
+        self._handled = 0
         #: A SIGINT came for the running cell before its code began.
         self.pending = False
 
@@ -182,15 +183,23 @@ class InterruptController:
 
         return _Calling(self, note)
 
+    @property
+    def handled(self) -> int | None:
+        """How many signals this has dealt with; `None` while another handler is installed. Thread: any."""
+        return self._handled if signal.getsignal(signal.SIGINT) == self._on_sigint else None
+
     def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._pid:  # a forked child has nothing but its own code
-            signal.default_int_handler(signum, frame)
-        elif self.target is not None:
-            self.target.interrupt(frame)
-        elif self._cell_runs:
-            self.pending = True
-        else:
-            self.stop_side_cells()
+        try:
+            if os.getpid() != self._pid:  # a forked child has nothing but its own code
+                signal.default_int_handler(signum, frame)
+            elif self.target is not None:
+                self.target.interrupt(frame)
+            elif self._cell_runs:
+                self.pending = True
+            else:
+                self.stop_side_cells()
+        finally:
+            self._handled += 1
 
 
 def _signal_main_thread() -> None:

@@ -29,7 +29,7 @@ import zmq
 from ipykernel.iostream import IOPubThread
 from tornado.ioloop import IOLoop
 
-from .wire import send_parts
+from .wire import may_be_held, send_parts
 
 _log = logging.getLogger("namespace_kernel")
 
@@ -124,11 +124,15 @@ class PublishingThread(IOPubThread):
 
     def send_now(self) -> None:
         """Send what is scheduled, in the calling thread; if another is just doing it, that one goes on.
+        With a debugger, this thread does it.
 
         Thread: any, where no Stop can come.
         """
         if self._events and self._is_queue():
-            self._send_events()
+            if may_be_held() and get_ident() != self.thread.ident:
+                self._wake(self._handle_event, None)
+            else:
+                self._send_events()
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:
         """Call `function` in this thread after `seconds`. Thread: any, where no Stop can come."""

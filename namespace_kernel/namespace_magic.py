@@ -13,6 +13,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
+from .debug_answers import hide_from_debugger
 from .executors import Execution
 from .executors.base import current_execution
 from .namespace.engine_names import MISSING, is_engine_name
@@ -92,7 +93,7 @@ class LiveTables:
             self._tables.append(live)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="Live namespace", daemon=True)
-                self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+                hide_from_debugger(self._thread)
                 self._thread.start()
                 atexit.register(self._end)
 

@@ -26,6 +26,7 @@ from ipykernel.thread import BaseThread
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
+from .debug_answers import hide_from_debugger
 from .haste import Haste
 from .shared_stream import SharedStream
 
@@ -140,7 +141,7 @@ class Worker:
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-        thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+        hide_from_debugger(thread)
         self._current, self._busy_since = thread, 0.0
         thread.start()
 

@@ -13,7 +13,7 @@ from typing import Any
 import zmq
 from zmq.eventloop.zmqstream import ZMQStream
 
-from .wire import send_parts
+from .wire import may_be_held, send_parts
 
 #: How many messages are taken before the loop does something else.
 _AT_ONCE = 100
@@ -32,7 +32,13 @@ class SharedStream(ZMQStream):
         super().__init__(socket, io_loop)
 
     def send_multipart(self, msg: Any, flags: int = 0, copy: bool = True, *_: Any, **__: Any) -> None:
-        """Overridden to send at once."""
+        """Overridden to send at once; with a debugger, on the loop's thread."""
+        if may_be_held():
+            self.io_loop.add_callback(self._send, msg, copy)
+        else:
+            self._send(msg, copy)
+
+    def _send(self, msg: Any, copy: bool) -> None:
         with self._using:
             if self._is_gone():
                 return

@@ -19,6 +19,8 @@ from collections.abc import Callable
 
 #: When to send the harmless signal, in seconds after SIGINT.
 _DELAYS = (0.01, 0.05, 0.2)
+#: When to look whether SIGINT has been dealt with, in seconds after it (the first is not yet a look).
+_LOOKS = (0.02, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 
 class SignalWakeup:
@@ -34,7 +36,10 @@ class SignalWakeup:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._thread: int | None = None
-        #: Called for each SIGINT, by the thread that watches: when main was woken, and a moment later.
+        #: How many the main thread has dealt with; `None` where that cannot be known.
+        self.handled: Callable[[], int | None] = lambda: None
+        self._handled_before = 0
+        #: Called for each SIGINT, by the thread that watches: when main was woken, and when it is dealt with.
         self.interrupted: Callable[[], None] = lambda: None
         self.was_handled: Callable[[], None] = lambda: None
 
@@ -57,8 +62,19 @@ class SignalWakeup:
         if signal.SIGINT in numbers:
             for delay in _DELAYS:
                 self._later(delay, self._wake)
-            self._later(2 * _DELAYS[0], lambda: self.interrupted())
-            self._later(2 * _DELAYS[1], lambda: self.was_handled())
+            self._later(_LOOKS[0], lambda: self._let_main_handle(1))
+
+    def _let_main_handle(self, looks: int) -> None:
+        self.interrupted()
+        self._later(_LOOKS[looks] - _LOOKS[looks - 1], lambda: self._look(looks))
+
+    def _look(self, looks: int) -> None:
+        handled = self.handled()
+        if handled == self._handled_before and looks + 1 < len(_LOOKS):
+            self._let_main_handle(looks + 1)
+        else:
+            self._handled_before = handled or self._handled_before
+            self.was_handled()
 
     def _wake(self) -> None:
         if self._thread is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,15 @@ def send_parts(socket: zmq.Socket[bytes], parts: list[Any], copy: bool = True) -
     for part in parts[:-1]:
         send(part, _MORE, copy)
     send(parts[-1], 0, copy)
+
+
+def may_be_held() -> bool:
+    """Whether a debugger may stop a thread while it sends; only those that it leaves alone should send then.
+
+    Where one thread is at a breakpoint, debugpy holds each other one at its next line. If that one had the
+    socket, nobody could send any more, and not even the stop would be told.
+    """
+    return "pydevd" in sys.modules
 
 
 class KernelSession(Session):

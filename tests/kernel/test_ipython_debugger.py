@@ -147,6 +147,29 @@ def test_the_debugger_starts_while_a_cell_runs_and_stops_in_it(call: str, fresh_
     assert cell.wait().result == "42"
 
 
+def test_a_stop_is_told_whatever_the_kernels_threads_are_doing(fresh_notebook: Notebook) -> None:
+    """The user loop answers comm messages meanwhile, so that it is often just sending."""
+    notebook = fresh_notebook
+    notebook.run("import asyncio, time")
+    notebook.run(FUNCTION)
+    notebook.run("from comm import create_comm; comm = create_comm(target_name='nobody')")
+    notebook.run("seen = []\ncomm.on_msg(lambda message: seen.append(message))")
+    comm_id = notebook.run("print(comm.comm_id)").stdout.strip()
+    debugger = Debugger(notebook)
+    debugger.attach()
+    debugger.break_at(FUNCTION, 2)
+    messages, rounds = 20, 10
+    for _ in range(rounds):
+        cell = notebook.submit("time.sleep(.02); function(21)")
+        for _ in range(messages):
+            notebook.request("comm_msg", {"comm_id": comm_id, "data": {}})
+        stop = debugger.wait_stopped()
+        assert stop.top == ("function", 2)
+        stop.go()
+        assert cell.wait().result == "42"
+    notebook.run(f"while len(seen) < {messages * rounds}: await asyncio.sleep(.01)")
+
+
 # --- steps
 
 
