@@ -12,7 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from IPython.core.history import HistoryManager
+from IPython.core.history import HistoryManager, HistoryOutput
+from traitlets import Instance
+
+from .packed_records import PackedRecords
 
 #: Seconds after which a cell's input is in the database.
 _DELAY = 0.2
@@ -23,9 +26,13 @@ _NEVER = 1_000_000
 class BatchedHistory(HistoryManager):
     """`later` calls a function after some seconds, on a thread that runs no user code."""
 
+    output_hist_reprs: Any = Instance(PackedRecords, ())
+    exceptions: Any = Instance(PackedRecords, ())
+
     def __init__(self, later: Callable[[float, Callable[[], None]], None], **options: Any) -> None:
         self._writing = threading.Lock()
         super().__init__(**options)
+        self.outputs = PackedRecords(_plain_outputs, _outputs, list)  # type: ignore[assignment]
         self._later = later
         self._due = 0.0
         self._order = threading.RLock()
@@ -34,6 +41,8 @@ class BatchedHistory(HistoryManager):
 
     def store_inputs(self, line_num: int, source: str, source_raw: str | None = None) -> None:
         """Overridden to write soon; and `In[n]` is cell `n`'s, though cells that overlap come late."""
+        if source_raw is not None and source.rstrip("\n") == source_raw:
+            source = source_raw  # one text and not two
         with self._order:
             before = len(self.input_hist_raw)
             super().store_inputs(line_num, source, source_raw)
@@ -102,6 +111,14 @@ class BatchedHistory(HistoryManager):
         if self.using_thread and self.save_flag is not None:
             self._restart_thread_if_stopped()
             self.save_flag.set()
+
+
+def _plain_outputs(outputs: list[HistoryOutput]) -> Any:
+    return [(output.output_type, output.bundle) for output in outputs]
+
+
+def _outputs(plain: list[Any]) -> list[HistoryOutput]:
+    return [HistoryOutput(output_type, bundle) for output_type, bundle in plain]
 
 
 # `%config HistoryManager` finds it by the class's name.

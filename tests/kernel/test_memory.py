@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
+import nbformat
 import pytest
 
 from tests.kernel.client import Notebook
@@ -94,3 +96,21 @@ def test_cells_that_show_nothing_leave_no_object(codes: list[str], notebook: Not
 @pytest.mark.parametrize("codes", LOUD.values(), ids=LOUD)
 def test_cells_that_show_something_leave_what_ipython_keeps(codes: list[str], notebook: Notebook) -> None:
     assert grown(notebook, codes, BOUNDED | LOUD_TYPES) == {}
+
+
+def test_notebook_magic_has_the_outputs_of_all_cells(fresh_notebook: Notebook, tmp_path: Path) -> None:
+    """Those of older cells are kept compressed."""
+    count = 300
+    codes = ["{n}", "print({n})", "1 / 0 # {n}"]
+    for number in range(count):
+        fresh_notebook.run(codes[number % len(codes)].format(n=number))
+    assert fresh_notebook.run(f"%notebook {tmp_path}/all.ipynb\nNone").status == "ok"
+    cells = nbformat.read(tmp_path / "all.ipynb", as_version=4).cells
+    assert len(cells) == count
+    for number, cell in enumerate(cells):
+        match number % len(codes):
+            case 0:
+                assert [output.data["text/plain"] for output in cell.outputs] == [str(number)]
+            case 2:
+                (output,) = cell.outputs
+                assert output.ename == "ZeroDivisionError" and f"# {number}" in "".join(output.traceback)
