@@ -12,6 +12,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 
@@ -30,12 +31,12 @@ class Redirect:
 
 
 #: For "stdout" and "stderr", the innermost one.
-redirects: ContextVar[Mapping[str, Redirect]] = ContextVar("redirects")
+redirects: ContextVar[Mapping[str, Redirect]] = ContextVar("redirects", default=MappingProxyType({}))
 
 
 def active_redirect(name: str) -> Redirect | None:
     """The redirection of the stream `name` that is in force in the calling context."""
-    redirect = redirects.get({}).get(name)
+    redirect = redirects.get().get(name)
     while redirect is not None and not redirect.active:
         redirect = redirect.outer
     return redirect
@@ -78,7 +79,7 @@ class Redirects:
             return self._enter(manager)
         redirect = Redirect(self._resolved(target), active_redirect(name))
         manager._old_targets.append(redirect)
-        redirects.set({**redirects.get({}), name: redirect})
+        redirects.set({**redirects.get(), name: redirect})
         return target
 
     def _resolved(self, target: Any) -> Any:
@@ -94,7 +95,7 @@ class Redirects:
             return self._exit(manager, *error)
         manager._old_targets.pop()
         redirect.end()
-        current = dict(redirects.get({}))
+        current = dict(redirects.get())
         if current.get(manager._stream) is redirect:
             current.pop(manager._stream)
             if redirect.outer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections import deque
@@ -134,3 +135,88 @@ def test_a_message_is_published_by_the_publishing_thread_whatever_its_state_seem
     called: list[bool] = []
     PublishingThread.schedule(publisher, lambda: called.append(True))
     assert (called, len(publisher._events), woken) == ([], 1, [publisher._handle_event])
+
+
+class Parents(Session):
+    """Writes down whose each text is, too."""
+
+    def msg(self, kind: str, content: dict[str, str], parent: object) -> dict[str, str]:
+        return {**super().msg(kind, content, parent), "text": f"{parent['msg_id']}: {content['text']}"}  # type: ignore[index]
+
+
+def test_what_two_cells_write_in_turns_goes_to_each_in_its_order(stream: CellStream) -> None:
+    stream.session = Parents()
+    for number in range(3):
+        for cell in ("one", "two"):
+            # A header of its own each time, as threads have that say whose they are.
+            token = stream.set_thread_parent({"header": {"msg_id": cell}})
+            stream.write(f"{number}")
+            stream.reset_thread_parent(token)
+    stream.flush()
+    assert sent(stream) == ["one: 012", "two: 012"]
+
+
+def test_equal_headers_are_one_cell(stream: CellStream) -> None:
+    stream.session = Parents()
+    for text in "abc":
+        stream.set_thread_parent({"header": {"msg_id": "one"}})
+        stream.write(text)
+    stream.flush()
+    assert sent(stream) == ["one: abc"]
+
+
+def test_threads_that_write_and_flush_at_once_lose_nothing_and_keep_their_order(stream: CellStream) -> None:
+    count = 20_000
+
+    def write(name: str) -> None:
+        for number in range(count):
+            stream.write(f"{name}{number}\n")
+            if not number % 100:
+                stream.flush()
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for thread in writers:
+        thread.start()
+    while any(thread.is_alive() for thread in writers):
+        stream.pub_thread.send_now()
+    stream.flush()
+    lines = "".join(sent(stream)).splitlines()
+    for name in "ab":
+        assert [line for line in lines if line[0] == name] == [f"{name}{n}" for n in range(count)]
+    assert len(lines) == 2 * count
+
+
+def test_a_write_asks_for_no_timer_while_one_runs_and_for_one_afterwards(stream: CellStream) -> None:
+    timers = stream.pub_thread.io_loop.timers
+    stream.write("one")
+    sent(stream)
+    for _ in range(3):
+        stream._flush_due = 0.0
+        stream.write(" two")
+    assert (len(timers), len(stream.pub_thread._events)) == (1, 0)
+    timers.pop()()
+    stream.write("three")
+    assert sent(stream) == ["one two two two"]
+    assert len(timers) == 1
+
+
+def test_what_is_no_text_is_refused_and_a_subclass_of_str_is_text(stream: CellStream) -> None:
+    with pytest.raises(TypeError, match="must be str, not <class 'int'>"):
+        stream.write(1)  # type: ignore[arg-type]
+    assert stream.write(type("Text", (str,), {})("one")) == 3
+    stream.flush()
+    assert sent(stream) == ["one"]
+    assert type(sent(stream)[0]) is str
+
+
+def test_an_echo_gets_what_is_written(stream: CellStream) -> None:
+    stream.echo = io.StringIO()
+    stream.write("one")
+    stream.flush()
+    assert (stream.echo.getvalue(), sent(stream)) == ("one", ["one"])
+
+
+def test_a_closed_stream_says_so(stream: CellStream) -> None:
+    stream.close()
+    with pytest.raises(ValueError, match="closed file"):
+        stream.write("one")
