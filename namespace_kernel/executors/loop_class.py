@@ -12,6 +12,8 @@ import asyncio
 import concurrent.futures
 import heapq
 import inspect
+import math
+import select
 import sys
 from asyncio import events
 from collections.abc import Callable
@@ -20,6 +22,9 @@ from threading import get_ident
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+#: Seconds without an event after which the loop's home thread lets go of it.
+_LINGER = 0.002
 
 
 class ThreadAwareLoop:
@@ -34,6 +39,15 @@ class ThreadAwareLoop:
 
     #: The thread that runs the loop at this moment; `None` while it moves.
     owner: int | None = None
+    #: The thread that lets go of the loop while there is nothing to do, so that another can have it at once.
+    home: int | None = None
+    #: Whether it has done so, and will run the loop as soon as there is something to do.
+    rests = False
+    #: Whether the last `run_forever` ended for that reason.
+    was_idle = False
+    #: Until when (`loop.time()`) it does so at the latest.
+    rests_until = math.inf
+    _may_rest = _in_turn = False
     #: How often the loop has looked for events and run what was due.
     turns = 0
     #: Called with each new task in the thread that creates it.
@@ -49,10 +63,67 @@ class ThreadAwareLoop:
             run_until_complete=self._run_until_complete,
             _run_once=self._turn,
         )
+        # Becomes readable when the selector has an event, which stays there. Only epoll is known to allow it.
+        self._events = select.poll() if hasattr(select, "epoll") else None
+        #: Whether it can rest.
+        self.can_rest = self._events is not None
+        if self._events is not None:
+            self._events.register(self._selector.fileno(), select.POLLIN)  # type: ignore[attr-defined]
 
     def _turn(self) -> None:
         self.turns += 1
-        type(self)._run_once(self)  # type: ignore[attr-defined]
+        if self._may_rest and self._is_idle():
+            self.was_idle = self._stopping = True
+            return
+        # A callback may take turns itself (nest_asyncio), and does not expect the loop to stop meanwhile.
+        nested, self._in_turn = self._in_turn, True
+        self._may_rest = False
+        try:
+            type(self)._run_once(self)  # type: ignore[attr-defined]
+        finally:
+            self._in_turn = nested
+        self._may_rest = self.can_rest and not nested and self.owner == self.home
+
+    def _is_idle(self) -> bool:
+        """Whether for a moment there is nothing to do. Thread: the loop's."""
+        seconds = self._seconds_to_wait()
+        return (seconds is None or seconds > _LINGER) and not self._events.poll(_LINGER * 1000)  # type: ignore[union-attr]
+
+    def _seconds_to_wait(self) -> float | None:
+        """Until the next timer; 0 if something is due, `None` if nothing ever will be."""
+        if self._ready:  # type: ignore[attr-defined]
+            return 0.0
+        try:
+            due: float = self._scheduled[0].when()  # type: ignore[attr-defined]
+        except IndexError:
+            return None
+        wait: float = due - self.time()  # type: ignore[attr-defined]
+        return max(0.0, wait)
+
+    def has_work(self) -> bool:
+        """Whether a turn would find something to do at once. Thread: home, while the loop is nobody's."""
+        return self._seconds_to_wait() == 0 or bool(self._events.poll(0))  # type: ignore[union-attr]
+
+    def wait_for_work(self) -> None:
+        """Wait until there is something to do, and leave it where it is.
+
+        Thread: home. Another may take the loop meanwhile.
+        """
+        self.rests_until = math.inf  # before looking: whoever adds a timer from now on finds this
+        seconds = self._seconds_to_wait()
+        if seconds is not None:
+            self.rests_until = self.time() + seconds  # type: ignore[attr-defined]
+        if self._events is not None:
+            self._events.poll(None if seconds is None else math.ceil(seconds * 1000))
+
+    def oversleeps(self) -> bool:
+        """Whether whoever rests must be woken, now that the loop has been used. Thread: the user's."""
+        timers = self._scheduled  # type: ignore[attr-defined]
+        return bool(self._ready or (timers and timers[0].when() < self.rests_until))  # type: ignore[attr-defined]
+
+    def is_running(self) -> bool:
+        """As `asyncio.loop.is_running`: a loop that rests runs, for all that its users can tell."""
+        return self.rests or bool(super().is_running())  # type: ignore[misc]
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
         """As `asyncio.loop.call_soon`, in any thread."""
@@ -96,6 +167,8 @@ class ThreadAwareLoop:
             timer._scheduled = True
 
     def _run_forever(self) -> None:
+        self._check_running()  # type: ignore[attr-defined]
+        self._may_rest = self.was_idle = False
         self.owner = get_ident()
         try:
             type(self).run_forever(self)  # type: ignore[attr-defined]

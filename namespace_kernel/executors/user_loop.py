@@ -4,6 +4,10 @@ A loop belongs to a thread only while it runs. So it lives at home, on a thread 
 tasks and widgets go on while a sync cell blocks the main thread; and for a foreground async cell it
 is stopped there, between two iterations, and run on the main thread until the cell is done, because
 only there does SIGINT break a blocking call.
+
+While it has nothing to do the home thread does not run it but rests: it waits for an event, and the cell
+need not ask for the loop. Two waits for another thread less: with two loaded cores, a third of the time of
+`await asyncio.sleep(0)`.
 """
 
 from __future__ import annotations
@@ -63,12 +67,15 @@ class UserLoop:
         self.task_ended: Callable[[Execution], None] = lambda execution: None
         #: Called in the home thread before the loop runs there.
         self.comes_home: Callable[[], None] = lambda: None
-        # Guards the four flags. Waited on by main (a foreground cell) and by the home thread.
+        # Guards the flags. Waited on by main (a foreground cell) and by the home thread.
         self._condition = threading.Condition()
         self._wanted = False
+        self._taken = False
         self._at_home = False
         self._leaving = False
         self._closing = False
+        #: Whether the home thread waits for the loop's next event, also while the loop is borrowed.
+        self._rests = False
         self._home = threading.Thread(target=self._live, name="User loop", daemon=True)
 
     def start(self) -> None:
@@ -87,6 +94,9 @@ class UserLoop:
         """
         with self._condition:
             self._wanted = True
+            if not self._at_home:
+                self._take()
+                return
         self.loop.call_soon_threadsafe(self._leave_home)
         patience = time.monotonic() + _PATIENCE
         while not self._has_left(_SLICE):
@@ -97,6 +107,11 @@ class UserLoop:
                 patience = float("inf")
                 where = self._whereabouts()
                 self._notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
+        self._take()
+
+    def _take(self) -> None:
+        self._taken, self.loop.rests = True, False
+        self.loop.owner = threading.get_ident()  # what it schedules before it runs the loop wakes nobody
 
     def _has_left(self, timeout: float) -> bool:
         with self._condition:
@@ -104,9 +119,15 @@ class UserLoop:
 
     def give_back(self) -> None:
         """Let the loop go home. Thread: the borrower."""
+        loop = self.loop
         with self._condition:
             self._wanted = False
+            if self._taken:
+                self._taken = False
+                loop.owner, loop.rests = None, self._rests
             self._condition.notify_all()
+            if self._rests and loop.oversleeps():
+                loop._write_to_self()
 
     def _leave_home(self) -> None:
         if self._wanted and self._at_home:
@@ -114,12 +135,8 @@ class UserLoop:
             self.loop.stop()
 
     def _live(self) -> None:
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: not self._wanted or self._closing)
-                if self._closing:
-                    return
-                self._at_home = True
+        self.loop.home = threading.get_ident()
+        while self._comes_to_run():
             self.comes_home()
             try:
                 self.loop.run_forever()
@@ -129,11 +146,27 @@ class UserLoop:
             finally:
                 with self._condition:
                     self._at_home = False
-                    unexpected = not (self._leaving or self._closing)
+                    unexpected = not (self._leaving or self._closing or self.loop.was_idle)
                     self._leaving = False
+                    self.loop.rests = self.loop.was_idle and not self._wanted
                     self._condition.notify_all()
             if unexpected:
                 self._notice(_STOPPED)
+
+    def _comes_to_run(self) -> bool:
+        """Rest until the loop, not borrowed, has work; whether it is to be run. Thread: home."""
+        while True:
+            with self._condition:
+                self._rests = False
+                self._condition.wait_for(lambda: not self._wanted or self._closing)
+                if self._closing:
+                    self.loop.rests = False
+                    return False
+                if not self.loop.can_rest or self.loop.has_work():
+                    self._at_home, self.loop.rests = True, False
+                    return True
+                self._rests = self.loop.rests = True
+            self.loop.wait_for_work()
 
     def stopped_by_user(self) -> None:
         """Say that user code stopped the loop. Thread: the borrower."""

@@ -298,3 +298,110 @@ def test_a_task_cannot_end_the_home_thread(home: LoopUnderTest, error: type[Base
     assert error.__name__ in home.wait_for_notice()
     assert home.at_home(whereabouts()) == home.user_loop.home_ident
     assert isinstance(task.exception(), error)
+
+
+# At rest
+
+
+def wait_until_it_rests(home: LoopUnderTest) -> None:
+    if not home.loop.can_rest:
+        pytest.skip("this system's loops cannot rest")
+    deadline = time.monotonic() + PATIENCE
+    while not (home.loop.rests and home.user_loop._rests):
+        assert time.monotonic() < deadline, "the loop does not rest"
+        time.sleep(0.001)
+
+
+def test_a_cell_takes_a_loop_at_rest_without_its_home_thread(home: LoopUnderTest) -> None:
+    home.visit(asyncio.sleep(0))
+    wait_until_it_rests(home)
+    runs: list[int] = []
+    home.user_loop.comes_home = lambda: runs.append(1)
+    for _ in range(20):
+        home.visit(asyncio.sleep(0.001))
+    assert (runs, home.loop.rests) == ([], True)
+    home.at_home(asyncio.sleep(0))
+    assert runs == [1]
+
+
+def test_a_loop_at_rest_runs_for_all_that_its_users_can_tell(home: LoopUnderTest) -> None:
+    wait_until_it_rests(home)
+    assert home.loop.is_running()
+    with pytest.raises(RuntimeError, match="already running"):
+        home.loop.run_forever()
+    with pytest.raises(RuntimeError, match="running"):
+        home.loop.close()
+    assert home.loop.run_until_complete(whereabouts()) == home.user_loop.home_ident
+    wait_until_it_rests(home)
+    home.visit(asyncio.sleep(0))
+    assert home.loop.is_running()
+
+
+def test_a_loop_at_rest_is_woken_by_a_cell_s_timer_if_that_comes_first(home: LoopUnderTest) -> None:
+    async def start(seconds: float, name: str) -> None:
+        home.loop.call_later(seconds, lambda: (rung.append(name), done.release()))
+
+    rung: list[str] = []
+    done = threading.Semaphore(0)
+    home.at_home(start(1000, "at home"))
+    wait_until_it_rests(home)
+    runs: list[int] = []
+    home.user_loop.comes_home = lambda: runs.append(1)
+    home.visit(start(2000, "later")).unwrap()
+    assert runs == []
+    for name in ("one", "two"):
+        home.visit(start(0.02, name)).unwrap()
+        assert done.acquire(timeout=PATIENCE)
+        assert rung.pop() == name
+        wait_until_it_rests(home)
+
+
+def test_what_a_cell_leaves_ready_goes_on_after_a_rest(home: LoopUnderTest) -> None:
+    async def leave() -> None:
+        asyncio.current_task().add_done_callback(lambda _: home.loop.call_soon(home.loop.call_soon, gone.set))  # type: ignore[union-attr]
+
+    for _ in range(20):
+        gone = threading.Event()
+        wait_until_it_rests(home)
+        home.visit(leave()).unwrap()
+        assert gone.wait(PATIENCE)
+
+
+def test_a_callback_that_takes_turns_itself_does_so_till_it_is_done(home: LoopUnderTest) -> None:
+    async def wait() -> bool:
+        future = home.loop.create_future()
+        home.loop.call_later(0.05, future.set_result, None)
+        while not future.done():  # as nest_asyncio does
+            home.loop._run_once()
+            assert not home.loop._stopping
+        return True
+
+    assert home.at_home(wait())
+    wait_until_it_rests(home)
+    assert home.notices == []
+
+
+def test_socket_events_of_a_cell_and_of_tasks_reach_each_through_many_rests(home: LoopUnderTest) -> None:
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(sock=one)
+
+    async def ask(number: int) -> bytes:
+        writer.write(b"%d\n" % number)
+        return await reader.readline()
+
+    async def echo() -> None:
+        theirs, back = await asyncio.open_connection(sock=other)
+        while line := await theirs.readline():
+            back.write(line)
+        back.close()
+
+    one, other = socket.socketpair()
+    reader, writer = home.at_home(connect())
+    task = asyncio.run_coroutine_threadsafe(echo(), home.loop)
+    for number in range(100):
+        if number % 10 == 0:
+            wait_until_it_rests(home)
+        answer = home.at_home(ask(number)) if number % 2 else home.visit(ask(number)).unwrap()
+        assert answer == b"%d\n" % number
+    home.loop.call_soon(writer.close)
+    task.result(PATIENCE)
