@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ipykernel.jsonutil import json_clean
@@ -56,7 +57,8 @@ class CellHandlers:
     adopt: Callable[[Request], None]
     _stdout: Any
     _stderr: Any
-    publish_now: Any
+    publish_with_next: Any
+    iopub_thread: Any
     publish_idle: Any
     running: dict[str, Any] | None
     init_metadata: Any
@@ -86,7 +88,7 @@ class CellHandlers:
             lane.context.run(self.set_parent, request.idents, message, "shell")
         else:
             lane.context.run(self.adopt, request)
-        self.publish_now("status", {"execution_state": "busy"}, message)
+        self.publish_with_next("status", {"execution_state": "busy"}, message)
         if lane.lane_id is None:
             self.running = message
         announced = Announced(lane, request, self.init_metadata(message))
@@ -94,6 +96,7 @@ class CellHandlers:
             announced.cell = self._cell_of(lane, message)
         except Exception as error:
             announced.error = error
+        self.iopub_thread.send_now()
         return announced
 
     def run_cell(self, announced: Announced) -> Outcome:
@@ -121,7 +124,8 @@ class CellHandlers:
 
         def finish() -> None:
             if not announced.answered:
-                self.session.send(
+                reply = partial(
+                    self.session.send,
                     request.replies,
                     "execute_reply",
                     content,
@@ -130,7 +134,7 @@ class CellHandlers:
                     ident=request.idents,
                 )
                 # A subshell's client counts one busy and one idle, as ipykernel sends them.
-                self.publish_idle(message, of_cell=not lane.is_background)
+                self.publish_idle(message, of_cell=not lane.is_background, reply=reply)
 
         if lane.lane_id is None:
             self.interrupts.end_cell()  # whoever has seen the reply does not mean this cell any more
@@ -185,7 +189,7 @@ class CellHandlers:
         stored = bool(content.get("store_history", True)) and not silent
         number = self.shell.take_number(stored and bool(code.strip()))
         if not silent:
-            self.publish_now("execute_input", {"code": code, "execution_count": number}, message)
+            self.publish_with_next("execute_input", {"code": code, "execution_count": number}, message)
         return Cell(
             code,
             f"In [{number}]",

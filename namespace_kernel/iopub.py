@@ -69,6 +69,7 @@ class PublishingThread(IOPubThread):
         self._sending = threading.Lock()
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self.direct_socket = DirectSocket(self)
+        self.queue_socket = QueueSocket(self)
 
     def start(self) -> None:
         """Overridden to know that it runs without asking."""
@@ -220,10 +221,10 @@ class PublishingThread(IOPubThread):
                 self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))  # type: ignore[no-untyped-call]
 
 
-class DirectSocket:
-    """What `Session.send` is given to send a message at once, behind what waits.
+class QueueSocket:
+    """What `Session.send` is given to queue a message behind what waits; `send_now` must follow.
 
-    Thread: any, where no Stop can come.
+    Thread: any.
     """
 
     def __init__(self, thread: PublishingThread) -> None:
@@ -232,4 +233,15 @@ class DirectSocket:
     def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> None:
         """As a socket's."""
         self._thread.put(partial(self._thread._really_send, parts, *args, **kwargs))
+
+
+class DirectSocket(QueueSocket):
+    """What it is given to send a message at once, behind what waits.
+
+    Thread: any, where no Stop can come.
+    """
+
+    def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> None:
+        """As a socket's."""
+        super().send_multipart(parts, *args, **kwargs)
         self._thread.send_now()

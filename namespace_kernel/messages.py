@@ -101,8 +101,20 @@ class MessageHandlers:
             socket, topic = self.iopub_thread.direct_socket, self._topic(kind)
             self.session.send(socket, kind, content, parent=parent, ident=topic)
 
-    def publish_idle(self, message: dict[str, Any], *, of_cell: bool = True) -> None:
-        """Publish idle for `message`; if it is no cell's, one that runs in the foreground is announced again.
+    def publish_with_next(self, kind: str, content: dict[str, Any], parent: dict[str, Any]) -> None:
+        """Publish a message together with the next, which must follow soon. Thread: any.
+
+        Each that leaves by itself wakes ZeroMQ's thread, which takes ten system calls, and the client.
+        """
+        if self.session:
+            socket, topic = self.iopub_thread.queue_socket, self._topic(kind)
+            self.session.send(socket, kind, content, parent=parent, ident=topic)
+
+    def publish_idle(
+        self, message: dict[str, Any], *, of_cell: bool = True, reply: Callable[[], object] | None = None
+    ) -> None:
+        """Publish idle for `message`, and send the `reply` with it, if there is one; if it is no cell's, one
+        that runs in the foreground is announced again.
 
         Frontends show the state that came last, whatever its parent: a completion that is answered
         while a cell runs must not make the kernel look idle. Thread: any; the lock keeps the cell's
@@ -111,7 +123,10 @@ class MessageHandlers:
         with self._status_lock:
             if self.running is message:
                 self.running = None
-            self.publish_now("status", _IDLE, message)
+            self.publish_with_next("status", _IDLE, message)
+            if reply is not None:  # they leave together
+                reply()
+            self.iopub_thread.send_now()
             if self.running is not None and not of_cell:
                 self.publish_now("status", _BUSY, self.running)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import sqlite3
 import threading
@@ -25,6 +26,12 @@ KINDS = {
     "display({number})\n1 / 0",
 }
 
+#: IPython says so if a Stop ends one of the callbacks that it calls before and after each cell, or the making
+#: of a traceback.
+_SAID_BY_IPYTHON = re.compile(
+    r"Error in callback .*?kwargs {}:\n?|Unexpected exception formatting exception\. .*?\n", re.DOTALL
+)
+
 
 def count_of(cell: Cell) -> int:
     inputs = [m["content"] for m in cell.messages if m["msg_type"] == "execute_input"]
@@ -38,8 +45,7 @@ def expect_whole(cell: Cell, number: int) -> None:
     assert cell.messages[-1]["msg_type"] == "status"
     assert len(cell.replies) == 1
     expected = "".join(f"line {n} {number}\n" for n in range(6))
-    # IPython says so if a Stop ends one of the callbacks that it calls after each cell.
-    lines = cell.stdout.partition("Error in callback")[0]
+    lines = _SAID_BY_IPYTHON.sub("", cell.stdout)
     assert expected.startswith(lines), cell.stdout
     assert cell.status == "error"
     assert cell.reply["ename"] in ("ZeroDivisionError", "KeyboardInterrupt"), cell.text
