@@ -7,7 +7,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ipykernel.jsonutil import json_clean
@@ -122,10 +121,9 @@ class CellHandlers:
         content = json_clean(content)
         metadata = self.finish_metadata(message, announced.metadata, content)
 
-        def finish() -> None:
+        def finish(with_next: bool = False) -> None:
             if not announced.answered:
-                reply = partial(
-                    self.session.send,
+                self.session.send(
                     request.replies,
                     "execute_reply",
                     content,
@@ -134,7 +132,7 @@ class CellHandlers:
                     ident=request.idents,
                 )
                 # A subshell's client counts one busy and one idle, as ipykernel sends them.
-                self.publish_idle(message, of_cell=not lane.is_background, reply=reply)
+                self.publish_idle(message, of_cell=not lane.is_background, with_next=with_next)
 
         if lane.lane_id is None:
             self.interrupts.end_cell()  # whoever has seen the reply does not mean this cell any more
@@ -143,7 +141,8 @@ class CellHandlers:
         if stops and not lane.is_background:
             self._finish_failed(lane, finish)
         else:
-            finish()
+            # The next cell that waits begins at once, and says so.
+            finish(with_next=lane.lane_id is None and not lane.cells.empty())
         return outcome
 
     def _show_stop(self, cell: Cell) -> Outcome:

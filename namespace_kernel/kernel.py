@@ -158,6 +158,7 @@ class NamespaceKernel(
                 self.interrupts.begin_cell()
                 self.serve_cell(self.lanes.foreground, request)
                 self.interrupts.end_cell()
+        self.iopub_thread.send_now()  # there is no next cell, for which the last idle may have waited
 
     def _expect_output(self) -> None:
         self.iopub_thread.look_soon(self.io_loop.call_later)

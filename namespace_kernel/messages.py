@@ -110,11 +110,9 @@ class MessageHandlers:
             socket, topic = self.iopub_thread.queue_socket, self._topic(kind)
             self.session.send(socket, kind, content, parent=parent, ident=topic)
 
-    def publish_idle(
-        self, message: dict[str, Any], *, of_cell: bool = True, reply: Callable[[], object] | None = None
-    ) -> None:
-        """Publish idle for `message`, and send the `reply` with it, if there is one; if it is no cell's, one
-        that runs in the foreground is announced again.
+    def publish_idle(self, message: dict[str, Any], *, of_cell: bool = True, with_next: bool = False) -> None:
+        """Publish idle for `message`; if it is no cell's, one that runs in the foreground is announced again.
+        `with_next` says that something is published right after, with which it may leave.
 
         Frontends show the state that came last, whatever its parent: a completion that is answered
         while a cell runs must not make the kernel look idle. Thread: any; the lock keeps the cell's
@@ -124,9 +122,8 @@ class MessageHandlers:
             if self.running is message:
                 self.running = None
             self.publish_with_next("status", _IDLE, message)
-            if reply is not None:  # they leave together
-                reply()
-            self.iopub_thread.send_now()
+            if not with_next:
+                self.iopub_thread.send_now()
             if self.running is not None and not of_cell:
                 self.publish_now("status", _BUSY, self.running)
 

@@ -6,7 +6,7 @@ is stopped there, between two iterations, and run on the main thread until the c
 only there does SIGINT break a blocking call.
 
 While it has nothing to do the home thread does not run it but rests: it waits for an event, and the cell
-need not ask for the loop. Two waits for another thread less: with two loaded cores, a third of the time of
+need not ask for the loop. Two waits for another thread less: with two loaded cores, a fifth of the time of
 `await asyncio.sleep(0)`.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from jupyter_kernel_test.msgspec_v5 import validate_message
 
-from tests.kernel.cells import Message
+from tests.kernel.cells import Cell, Message, Request
 from tests.kernel.client import Notebook
 
 REQUESTS: dict[str, Message] = {
@@ -176,3 +176,44 @@ def test_a_payload_is_delivered(notebook: Notebook) -> None:
     cell = notebook.run("get_ipython().set_next_input('6 * 7')")
     assert [(p["source"], p["text"]) for p in cell.reply["payload"]] == [("set_next_input", "6 * 7")]
     assert notebook.run("1").reply["payload"] == []
+
+
+@pytest.mark.parametrize("nexts", ["cells", "background cells", "other requests", "bad cells"])
+def test_of_cells_sent_at_once_each_has_its_messages_in_order_and_none_waits_for_ever(
+    nexts: str, notebook: Notebook
+) -> None:
+    """A cell's idle may leave with what is published next, if a cell waits already."""
+    first = notebook.submit("import time; time.sleep(0.2); print('first')")
+    others: list[Request] = []
+    for number in range(20):
+        others.append(notebook.submit(f"print({number})"))
+        if nexts == "background cells":
+            others.append(notebook.submit(f"%%background\nprint({number})"))
+        elif nexts == "other requests":
+            others.append(notebook.request("complete_request", {"code": "pri", "cursor_pos": 3}))
+        elif nexts == "bad cells":
+            others.append(notebook.request("execute_request", {"stop_on_error": False}))
+    for cell in (first, *others):
+        cell.wait()
+        # What ends beside a cell announces that one again.
+        again = ["busy"] * (len(cell.states) - 2) if nexts in ("background cells", "other requests") else []
+        assert cell.states == ["busy", *again, "idle"]
+        if (
+            not again
+            and isinstance(cell, Cell)
+            and cell.status == "ok"
+            and not str(cell.what).startswith("%%")
+        ):
+            kinds = [message["msg_type"] for message in cell.messages]
+            assert kinds == ["status", "execute_input", "stream", "status"]
+    dates = [message["header"]["date"] for message in first.messages]
+    assert dates == sorted(dates)
+
+
+def test_the_idle_of_a_cell_that_ends_the_kernel_arrives_though_others_wait(fresh_notebook: Notebook) -> None:
+    cell = fresh_notebook.submit("import time; time.sleep(0.2); exit()")
+    for _ in range(3):
+        fresh_notebook.submit("1")
+    cell.wait()
+    assert cell.states == ["busy", "idle"]
+    fresh_notebook.wait_exit()
