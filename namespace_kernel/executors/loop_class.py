@@ -72,6 +72,10 @@ class ThreadAwareLoop:
 
     def _turn(self) -> None:
         self.turns += 1
+        type(self)._run_once(self)  # type: ignore[attr-defined]
+
+    def _turn_at_home(self) -> None:
+        """As `_turn`, and leave `run_forever` if there is nothing to do."""
         if self._may_rest and self._is_idle():
             self.was_idle = self._stopping = True
             return
@@ -79,10 +83,10 @@ class ThreadAwareLoop:
         nested, self._in_turn = self._in_turn, True
         self._may_rest = False
         try:
-            type(self)._run_once(self)  # type: ignore[attr-defined]
+            self._turn()
         finally:
             self._in_turn = nested
-        self._may_rest = self.can_rest and not nested and self.owner == self.home
+        self._may_rest = not nested
 
     def _is_idle(self) -> bool:
         """Whether for a moment there is nothing to do. Thread: the loop's."""
@@ -170,6 +174,8 @@ class ThreadAwareLoop:
         self._check_running()  # type: ignore[attr-defined]
         self._may_rest = self.was_idle = False
         self.owner = get_ident()
+        at_home = self.can_rest and self.owner == self.home
+        vars(self)["_run_once"] = self._turn_at_home if at_home else self._turn
         try:
             type(self).run_forever(self)  # type: ignore[attr-defined]
         finally:
