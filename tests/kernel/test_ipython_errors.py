@@ -158,6 +158,39 @@ def test_runaway_recursion_is_an_error_like_any_other(waiting: str, prepared: No
     assert prepared.run("6 * 7").result == "42"
 
 
+IPYTHON_S = """
+from IPython.core.ultratb import AutoFormattedTB
+shell = get_ipython()
+formatter = AutoFormattedTB(mode=shell.InteractiveTB.mode, theme_name=shell.colors, tb_offset=1)
+lines = formatter.structured_traceback(type(_exception), _exception, _exception.__traceback__, tb_offset=1)
+print("\\n".join(lines))
+"""
+
+
+@each_kind
+@pytest.mark.parametrize("mode", ["Context", "Plain"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def again(n): return again(n + 1)\nagain(0)",
+        "def again(n):\n    if not n: raise ValueError('deep')\n    again(n - 1)\nagain(300)",
+        "def again(n): return list(map(again, [n + 1]))\ntry: again(0)\nexcept RecursionError: 1 / 0",
+        "import copy\nnested = []\nfor _ in range(2000): nested = [nested]\ncopy.deepcopy(nested)",
+    ],
+    ids=["a recursion", "another error", "while handled", "in a library"],
+)
+def test_a_deep_traceback_is_as_ipython_shows_it(
+    waiting: str, mode: str, source: str, prepared: Notebook
+) -> None:
+    prepared.run(f"%xmode {mode}")
+    try:
+        cell = prepared.run(f"{waiting}{source}")
+        assert cell.status == "error" and len(cell.traceback.splitlines()) > 25
+        assert plain(prepared.run(IPYTHON_S).stdout).strip() == cell.traceback.strip()
+    finally:
+        prepared.run("%xmode Context")
+
+
 @each_kind
 def test_warnings_name_the_cell_s_line_and_are_shown_each_time_a_cell_runs(
     waiting: str, prepared: Notebook

@@ -71,6 +71,16 @@ def test_debug_can_be_opened_again(call: str, line: str, caller: str, prepared: 
         assert line in debug(prepared, "%debug", "q").text
 
 
+@pytest.mark.parametrize("mode", ["Context", "Plain", "Minimal"])
+def test_debug_opens_at_the_bottom_of_a_recursion(mode: str, prepared: Notebook) -> None:
+    prepared.run(f"%xmode {mode}")
+    prepared.run("def down(n):\n    if n == 0: raise ValueError(n)\n    down(n - 1)\ndown(300)")
+    prepared.run("%xmode Context")
+    cell = debug(prepared, "%debug", "p 'n is', n", "up 7", "p 'n is', n", "up 294", "q")
+    assert "('n is', 0)" in cell.text and "('n is', 7)" in cell.text
+    assert "----> 4 down(300)" in cell.text
+
+
 @each_kind
 def test_the_debugger_sees_and_changes_the_namespace(
     call: str, line: str, caller: str, prepared: Notebook
