@@ -52,7 +52,7 @@ LAYERS = [
         "activity_magics background captures iopub namespace_magic saved_history messages places streams "
         "debugger debug_requests side_cells traceback_formatter remote elsewhere "
         "packed_records debug_answers lazy_debugger lazy_modules script_magics haste completers options "
-        "shared_stream transformers jedi_cache formatting",
+        "shared_stream transformers jedi_cache jedi_names formatting",
         "app",
     ),
     layer("app bridges install __main__"),
