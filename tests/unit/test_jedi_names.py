@@ -117,8 +117,10 @@ def answers(code: str, names: dict[str, Any], fuzzy: bool = False) -> list[tuple
         found = jedi.Interpreter(code, [names, names]).complete(fuzzy=fuzzy)
     except ValueError as error:  # of `OddDir`; IPython has no answer then
         return [error.args]
+    few = len(found) < 30  # the rest of it takes long
     return [
-        (one.name, one.complete, one.name_with_symbols, one.type, str(one.get_signatures())) for one in found
+        (one.name, one.complete, one.name_with_symbols, few and (one.type, str(one.get_signatures())))
+        for one in found
     ]
 
 
