@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jedi_cache import remember_conditions
+from .jedi_cache import read_files_once, remember_conditions
 from .jedi_names import skip_other_names
 
 
@@ -23,6 +23,7 @@ class IntrospectionHandlers:
         """Overridden: complete on a snapshot, which no cell changes while jedi iterates over it."""
         if self.shell.complete_in(self.namespace.namespace).use_jedi:
             remember_conditions()
+            read_files_once()
             skip_other_names()
         answer: dict[str, Any] = super().do_complete(code, cursor_pos)  # type: ignore[misc]
         return answer
