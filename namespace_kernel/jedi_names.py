@@ -48,9 +48,10 @@ def skip_other_names() -> None:
         if not typed or sys._getframe(1).f_code not in dropping:
             return all_values(self)
         access = self.compiled_value.access_handle
-        names = []
+        names, lower = [], typed.lower()
         for name in dict.fromkeys(access.dir()):
-            if _begins(name, typed):
+            # jedi ignores case, unless it is told otherwise; it looks again.
+            if name.startswith(typed) or name.lower().startswith(lower):
                 names += self._get(name, access.is_allowed_getattr, lambda name: True)
         if not self.is_instance and access.needs_type_completions():
             for names_of_type in builtin_from_name(self._inference_state, "type").get_filters():
@@ -60,8 +61,3 @@ def skip_other_names() -> None:
     ours.skips_other_names = True
     ours._complete_python = complete_python
     CompiledValueFilter.values = values
-
-
-def _begins(name: str, typed: str) -> bool:
-    """Whether jedi keeps the name; it ignores case unless told otherwise."""
-    return name.startswith(typed) or name.lower().startswith(typed.lower())
