@@ -23,6 +23,7 @@ from traitlets.config import Config
 from ..awaiting_magics import AwaitingMagics
 from ..commands import output_of, record_script_codes
 from ..engine import exit_code_of
+from ..traceback_formatter import LettingGoTB
 from ..tracebacks import groups_in, lines_with_members, without_own_frames
 from ..transport import CellRequest, Cleared, Displayed, Event
 
@@ -214,6 +215,11 @@ class RemoteShell(InteractiveShell):
                 self.shown = tuple(lines_with_members(error, structured))
                 return
         super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+
+    def init_traceback_handlers(self, custom_exceptions: Any) -> None:
+        """Overridden for the kernel's formatter."""
+        super().init_traceback_handlers(custom_exceptions)
+        self.InteractiveTB = LettingGoTB(mode=self.xmode, theme_name=self.colors, tb_offset=1)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         """Overridden: the kernel shows it."""
