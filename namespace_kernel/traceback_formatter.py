@@ -17,6 +17,8 @@ import IPython
 from IPython.core.ultratb import AutoFormattedTB
 from IPython.utils.PyColorize import theme_table
 
+from .source_colours import keep_lexer
+
 #: A traceback with fewer frames is left to IPython.
 _MANY = 20
 #: From this version on IPython describes the frames of files that are not there one by one, as cells' are.
@@ -49,11 +51,15 @@ class LettingGoTB(AutoFormattedTB):
 
     def format_record(self, frame_info: Any) -> str:
         """Overridden to let go of what was computed for it, and not to do again what was just done."""
-        texts: dict[int, str] | None = getattr(frame_info, "texts", None)
-        if texts is not None and not self.include_vars and _has_arguments(frame_info.frame):
-            if frame_info.lineno not in texts:
-                texts[frame_info.lineno] = str(super().format_record(frame_info))
-            return texts[frame_info.lineno]
+        texts: dict[Any, str] | None = getattr(frame_info, "texts", None)
+        if texts is None or self.include_vars or not _has_arguments(frame_info.frame):
+            return self._text(frame_info)
+        place = frame_info.lineno, id(getattr(frame_info.executing, "node", None))
+        if place not in texts:
+            texts[place] = self._text(frame_info)
+        return texts[place]
+
+    def _text(self, frame_info: Any) -> str:
         try:
             return str(super().format_record(frame_info))
         finally:
@@ -91,6 +97,7 @@ class LettingGoTB(AutoFormattedTB):
             alone = TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
             (record,) = super().get_records(alone, 5, 0)
             formatter = record._sd.options.pygments_formatter
+            keep_lexer()
             self._last_formatter = (colours, formatter)
         return formatter
 
@@ -127,15 +134,22 @@ def _records_of(traces: list[TracebackType], known: dict[int, Any]) -> list[Any]
         for found in analysed.stack_data(trace, options=record._sd.options):
             if not isinstance(found, analysed) or found.frame in frames:
                 records.append(record._from_stack_data_FrameInfo(found))
+                if isinstance(found, analysed):
+                    records[-1].texts = _texts_of(known[id(found.code)])
     return records
 
 
 def _same_for(frame: FrameType, record: Any) -> Any:
-    """`record` for another frame of the same code. They share the `texts` of their lines."""
-    vars(record).setdefault("texts", {})
+    """`record` for another frame of the same code."""
     same = object.__new__(type(record))
-    vars(same).update(vars(record), frame=frame, lineno=frame.f_lineno)
+    vars(same).update(vars(record), frame=frame, lineno=frame.f_lineno, texts=_texts_of(record))
     return same
+
+
+def _texts_of(record: Any) -> dict[Any, str]:
+    """The texts of places in the code of `record`, which all of its frames share."""
+    texts: dict[Any, str] = vars(record).setdefault("texts", {})
+    return texts
 
 
 def _has_arguments(frame: FrameType) -> bool:

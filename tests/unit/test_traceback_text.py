@@ -56,7 +56,10 @@ CELLS = {
         "class A:\n    def f(self, *args, **more): return self.f(*args, **more)\ndef fail(): A().f(1, a=2)"
     ),
     "a generator": "def g(n):\n    yield from g(n + 1)\ndef fail(): list(g(0))",
-    "an argument that is gone": "def fail(n=0, *, m=1):\n    if n % 2: del m\n    return fail(n + 1)",
+    "an argument that is gone": (
+        "def fail(n=0, *, m=1):\n    if n % 2: del m\n    if n > 60: raise IndexError(n)\n"
+        "    return fail(n + 1)"
+    ),
     "a lambda": "fail = f = lambda n=0: f(n + 1)",
     "a comprehension": "def fail(n=0): return [fail(n + i) for i in range(2)]",
     "through a file": "def fail(n=0): return apply(fail, n + 1)",
