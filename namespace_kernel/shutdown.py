@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import asyncio
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 #: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
 _INSIST = 0.1
 
+#: Seconds before the first: a main thread that is idle ends by itself within a millisecond.
+_GRACE = 0.01
+
 #: Seconds that `atexit` callbacks get when the time is over.
 _LAST = 1.0
 
@@ -34,6 +38,8 @@ class Ending:
     def __init__(self, put: Callable[[None], None]) -> None:
         self._put = put
         self._served = threading.Event()
+        #: Called when service has ended.
+        self._tell: Callable[[], object] = lambda: None
         #: Set when the `shutdown_reply` is sent, or none is due.
         self.replied = threading.Event()
         self.replied.set()
@@ -50,15 +56,20 @@ class Ending:
         Thread: control.
         """
         self.replied.clear()
+        over = asyncio.Event()
+        self._tell = partial(asyncio.get_running_loop().call_soon_threadsafe, over.set)
         self.request()
         until = time.monotonic() + timeout
+        await _happens(over, _GRACE)
         while not self._served.is_set() and time.monotonic() < until:
             interrupt_main()
-            await asyncio.sleep(_INSIST)
+            await _happens(over, _INSIST)
 
     def served(self) -> None:
         """Say that service has ended. Thread: main."""
         self._served.set()
+        with contextlib.suppress(RuntimeError):  # too late: the control thread's loop is closed
+            self._tell()
 
     def watch(self, timeout: float) -> None:
         """End the process after `timeout` seconds, if it is still there. Thread: any."""
@@ -68,6 +79,12 @@ class Ending:
             timer = threading.Timer(seconds, end)
             timer.daemon = True
             timer.start()
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> None:
+    """Wait for `event`, but for no longer than `seconds`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 def interrupt_main() -> None:
