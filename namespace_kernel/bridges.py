@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from .bridge import ExecutionContextBridge
@@ -23,6 +22,7 @@ from .executors import (
     in_foreground,
 )
 from .interrupts import InterruptController
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

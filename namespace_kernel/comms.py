@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,6 +21,7 @@ from .captures import active_capture
 from .cell import Cell, Context, Route
 from .executors import Execution, SideCells, ThreadStop, UserLoop, current_execution
 from .protocol import Request
+from .values import dataclass
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 

@@ -37,6 +37,7 @@ def layer(parts: str, forbidden: str = "", apart: bool = False, closed: bool = F
 
 
 LAYERS = [
+    layer("values", "IPython ipykernel zmq traitlets"),
     # Values, errors, and the one question about asyncio that two packages of the next layer have.
     layer("errors cell tasks", "IPython ipykernel zmq traitlets", apart=True),
     layer("namespace coroutines routing transport spawning", "IPython ipykernel zmq traitlets", apart=True),
@@ -60,7 +61,7 @@ LAYERS = [
 ]
 #: The package itself exposes the public names: programs import it that have no Jupyter.
 TOP = layer("__init__", "IPython ipykernel zmq traitlets jupyter_client jupyter_core")
-TOP_LAYER = 3
+TOP_LAYER = 4
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
+
+from ..values import dataclass
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _ASYNC_DEF = re.compile(r"\basync\s+def\s+([^\W\d]\w*)")

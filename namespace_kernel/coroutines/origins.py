@@ -14,10 +14,10 @@ import linecache
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from types import CoroutineType, FrameType
 from typing import Any
 
+from ..values import dataclass
 from .calls import CoroutineFunctions, Lookup, open_calls, parse
 
 

@@ -15,11 +15,12 @@ import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
 from ..cell import Cell, Outcome, Route
 from ..coroutines import Leak
+from ..values import dataclass
 
 T = TypeVar("T")
 

@@ -11,10 +11,11 @@ import pickle
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..transport import CellRequest, Lost, Piece, Report, Surroundings, new_arrival, unpack
+from ..values import dataclass
 from .processes import ProcessPool, WorkerProcess
 
 #: One process waits for the next cell.

@@ -6,10 +6,11 @@ import itertools
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import CodeType, FrameType
 from typing import Any
 
+from ..values import dataclass
 from .base import Execution, current_execution
 
 #: Modules whose frames only pass on that something is to be started.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ..cell import Context
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..cell import ELSEWHERE, Context
 from ..errors import DirectiveError
+from ..values import dataclass
 
 #: Directive or tag → where it sends the cell.
 DIRECTIVES = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..values import dataclass
 from .packing import Piece
 
 #: The name under which the value of the cell's last expression travels.
