@@ -3,17 +3,21 @@
 IPython wakes a thread for each cell, which commits to SQLite. Here one commit serves all cells of a
 fifth of a second. The waking happens on another thread than the cells', for a Stop in the midst of it
 would leave its lock locked for good.
+
+The database is opened when it is used, as a rule by the thread that writes the first cell. IPython opens it
+and begins a session while the kernel starts, which is a twentieth of the time of a start.
 """
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from IPython.core.history import HistoryManager, HistoryOutput
-from traitlets import Instance
+from IPython.core.history import HistoryAccessor, HistoryManager, HistoryOutput, HistorySavingThread
+from traitlets import Instance, default
 
 from .packed_records import PackedRecords
 
@@ -30,14 +34,80 @@ class BatchedHistory(HistoryManager):
     exceptions: Any = Instance(PackedRecords, ())
 
     def __init__(self, later: Callable[[float, Callable[[], None]], None], **options: Any) -> None:
+        """Overridden to do what super does, but for opening the database and starting the thread."""
         self._writing = threading.Lock()
-        super().__init__(**options)
+        # Held while the database is opened. A thread that has `_writing` may take it, and not the other way.
+        self._opening = threading.RLock()
+        self._constructed = False
+        HistoryAccessor.__init__(self, **options)
+        self._constructed = True
+        self.db_input_cache_lock = threading.Lock()
+        self.db_output_cache_lock = threading.Lock()
+        self.using_thread = bool(self.enabled) and self.hist_file != ":memory:"
+        self._instances.add(self)
         self.outputs = PackedRecords(_plain_outputs, _outputs, list)  # type: ignore[assignment]
         self._later = later
         self._due = 0.0
         self._order = threading.RLock()
         if self.db_cache_size == 0:
             self.db_cache_size = _NEVER
+
+    # Opening
+
+    def init_db(self) -> None:
+        """Overridden: not from the constructor."""
+        if self._constructed:
+            super().init_db()
+
+    @default("db")
+    def _open(self) -> Any:
+        with self._opening:
+            if "db" not in self._trait_values:
+                self.init_db()
+            return self._trait_values["db"]
+
+    @default("session_number")
+    def _begin_session(self) -> int:
+        with self._opening:
+            if self.enabled and not self._has_session:
+                import sqlite3
+
+                try:
+                    self.new_session()
+                except sqlite3.OperationalError:
+                    self.log.error(
+                        "Failed to create history session in %s. History will not be saved.",
+                        self.hist_file,
+                        exc_info=True,
+                    )
+                    self._switch_to_memory_history()
+            return int(self._trait_values.get("session_number", 0))
+
+    @property
+    def _has_session(self) -> bool:
+        return "session_number" in self._trait_values
+
+    def end_session(self) -> None:
+        """Overridden: a session that has neither begun nor anything to write needs no end."""
+        if self._has_session or self.db_input_cache or self.db_output_cache:
+            super().end_session()
+
+    def close(self) -> None:
+        """Overridden not to open it for that, and not to start the thread again."""
+        self.using_thread = False
+        if "db" in self._trait_values:
+            super().close()
+        else:
+            self._stop_save_thread()
+
+    def _restart_thread_if_stopped(self) -> None:
+        """Overridden for our thread."""
+        if self.save_thread is None and self.using_thread:
+            self.save_thread = _OpeningThread(self)
+            # It is no thread of the cell that is written first, whose context the timer has.
+            contextvars.Context().run(self.save_thread.start)
+
+    # Writing
 
     def store_inputs(self, line_num: int, source: str, source_raw: str | None = None) -> None:
         """Overridden to write soon; and `In[n]` is cell `n`'s, though cells that overlap come late."""
@@ -108,9 +178,24 @@ class BatchedHistory(HistoryManager):
             self._later(_DELAY, self._write)
 
     def _write(self) -> None:
-        if self.using_thread and self.save_flag is not None:
+        if self.using_thread:
             self._restart_thread_if_stopped()
-            self.save_flag.set()
+            flag = self.save_flag
+            if flag is not None:
+                flag.set()
+
+
+class _OpeningThread(HistorySavingThread):
+    """Opens the history's own connection before one for itself: a spoilt file is moved away first."""
+
+    def run(self) -> None:
+        """Overridden as said. If nothing can be saved, there is nothing for this thread to do."""
+        history = self.history_manager()
+        if history is not None and history.session_number and history.hist_file == ":memory:":
+            history.using_thread = False
+        else:
+            del history  # the thread does not keep it alive
+            super().run()
 
 
 def _plain_outputs(outputs: list[HistoryOutput]) -> Any:

@@ -1,0 +1,137 @@
+"""The history's database is opened when it is used, once, and whatever is in its place."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from namespace_kernel.saved_history import BatchedHistory
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.sqlite"
+
+
+@pytest.fixture
+def make(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    monkeypatch.setenv("IPYTHONDIR", str(path.parent / "ipython"))
+    shell: Any = InteractiveShell()
+    made: list[Any] = []
+
+    def history(**options: Any) -> Any:
+        options = {"hist_file": path, "later": lambda seconds, function: None, **options}
+        made.append(BatchedHistory(shell=shell, **options))
+        return made[-1]
+
+    yield history
+    for one in made:
+        one.close()
+    shell._atexit_once()
+
+
+def rows(path: Path, query: str) -> list[Any]:
+    with sqlite3.connect(path) as database:
+        found = database.execute(query).fetchall()
+    database.close()
+    return found
+
+
+def write(history: Any) -> None:
+    """What the timer does, and wait for it."""
+    history._write()
+    until = time.monotonic() + 30
+    while history.db_input_cache and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not history.db_input_cache
+
+
+def test_nothing_is_opened_for_a_kernel_that_runs_nothing(make: Make, path: Path) -> None:
+    history = make()
+    history.end_session()
+    history.close()
+    assert not path.exists()
+
+
+def test_what_was_run_is_written_at_the_end_at_the_latest(make: Make, path: Path) -> None:
+    history = make()
+    history.store_inputs(1, "x = 1")
+    assert not path.exists()
+    history.end_session()
+    assert rows(path, "select session, line, source from history") == [(1, 1, "x = 1")]
+    assert rows(path, "select session, num_cmds from sessions where end is not null") == [(1, 1)]
+
+
+def test_the_thread_opens_it_and_the_session_is_the_same_for_all(make: Make, path: Path) -> None:
+    history = make()
+    history.store_inputs(1, "x = 1")
+    write(history)
+    assert rows(path, "select session, source from history") == [(1, "x = 1")]
+    assert history.session_number == 1
+    assert [row[2] for row in history.get_tail(include_latest=True)] == ["x = 1"]
+    assert make().session_number == 2
+
+
+def test_threads_that_open_it_at_once_begin_one_session(make: Make, path: Path) -> None:
+    history = make()
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(history.session_number)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [1] * 8
+    assert rows(path, "select session from sessions") == [(1,)]
+
+
+def test_reset_begins_another_session(make: Make, path: Path) -> None:
+    history = make()
+    history.store_inputs(1, "x = 1")
+    history.reset()
+    assert history.session_number == 2
+    assert rows(path, "select session, source from history") == [(1, "x = 1")]
+
+
+def test_a_spoilt_file_is_moved_away_and_nothing_is_lost(make: Make, path: Path) -> None:
+    path.write_bytes(b"no database at all" * 100)
+    history = make()
+    history.store_inputs(1, "x = 1")
+    write(history)
+    assert rows(path, "select source from history") == [("x = 1",)]
+    assert [one.name for one in path.parent.glob("*corrupt*")] == ["history-corrupt.sqlite"]
+
+
+def test_where_no_session_can_be_created_it_is_kept_in_memory(
+    make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_session, tries = BatchedHistory.new_session, []
+
+    def refuse_once(self: Any, connection: Any = None) -> None:
+        tries.append(connection)
+        if len(tries) == 1:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        new_session(self, connection)
+
+    monkeypatch.setattr(BatchedHistory, "new_session", refuse_once)
+    history = make()
+    history.store_inputs(1, "x = 1")
+    history._write()
+    history.save_thread.join(30)
+    assert (history.using_thread, str(history.hist_file)) == (False, ":memory:")
+    assert [row[2] for row in history.get_tail(include_latest=True)] == ["x = 1"]
+
+
+def test_without_a_database_all_goes_on(make: Make, path: Path) -> None:
+    history = make(enabled=False)
+    history.store_inputs(1, "x = 1")
+    history.end_session()
+    assert (history.session_number, path.exists(), history.input_hist_raw) == (0, False, ["", "x = 1"])
