@@ -1,9 +1,12 @@
 """A Jupyter kernel for Python for people whose code mixes sync and async."""
 
-from .bridge import ExecutionContextBridge
-from .cell import Cell, CellChanges, Context, Outcome, Route
-from .coroutines import DeferredCoroutine
-from .namespace import AsyncNamespaceManager
+import typing as _typing
+
+if _typing.TYPE_CHECKING:
+    from .bridge import ExecutionContextBridge
+    from .cell import Cell, CellChanges, Context, Outcome, Route
+    from .coroutines import DeferredCoroutine
+    from .namespace import AsyncNamespaceManager
 
 __version__ = "0.1.0"
 
@@ -17,3 +20,26 @@ __all__ = [
     "Outcome",
     "Route",
 ]
+
+_MODULES = {
+    "AsyncNamespaceManager": "namespace",
+    "DeferredCoroutine": "coroutines",
+    "ExecutionContextBridge": "bridge",
+}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """A public name, imported when it is used: `python -m namespace_kernel` imports this module first, and
+    has to set up `lazy_modules` before asyncio is imported.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    thing = getattr(importlib.import_module(f".{_MODULES.get(name, 'cell')}", __name__), name)
+    globals()[name] = thing
+    return thing
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -15,9 +15,9 @@ def main() -> None:
     # Nearly all that a start makes, modules and their functions, stays: looking for garbage among it takes a
     # tenth of the time. The app turns the collector on, before it runs anything of the user's.
     gc.disable()
-    from .lazy_modules import defer_clients
+    from .lazy_modules import defer_unused
 
-    defer_clients()
+    defer_unused()
     from .app import launch_new_instance
 
     launch_new_instance()

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from .cell import Context
 from .executors import ChildProcesses, Execution, Started, UserLoop, started_of
 from .tasks import all_tasks_of, frames_of, snapshot
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +183,8 @@ class Activities:
         """
         thread = next((one for one in threading.enumerate() if _has_number(one, number)), None)
         if thread is not None:
+            import ctypes
+
             ident = ctypes.c_ulong(thread.ident or 0)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
         return thread is not None

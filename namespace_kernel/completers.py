@@ -3,22 +3,64 @@
 from __future__ import annotations
 
 import copy
+import threading
+from collections.abc import Iterator
 from typing import Any
 
+from .lazy_modules import ignore_provisional_completions
 from .per_cell import PerCell
 
 
-class CompleterPerRequest:
-    """Mixed into the shell. IPython's completer keeps the text and the names of a request in attributes."""
+class Configurables(list[Any]):
+    """What `%config` lists: with the completer, which is made when somebody looks."""
 
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell.configurables)
+        self._shell = shell
+
+    def __iter__(self) -> Iterator[Any]:
+        self._shell.make_completer()
+        return super().__iter__()
+
+
+class CompleterPerRequest:
+    """Mixed into the shell. IPython's completer keeps the text and the names of a request in attributes.
+
+    The shell's own is made when it is used; its module is 4 ms of a start (see `lazy_modules`).
+    """
+
+    configurables: Any
     _shared_completer: Any = None
     _own_completer = PerCell()
+    _completer_is_made = False
+    _making_completer = threading.RLock()
+
+    def init_completer(self) -> None:
+        """Overridden: not yet."""
+        self.configurables = Configurables(self)
+
+    def make_completer(self) -> Any:
+        """The shell's completer. Thread: any."""
+        if not self._completer_is_made:
+            with self._making_completer:
+                if self._shared_completer is None:  # making it, IPython asks for it
+                    self._make_completer()
+        return self._shared_completer
+
+    def _make_completer(self) -> None:
+        try:
+            super().init_completer()  # type: ignore[misc]
+            ignore_provisional_completions()
+        except BaseException:  # a Stop
+            self._shared_completer = None
+            raise
+        self._completer_is_made = True
 
     @property
     def Completer(self) -> Any:
         """The shell's completer, or where a request is answered its own copy."""
         own = self._own_completer
-        return self._shared_completer if own is None else own
+        return self.make_completer() if own is None else own
 
     @Completer.setter
     def Completer(self, completer: Any) -> None:
@@ -29,7 +71,7 @@ class CompleterPerRequest:
 
         It has the configuration and the custom matchers of the shell's. Thread: a worker.
         """
-        own = copy.copy(self._shared_completer)
+        own = copy.copy(self.make_completer())
         own.namespace = own.global_namespace = names
         self._own_completer = own
         return own

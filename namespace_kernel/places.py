@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import linecache
-import site
-import sysconfig
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,20 +12,26 @@ from typing import Any
 from .coroutines import Leak
 from .executors import Place, current_execution
 
-_INSTALLED = tuple(
-    {
+
+@cache
+def _installed() -> tuple[str, ...]:
+    """Where Python and packages are. No first cell asks, and `sysconfig` is 1.5 ms of a start."""
+    import site
+    import sysconfig
+
+    directories = {
         str(Path(__file__).parent),
         *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
         *site.getsitepackages(),
         site.getusersitepackages(),
     }
-)
+    return tuple(directories)
 
 
 @lru_cache(maxsize=10_000)
 def is_installed(filename: str) -> bool:
     """Whether a file is Python's, an installed package's, or none at all."""
-    if filename.startswith("<") or filename.startswith(_INSTALLED):
+    if filename.startswith("<") or filename.startswith(_installed()):
         return True
     # Compiled extensions name their sources as they lay where the package was built.
     return not Path(filename).is_absolute() and not Path(filename).exists()

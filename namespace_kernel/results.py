@@ -29,6 +29,13 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
             return bool(super().quiet())
         return bool(self.semicolon_at_end_of_expression(execution.route.source))
 
+    @staticmethod
+    def semicolon_at_end_of_expression(expression: str) -> bool:
+        """Overridden for the usual cell, which has none: until Python 3.12 the tokenizer takes a millisecond
+        when it is first used, for its regular expression.
+        """
+        return ";" in expression and bool(ZMQShellDisplayHook.semicolon_at_end_of_expression(expression))
+
     def __call__(self, result: Any = None) -> None:
         """Overridden for captures."""
         capture = active_capture()

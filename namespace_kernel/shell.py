@@ -11,7 +11,6 @@ from traceback import walk_tb
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
-from IPython.core.completer import ProvisionalCompleterWarning
 from IPython.utils.text import LSString, SList
 from traitlets import Type, default, observe
 
@@ -72,8 +71,6 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
         self.builtin_trap.__enter__()
         self.builtin_trap._nested_level += 1_000_000
         builtins.cell = lambda number: self.kernel.background.handle(number)  # type: ignore[attr-defined]
-        # IPython ignores it while it completes, by `catch_warnings`, which is no use where threads overlap.
-        warnings.filterwarnings("ignore", category=ProvisionalCompleterWarning)
         warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
         self.namespace.remember_module_names()
         self.namespace.attach_engine(ShellNames(self))
@@ -85,7 +82,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
     def init_display_formatter(self) -> None:
         """Overridden for the quick one."""
         self.display_formatter = QuickDisplayFormatter(parent=self)
-        self.configurables.append(self.display_formatter)  # type: ignore[arg-type]
+        self.configurables.append(self.display_formatter)
 
     def init_payload(self) -> None:
         """Overridden: of two cells that overlap, each has its own."""
@@ -96,7 +93,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
         """Overridden to write to the database in batches."""
         later = self.kernel.shell_channel_thread.call_later
         self.history_manager: Any = BatchedHistory(later, shell=self, parent=self)
-        self.configurables.append(self.history_manager)  # type: ignore[arg-type]
+        self.configurables.append(self.history_manager)
 
     # Numbers
 

@@ -1,7 +1,7 @@
 """`dataclass` as Python's, in a third of the time.
 
 Python compiles up to six methods for each class; here all but `__init__` are shared by all classes. A start
-makes thirty classes, which took a twentieth of it (8 ms).
+makes thirty classes, which took a thirtieth of it (7 ms).
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
-import ctypes
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from ..cell import Outcome
@@ -23,7 +23,10 @@ class ThreadStop:
     """
 
     def __init__(self) -> None:
-        self._ident = ctypes.c_ulong(threading.get_ident())
+        import ctypes  # here, for a first cell needs none; and not in `stop`, which runs in a signal handler
+
+        ident, interrupt = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(KeyboardInterrupt)
+        self._raise = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident, interrupt)
         self._lock = threading.RLock()
         self._open = True
 
@@ -31,7 +34,7 @@ class ThreadStop:
         """Raise it; whether it is not too late for that. Thread: any."""
         with self._lock:
             if self._open:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._ident, ctypes.py_object(KeyboardInterrupt))
+                self._raise()
             return self._open
 
     def close(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.kernel.client import Notebook
 from tests.kernel.test_debugger import attached
 
@@ -87,3 +89,81 @@ def test_garbage_is_collected_in_cells(fresh_notebook: Notebook) -> None:
         "gc.isenabled(), alive()"
     )
     assert fresh_notebook.run(code).result == "(True, None)"
+
+
+# What each stand-in runs, and asyncio, IPython and jupyter_client import on the way to a first cell.
+UNUSED = ("_ssl", "html.entities", "_curses", "cmd", "IPython.core.debugger_backport", "dateutil.tz.tz")
+
+
+def test_what_others_import_and_do_not_use_is_run_when_a_cell_uses_it(fresh_notebook: Notebook) -> None:
+    assert loaded(fresh_notebook, *UNUSED) == "[]"
+    uses = {
+        "import ssl; ssl.create_default_context().check_hostname": "True",
+        "import asyncio; asyncio.sslproto.SSLProtocol.__name__": "'SSLProtocol'",
+        "from html import *; escape('<'), unescape('&amp;')": "('&lt;', '&')",
+        "import curses.ascii; curses.ascii.ESC, curses.KEY_UP > 0": "(27, True)",
+        "import platformdirs; 'user_data_dir' in vars(platformdirs)": "True",
+        "import dateutil; dateutil.parser.parse('1 May 2020').day": "1",
+        "from dateutil.parser import isoparse; isoparse.__module__, isoparse('2020-W01').day": (
+            "('dateutil.parser.isoparser', 30)"
+        ),
+        "from dateutil.tz import tzlocal; isinstance(tzlocal, type)": "True",
+    }
+    for code, result in uses.items():
+        assert fresh_notebook.run(code).result == result, code
+
+
+COMPLETER = "import sys, types; type(sys.modules['IPython.core.completer']) is types.ModuleType"
+COMPLETER_USES = {
+    "%config": ("%config IPCompleter.use_jedi = False\nget_ipython().Completer.use_jedi", "False"),
+    "an own completer": (
+        "ip = get_ipython()\n"
+        "ip.set_custom_completer(lambda self, text: ['own'])\n"
+        "[matcher('o') for matcher in ip.Completer.custom_matchers], bool(ip.complete('%c')[1])",
+        "([['own']], True)",
+    ),
+    "a hook of before": (
+        "ip = get_ipython()\n"
+        "ip.set_hook('complete_command', lambda self, event: ['hooked'], str_key='%hooked')\n"
+        "ip.complete('h', '%hooked h')[1]",
+        "['hooked']",
+    ),
+    "a function of its module": (
+        "from IPython.core.completer import rectify_completions as r; [*r('a', [])]",
+        "[]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "result"), COMPLETER_USES.values(), ids=COMPLETER_USES)
+def test_the_completer_is_made_when_it_is_used(code: str, result: str, fresh_notebook: Notebook) -> None:
+    assert fresh_notebook.run(COMPLETER).result == "False"
+    assert fresh_notebook.run(code).result == result
+    assert fresh_notebook.run(COMPLETER).result == "True"
+    reply = fresh_notebook.ask("complete_request", {"code": "import o", "cursor_pos": 8})
+    assert "os" in reply["matches"]
+
+
+def test_what_a_cell_imports_is_a_module_like_any_other(fresh_notebook: Notebook) -> None:
+    names = ("ssl", "html", "curses", "platformdirs", "ctypes", "pdb", "dateutil.parser")
+    code = f"import sys, types, importlib\nmade = [importlib.import_module(name) for name in {names!r}]\n"
+    code += "import html\nset(map(type, [*made, html])) == {types.ModuleType}"
+    assert fresh_notebook.run(code).result == "True"
+    isolated = fresh_notebook.run("%%isolated\nwhere = html.__name__, html.escape('<')")
+    assert isolated.status == "ok", isolated.text
+    assert fresh_notebook.run("where").result == "('html', '&lt;')"
+
+
+@pytest.mark.parametrize("first", ["pdb", "IPython.core.debugger"])
+def test_pdb_is_ipythons_whichever_is_imported_first(first: str, fresh_notebook: Notebook) -> None:
+    code = (
+        f"import {first}; import pdb, IPython.core.debugger\n"
+        "debugger = IPython.core.debugger\n"
+        "pdb.Pdb is debugger.InterruptiblePdb is debugger.Pdb, pdb.set_trace is debugger.set_trace"
+    )
+    assert fresh_notebook.run(code).result == "(True, True)"
+
+
+def test_the_date_of_a_request_is_one_with_a_time_zone(fresh_notebook: Notebook) -> None:
+    code = "date = get_ipython().parent_header['header']['date']; type(date).__name__, str(date.utcoffset())"
+    assert fresh_notebook.run(code).result == "('datetime', '0:00:00')"
