@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,11 @@ class BatchedHistory(HistoryManager):
         self._writing = threading.Lock()
         # Held while the database is opened. A thread that has `_writing` may take it, and not the other way.
         self._opening = threading.RLock()
+        self._starting = threading.RLock()
         self._constructed = False
+        # IPython lets a finalizer close the database. At the process's end finalizers have their turn where
+        # the first was made, in reverse: not later than the shell's own end, which writes.
+        weakref.finalize(self, int)
         HistoryAccessor.__init__(self, **options)
         self._constructed = True
         self.db_input_cache_lock = threading.Lock()
@@ -88,13 +93,17 @@ class BatchedHistory(HistoryManager):
         return "session_number" in self._trait_values
 
     def end_session(self) -> None:
-        """Overridden: a session that has neither begun nor anything to write needs no end."""
+        """Overridden: what the thread is writing is written then, and nobody else writes meanwhile. A session
+        that has neither begun nor anything to write needs no end.
+        """
+        self._stop_save_thread()
         if self._has_session or self.db_input_cache or self.db_output_cache:
             super().end_session()
 
     def close(self) -> None:
         """Overridden not to open it for that, and not to start the thread again."""
-        self.using_thread = False
+        with self._starting:
+            self.using_thread = False
         if "db" in self._trait_values:
             super().close()
         else:
@@ -102,10 +111,19 @@ class BatchedHistory(HistoryManager):
 
     def _restart_thread_if_stopped(self) -> None:
         """Overridden for our thread."""
-        if self.save_thread is None and self.using_thread:
-            self.save_thread = _OpeningThread(self)
-            # It is no thread of the cell that is written first, whose context the timer has.
-            contextvars.Context().run(self.save_thread.start)
+        with self._starting:
+            if self.save_thread is None and self.using_thread:
+                thread = _OpeningThread(self)
+                # It is no thread of the cell that is written first, whose context the timer has.
+                contextvars.Context().run(thread.start)
+                self.save_thread = thread  # not before: one that has not started could not be waited for
+
+    def _stop_save_thread(self) -> None:
+        """Overridden to wait also for one that is just being started: Python does not survive that a thread
+        opens the database while the process ends.
+        """
+        with self._starting:
+            super()._stop_save_thread()
 
     # Writing
 

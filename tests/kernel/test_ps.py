@@ -106,6 +106,8 @@ def test_the_running_cell_is_listed_at_once_with_its_line_and_can_be_stopped(
     code, where = RUNNING[running]
     cell = ready.submit(code).wait_for_text("ready")
     row = one(ready, "cell")
+    while "print(" in row.where:  # what it printed is here already
+        row = one(ready, "cell")
     assert not cell.done
     assert row.cell == f"In [{row.number}]"
     assert row.name == code.partition("\n")[0]

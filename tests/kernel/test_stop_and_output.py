@@ -144,7 +144,10 @@ def test_nothing_of_the_history_is_lost_when_the_kernel_ends(
 ) -> None:
     notebook = Notebook(tmp_path, {**kernel_env, "IPYTHONDIR": str(tmp_path / "ipython")})
     try:
-        for number in range(30):
+        notebook.run("'input 0'")
+        tail = {"hist_access_type": "tail", "n": 1, "output": False, "raw": True}
+        notebook.ask("history_request", tail)  # the database is open then
+        for number in range(1, 30):
             notebook.run(f"'input {number}'")
         if end == "exit()":
             notebook.run("exit()")
