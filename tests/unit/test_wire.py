@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jupyter_client.session import Session
 
+from namespace_kernel.recent_signatures import CHUNK
 from namespace_kernel.wire import KernelSession
 
 KEY = b"a key"
@@ -96,3 +97,44 @@ def test_a_forked_process_sends_nothing(session: KernelSession) -> None:
     session.pid = -1
     assert session.send(socket, "status", {}) is None
     assert socket.parts == []
+
+
+# --- messages that are sent twice
+
+
+def signed(number: int) -> list[bytes]:
+    sender = Session(key=KEY)
+    return sender.serialize(sender.msg("comm_msg", {"number": number}))[1:]
+
+
+@pytest.mark.parametrize("size", [2**16, 3 * CHUNK, 50])
+def test_what_is_received_a_second_time_is_refused(size: int) -> None:
+    session = KernelSession(key=KEY, digest_history_size=size)
+    messages = [signed(number) for number in range(min(size, 2 * CHUNK + 10))]
+    for message in messages:
+        session.deserialize(message)
+    for one in (session, session.clone()):
+        for message in (messages[0], messages[-1], messages[len(messages) // 2]):
+            with pytest.raises(ValueError, match="Duplicate Signature"):
+                one.deserialize(message)
+
+
+@pytest.mark.parametrize("size", [2 * CHUNK, 50])
+def test_the_oldest_are_forgotten_where_there_are_too_many(size: int) -> None:
+    session = KernelSession(key=KEY, digest_history_size=size)
+    messages = [signed(number) for number in range(size + CHUNK + 10)]
+    for message in messages:
+        session.deserialize(message)
+        assert len(session.digest_history) <= size
+    with pytest.raises(ValueError, match="Duplicate Signature"):
+        session.deserialize(messages[-1])
+    if size > CHUNK:
+        session.deserialize(messages[0])
+
+
+def test_a_forged_message_is_refused_whatever_was_received(session: KernelSession) -> None:
+    message = signed(1)
+    session.deserialize(message)
+    for wrong in (b"0" * 64, b"no number at all", message[0][:-1] + b"?"):
+        with pytest.raises(ValueError, match="Invalid Signature"):
+            session.deserialize([wrong, *message[1:]])
