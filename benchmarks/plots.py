@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .environments import OURS, REFERENCE
+from .environments import FLOOR, OURS, REFERENCE
 from .results import Results
 
 
@@ -35,7 +35,7 @@ def plot_ratios(results: Results, path: Path) -> None:
             [x for x, _ in points],
             [y for _, y in points],
             s=46 if own else 24,
-            color="#d62728" if own else f"C{index}",
+            color="#d62728" if own else "0.4" if name == FLOOR else f"C{index}",
             marker="o" if own else "sD^v"[index % 4],
             zorder=4 if own else 3,
             label=name,
