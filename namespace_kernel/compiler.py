@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from typing import Any
 
 from ipykernel.compiler import XCachingCompiler
 
@@ -27,11 +27,21 @@ class CellCompiler(XCachingCompiler):
     def flags(self, value: int) -> None:
         self._session_flags = value & ~_extra.get()
 
-    @contextmanager
-    def extra_flags(self, flags: int) -> Iterator[None]:
+    def extra_flags(self, flags: int) -> Any:
         """Overridden: for the calling context only."""
-        token = _extra.set(_extra.get() | flags)
-        try:
-            yield
-        finally:
-            _extra.reset(token)
+        return _ExtraFlags(flags)
+
+
+class _ExtraFlags(AbstractContextManager[None]):
+    """No generator: one that a Stop leaves open would be closed later, by whatever context, and complain."""
+
+    def __init__(self, flags: int) -> None:
+        self._flags = flags
+        self._before = 0
+
+    def __enter__(self) -> None:
+        self._before = _extra.get()
+        _extra.set(self._before | self._flags)
+
+    def __exit__(self, *error: object) -> None:
+        _extra.set(self._before)

@@ -7,6 +7,7 @@ that of all but the last cells is compressed, many cells at a time, and unpacked
 from __future__ import annotations
 
 import marshal
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator, MutableMapping
@@ -16,6 +17,9 @@ V = TypeVar("V")
 
 #: So many cells are compressed at a time, and at least as many are kept as they are.
 _CHUNK = 64
+_CHANGEABLE = (list, dict)
+#: The dict's, the variable's and the argument's.
+_OWN_REFERENCES = 3
 
 
 class _Chunk:
@@ -37,7 +41,7 @@ class PackedRecords(MutableMapping[int, V], Generic[V]):
     `to_plain` makes of a value something that consists of Python's basic types, and `from_plain` the value
     again; what holds other types is kept as it is. With `default` it is a `defaultdict`.
 
-    Guarantees: keys keep their order. A value that was read can be changed in place while few others come.
+    Guarantees: keys keep their order. A list or dict that was read can be changed as long as one has it.
 
     Thread: any.
     """
@@ -115,8 +119,12 @@ class PackedRecords(MutableMapping[int, V], Generic[V]):
         plain = {}
         for key in list(self._waiting)[:_CHUNK]:
             del self._waiting[key]
+            value: Any = self._values[key]
+            if type(value) in _CHANGEABLE and sys.getrefcount(value) > _OWN_REFERENCES:
+                self._waiting[key] = None  # somebody has it, and is perhaps about to change it
+                continue
             try:
-                plain[key] = marshal.dumps(self._to_plain(self._values[key]))  # type: ignore[arg-type]
+                plain[key] = marshal.dumps(self._to_plain(value))
             except Exception:  # of another type: it stays as it is
                 continue
         self._values.update(dict.fromkeys(plain, _Chunk(plain)))

@@ -29,7 +29,7 @@ KINDS = {
 #: IPython says so if a Stop ends one of the callbacks that it calls before and after each cell, or the making
 #: of a traceback.
 _SAID_BY_IPYTHON = re.compile(
-    r"Error in callback .*?kwargs {}:\n?|Unexpected exception formatting exception\. .*?\n", re.DOTALL
+    r"Error in callback .*?kwargs {}:\n?|Unexpected exception formatting exception\. [^\n]*\n?", re.DOTALL
 )
 
 
@@ -50,7 +50,7 @@ def expect_whole(cell: Cell, number: int) -> None:
     assert cell.status == "error"
     assert cell.reply["ename"] in ("ZeroDivisionError", "KeyboardInterrupt"), cell.text
     errors = [content for kind, content in cell.outputs if kind == "error"]
-    assert len(errors) <= 2, "a Stop may come while the error is being shown"
+    assert len(errors) <= 5, "a Stop may come while the error is being shown, and another while that is"
     if cell.reply["ename"] == "ZeroDivisionError":
         assert lines == expected
         assert [data["text/plain"] for data in cell.displays] == [str(number)]
@@ -84,7 +84,8 @@ def test_a_storm_of_stops_garbles_loses_and_locks_nothing(kind: str, fresh_noteb
         over.set()
         stopper.join()
     assert hit > 0
-    assert notebook.strays == [m for m in notebook.strays if m["msg_type"] in ("status", "iopub_welcome")]
+    strays = [m for m in notebook.strays if m["msg_type"] not in ("status", "iopub_welcome")]
+    assert [m["content"] for m in strays] == []
     # History, timed output, the user loop: all go on.
     last = notebook.run("'the last one'")
     asked = {"hist_access_type": "tail", "n": 1, "output": False, "raw": True}

@@ -189,8 +189,16 @@ def test_after_nest_asyncio_tasks_of_earlier_cells_run_while_a_plain_cell_blocks
 
 
 def test_after_nest_asyncio_stop_ends_either_kind_of_cell(nested: Notebook) -> None:
-    for wait in ("import time; time.sleep(60)", "await asyncio.sleep(60)", "asyncio.run(asyncio.sleep(60))"):
-        cell = nested.submit(f"print('begins', flush=True)\n{wait}")
+    begins = "print('begins', flush=True)"
+    # It says so when it waits: a Stop just before it would leave the coroutine of `sleep` behind.
+    ok(
+        nested,
+        "async def waits():\n"
+        f"    asyncio.get_running_loop().call_soon(lambda: {begins})\n"
+        "    await asyncio.sleep(60)",
+    )
+    for code in (f"import time; {begins}; time.sleep(60)", "await waits()", "asyncio.run(waits())"):
+        cell = nested.submit(code)
         cell.wait_for_text("begins")
         nested.interrupt("SIGINT")
         cell.wait(10)
