@@ -31,7 +31,7 @@ thread itself, and only while that cell runs; at the cell's end the main thread 
 was sent arrive, and drops it.
 
 A task of an earlier cell that blocks the loop is not hit in the cell's stead. The user is told, and a
-second Stop ends that task.
+second Stop ends that task, if it comes a moment later.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Protocol, TypeVar
@@ -51,6 +52,10 @@ from .tasks import is_inside
 
 #: After this many seconds the user is told that the cell cannot be stopped yet, and why.
 _PATIENCE = 1.0
+
+#: A second Stop ends another cell's task if it comes so many seconds after the first: not one that is pressed
+#: twice at once, and finds a task that was at work by chance.
+_APART = 0.3
 
 
 T = TypeVar("T")
@@ -241,7 +246,8 @@ class _AsyncCode:
         self._execution = execution
         self._task = task
         self._loop = loop
-        self._in_the_way: asyncio.Task[Any] | None = None
+        #: Whose code executed at the last Stop, and since which one.
+        self._in_the_way: tuple[asyncio.Task[Any] | None, float] = (None, 0.0)
 
     def __enter__(self) -> None:
         self._controller.target = self
@@ -266,12 +272,15 @@ class _AsyncCode:
             return  # asyncio is just taking a step of it, and must not be torn apart
         if current is self._task or current in self._execution.tasks:
             raise KeyboardInterrupt
-        if current is not None and current is self._in_the_way:
-            self._in_the_way = None
+        other, since = self._in_the_way
+        now = time.monotonic()
+        if current is not other:
+            self._in_the_way = current, now
+            if current is not None and frame is not None:
+                self._explain_later(current, self._controller.describe(frame))
+        elif current is not None and now - since >= _APART:
+            self._in_the_way = None, 0.0
             raise KeyboardInterrupt
-        self._in_the_way = current
-        if current is not None and frame is not None:
-            self._explain_later(current, self._controller.describe(frame))
 
     def _cancel(self) -> None:
         self._task.cancel()

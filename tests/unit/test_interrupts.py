@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel import Context, Outcome
+from namespace_kernel import Context, Outcome, interrupts
 from namespace_kernel.executors import MainThreadExecutor, complete
 from namespace_kernel.interrupts import InterruptController
 from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, run_in_threads
@@ -225,7 +225,11 @@ def test_tasks_of_earlier_cells_live_on(desk: Desk) -> None:
     assert desk.home.visit(finish()).unwrap() is True
 
 
-def test_a_task_of_an_earlier_cell_that_executes_is_hit_only_by_the_second(desk: Desk) -> None:
+@pytest.mark.parametrize("apart", [True, False], ids=["a moment later", "at once"])
+def test_a_task_of_an_earlier_cell_that_executes_is_hit_only_by_the_second_a_moment_later(
+    desk: Desk, apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupts, "_APART", 0.0 if apart else 60.0)
     survived: list[int] = []
 
     async def foreign() -> None:
@@ -246,8 +250,11 @@ def test_a_task_of_an_earlier_cell_that_executes_is_hit_only_by_the_second(desk:
     task = desk.home.visit(start()).unwrap()
     outcome = desk.home.visit(cell())
     assert isinstance(outcome.error, asyncio.CancelledError)
-    assert survived == [1]
-    assert isinstance(task.exception(), KeyboardInterrupt)
+    if apart:
+        assert survived == [1]
+        assert isinstance(task.exception(), KeyboardInterrupt)
+    else:
+        assert survived == [1, 2]
 
 
 def test_who_is_in_the_way_is_told_after_a_while(desk: Desk) -> None:
