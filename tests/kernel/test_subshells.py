@@ -290,4 +290,5 @@ def test_deleting_a_subshell_ends_its_cells(code: str, subshell: Subshell) -> No
     assert running.wait().error == ("KeyboardInterrupt", "")
     assert queued.wait().status == "aborted"
     assert subshell.notebook.run("'bound_by_the_queued_cell' in globals()").result == "False"
+    subshell.notebook.run(f"for t in threading.enumerate():\n    if {subshell.id!r} in t.name: t.join(20)")
     assert subshell.id not in subshell.notebook.run("[t.name for t in threading.enumerate()]").text
