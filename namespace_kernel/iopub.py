@@ -68,6 +68,7 @@ class PublishingThread(IOPubThread):
         # Whoever holds it may use the socket. A lock written in C; nobody waits for it but the thread.
         self._sending = threading.Lock()
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.direct_socket = DirectSocket(self)
         self.queue_socket = QueueSocket(self)
 
     def start(self) -> None:
@@ -232,3 +233,15 @@ class QueueSocket:
     def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> None:
         """As a socket's."""
         self._thread.put(partial(self._thread._really_send, parts, *args, **kwargs))
+
+
+class DirectSocket(QueueSocket):
+    """What it is given to send a message at once, behind what waits.
+
+    Thread: any, where no Stop can come.
+    """
+
+    def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> None:
+        """As a socket's."""
+        super().send_multipart(parts, *args, **kwargs)
+        self._thread.send_now()

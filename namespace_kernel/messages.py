@@ -97,8 +97,9 @@ class MessageHandlers:
         """Publish a message, behind what waits, in the calling thread: two wake-ups and the switches between
         threads that they cause are a tenth of a millisecond. Thread: any, where no Stop can come.
         """
-        self.publish_with_next(kind, content, parent)
-        self.iopub_thread.send_now()
+        if self.session:
+            socket, topic = self.iopub_thread.direct_socket, self._topic(kind)
+            self.session.send(socket, kind, content, parent=parent, ident=topic)
 
     def publish_with_next(self, kind: str, content: dict[str, Any], parent: dict[str, Any]) -> None:
         """Publish a message together with the next, which must follow soon. Thread: any.

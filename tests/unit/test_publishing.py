@@ -17,11 +17,6 @@ from namespace_kernel.streams import CellStream
 from namespace_kernel.wire import KernelSession
 
 
-def send_at_once(publisher: PublishingThread, parts: list[Any]) -> None:
-    publisher.queue_socket.send_multipart(parts)
-    publisher.send_now()
-
-
 @pytest.fixture
 def publisher() -> Iterator[PublishingThread]:
     context = zmq.Context()
@@ -53,7 +48,7 @@ def test_what_is_sent_at_once_comes_behind_what_waits(
 ) -> None:
     for number in range(3):
         publisher.put(lambda number=number: publisher._really_send([b"put %d" % number]))  # type: ignore[misc]
-    send_at_once(publisher, [b"at", b"once"])
+    publisher.direct_socket.send_multipart([b"at", b"once"])
     assert [subscriber.recv_multipart() for _ in range(4)] == [
         [b"put 0"],
         [b"put 1"],
@@ -70,7 +65,7 @@ def test_what_is_queued_leaves_with_the_next_and_before_it(
     publisher.queue_socket.send_multipart([b"busy"])
     publisher.queue_socket.send_multipart([b"input"])
     assert not woken
-    send_at_once(publisher, [b"next"])
+    publisher.direct_socket.send_multipart([b"next"])
     assert [subscriber.recv_multipart() for _ in range(3)] == [[b"busy"], [b"input"], [b"next"]]
 
 
@@ -83,7 +78,7 @@ def test_many_threads_lose_nothing_and_keep_their_order(
         for number in range(each):
             message = [b"%d" % thread, b"%d" % number]
             if number % 2:
-                send_at_once(publisher, message)
+                publisher.direct_socket.send_multipart(message)
             else:
                 publisher.send_multipart(message)
 
@@ -101,7 +96,7 @@ def test_a_client_that_subscribes_while_others_publish_is_welcomed(publisher: Pu
 
     def publish() -> None:
         while not done.is_set():
-            send_at_once(publisher, [b"message"])
+            publisher.direct_socket.send_multipart([b"message"])
             publisher.wait_until_sent()
 
     with ThreadPoolExecutor(1) as pool:
@@ -122,7 +117,7 @@ def test_a_message_that_cannot_be_sent_does_not_stop_the_next(
     publisher: PublishingThread, subscriber: zmq.Socket[bytes]
 ) -> None:
     publisher.put(lambda: 1 / 0)
-    send_at_once(publisher, [b"next"])
+    publisher.direct_socket.send_multipart([b"next"])
     assert subscriber.recv_multipart() == [b"next"]
 
 
