@@ -282,6 +282,7 @@ class NamespaceKernelApp(IPKernelApp):
         """Let the control thread finish its reply and the user's tasks end; `atexit` does the rest."""
         ending = self.kernel.ending
         ending.served()
+        ending.linger()
         self.kernel.end_beside(self.kernel.tasks_time)
         self.isolated.close(self.kernel.tasks_time)
         self.dask.close()

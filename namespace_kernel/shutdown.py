@@ -27,6 +27,10 @@ _GRACE = 0.01
 #: Seconds that `atexit` callbacks get when the time is over.
 _LAST = 1.0
 
+#: Seconds that a frontend has, when a cell called `exit()`, to read its reply from a kernel that is alive:
+#: `jupyter console` looks for that first, and may take 0.1 s; a kernel that is gone it does not leave.
+_LINGER = 0.5
+
 
 class Ending:
     """Ends the main thread's service, by `put(None)` into its queue, and the process.
@@ -43,6 +47,7 @@ class Ending:
         #: Set when the `shutdown_reply` is sent, or none is due.
         self.replied = threading.Event()
         self.replied.set()
+        self._frontend_asked = threading.Event()
         self.requested = False
 
     def request(self) -> None:
@@ -56,6 +61,7 @@ class Ending:
         Thread: control.
         """
         self.replied.clear()
+        self._frontend_asked.set()
         over = asyncio.Event()
         self._tell = partial(asyncio.get_running_loop().call_soon_threadsafe, over.set)
         self.request()
@@ -70,6 +76,13 @@ class Ending:
         self._served.set()
         with contextlib.suppress(RuntimeError):  # too late: the control thread's loop is closed
             self._tell()
+
+    def linger(self) -> None:
+        """Stay alive until the frontend that `exit()` told of it asks for the end, or for long enough.
+
+        Thread: main.
+        """
+        self._frontend_asked.wait(_LINGER)
 
     def watch(self, timeout: float) -> None:
         """End the process after `timeout` seconds, if it is still there. Thread: any."""

@@ -59,6 +59,16 @@ def test_exit_asks_the_frontend_and_ends_the_process_cleanly(code: str, prepared
     assert sorted(notes(prepared)) == ["atexit ran", "the task was cancelled"]
 
 
+@pytest.mark.parametrize("code", ["exit", WAITING["awaiting"] + "exit()"])
+def test_the_frontend_that_is_asked_still_finds_the_kernel(code: str, prepared: Notebook) -> None:
+    """A console looks whether the kernel lives before it reads the reply, and then asks for the end."""
+    wait_replied(prepared, prepared.submit(code))
+    ended = prepared.request("shutdown_request", {"restart": False}, channel="control")
+    prepared.pump(lambda: bool(ended.replies), "the shutdown_reply")
+    assert ended.reply == {"status": "ok", "restart": False}
+    assert prepared.wait_exit(BOUND) == 0
+
+
 def test_what_exit_s_cell_prints_and_its_idle_still_come(prepared: Notebook) -> None:
     cell = prepared.submit("print('before')\nexit()\nprint('after')").wait()
     assert cell.stdout == "before\nafter\n", "exit() asks; it does not cut the cell off"
