@@ -26,6 +26,7 @@ from IPython.utils.capture import capture_output
 from IPython.utils.timing import clock2
 
 from .routing.analysis import awaits
+from .syntax import parse, tree_of
 
 # Profilers and timers are imported by the magic that needs them, not by the start of every kernel.
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ def await_magics(source: str, shell: Any) -> str:
     """Return `source` with its awaiting magic calls rewritten; line numbers stay."""
     if _MARK not in source:
         return source
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return source
+    tree = tree_of(source)
     lines = source.encode().splitlines(keepends=True)
     calls = sorted(_calls(tree), key=lambda call: (call[0].lineno, call[0].col_offset), reverse=True)
     for node, in_function in calls:
@@ -250,7 +248,7 @@ class AwaitingMagics:
         from IPython.core.magics.execution import TimeitTemplateFiller
 
         filler = TimeitTemplateFiller(self._parse(setup), self._parse(statement))
-        template: ast.Module = filler.visit(ast.parse(_TEMPLATE))
+        template: ast.Module = filler.visit(parse(_TEMPLATE))
         inner: Any = template.body[0]
         template.body[0] = ast.AsyncFunctionDef(**{name: value for name, value in ast.iter_fields(inner)})
         names: dict[str, Any] = {}

@@ -8,6 +8,8 @@ from typing import Any
 
 from ipykernel.compiler import XCachingCompiler
 
+from .syntax import parse
+
 _extra: ContextVar[int] = ContextVar("extra_compiler_flags", default=0)
 
 
@@ -26,6 +28,10 @@ class CellCompiler(XCachingCompiler):
     @flags.setter
     def flags(self, value: int) -> None:
         self._session_flags = value & ~_extra.get()
+
+    def ast_parse(self, source: str, filename: str = "<unknown>", symbol: str = "exec") -> Any:
+        """Overridden: for threads that parse at the same time."""
+        return parse(source, filename, symbol, self.flags)
 
     def extra_flags(self, flags: int) -> Any:
         """Overridden: for the calling context only."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from .cell import Cell, Context, Outcome, Route
 from .errors import AwaitInThreadError
 from .namespace import AsyncNamespaceManager
+from .syntax import parse
 
 _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -103,7 +104,7 @@ def _binds(code: CodeType, name: str, *, nested: bool = False) -> bool:
 def _compile(source: str, filename: str) -> tuple[CodeType, CodeType | None]:
     """Return the code of the statements, and of the last expression if there is one."""
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    tree: ast.Module = compile(source, filename, "exec", _AWAIT | ast.PyCF_ONLY_AST, dont_inherit=True)
+    tree: ast.Module = parse(source, filename, flags=_AWAIT)
     expression = None
     if tree.body and isinstance(last := tree.body[-1], ast.Expr):
         tree.body.pop()

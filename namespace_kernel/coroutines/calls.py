@@ -11,12 +11,12 @@ import ast
 import inspect
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
+from ..syntax import tree_of
 from ..values import dataclass
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -40,8 +40,6 @@ _OWNERS = frozenset(
 #: Through these a coroutine goes on to whatever is around them.
 _PASSING = (ast.Starred, ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp, ast.IfExp, ast.withitem)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-
-_COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError)
 
 Lookup = Callable[[str], Any]
 
@@ -93,16 +91,6 @@ def _passes(node: ast.AST, field: str, owned: bool) -> bool:
     return owned and isinstance(node, _PASSING)
 
 
-def parse(source: str) -> ast.AST:
-    """The syntax tree of `source`, empty if it has none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except _COMPILE_ERRORS:
-        return ast.Module([], [])
-
-
 def _last_name(func: ast.expr) -> str:
     return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
 
@@ -128,7 +116,7 @@ class CoroutineFunctions:
         # Parsing costs more than all the rest, and nearly no cell needs it.
         if not (words & self._defined or any(self._may_call(word, words) for word in words)):
             return []
-        return [call for call in open_calls(parse(source)) if self._is_coroutine_function(call.func, words)]
+        return [call for call in open_calls(tree_of(source)) if self._is_coroutine_function(call.func, words)]
 
     def is_defined(self, name: str) -> bool:
         """Whether a cell has defined a coroutine function of this name."""

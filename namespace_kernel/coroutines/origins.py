@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable
 from types import CoroutineType, FrameType
 from typing import Any
 
+from ..syntax import tree_of
 from ..values import dataclass
-from .calls import CoroutineFunctions, Lookup, open_calls, parse
+from .calls import CoroutineFunctions, Lookup, open_calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +143,4 @@ def _lets_go_of_result(frame: FrameType) -> bool:
 def _lines_calling(name: str, filename: str) -> list[int]:
     """The lines of a file with open calls of something called `name`."""
     source = "".join(linecache.getlines(filename))
-    return [call.line for call in open_calls(parse(source)) if call.name == name] if name in source else []
+    return [call.line for call in open_calls(tree_of(source)) if call.name == name] if name in source else []

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
+from ..syntax import tree_of
+
 #: Bodies of these are run later, by whoever calls.
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -15,14 +17,14 @@ def plainly_assigned(source: str) -> frozenset[str]:
 
     `_ = x`, `import x as _`, and not `for _ in …` or `a, _ = …`, where something must stand.
     """
-    return frozenset(name for statement in _parse(source) for name in _names(statement))
+    return frozenset(name for statement in tree_of(source).body for name in _names(statement))
 
 
 @lru_cache(maxsize=256)
 def assigned(source: str) -> frozenset[str]:
     """All names that the top-level code of `source` may bind or delete."""
     found: set[str] = set()
-    waiting: list[ast.AST] = [*_parse(source)]
+    waiting: list[ast.AST] = [*tree_of(source).body]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -32,13 +34,6 @@ def assigned(source: str) -> frozenset[str]:
         if not isinstance(node, _LATER):
             waiting.extend(ast.iter_child_nodes(node))
     return frozenset(found)
-
-
-def _parse(source: str) -> list[ast.stmt]:
-    try:
-        return ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
 
 
 def _names(statement: ast.stmt) -> Iterator[str]:
@@ -60,7 +55,7 @@ def _names(statement: ast.stmt) -> Iterator[str]:
 
 def by_products(source: str) -> frozenset[str]:
     """The names that `source` binds by `with … as` and `for`, and in no other way."""
-    nodes = [node for statement in _parse(source) for node in ast.walk(statement)]
+    nodes = [*ast.walk(tree_of(source))]
     beside = {
         id(name): name.id
         for node in nodes

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
+
+from ..syntax import COMPILE_ERRORS, no_warnings, tree_of
 
 #: What needs a running loop though nobody awaits, and works in ipykernel's cells: by package and name.
 _NEEDS_LOOP = frozenset(
@@ -33,9 +34,6 @@ _PACKAGES = frozenset(package for package, _ in _NEEDS_LOOP)
 _WORDS = frozenset(name for _, name in _NEEDS_LOOP)
 _RUNS_LOOP_METHODS = frozenset(("run_until_complete", "run_forever"))
 
-#: What compiling arbitrary text may raise; the engine shows it, routing does not care.
-_COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError)
-
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 _AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith)
@@ -49,13 +47,12 @@ def awaits(source: str) -> bool:
     if "await" not in source and "async" not in source:
         return False
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the engine compiles again, and shows them
+        with no_warnings():
             code = compile(source, "<route>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError:
         # Parsed, but not compiled ("'return' outside function"): what stands before it may still run.
-        return any(isinstance(node, _AWAITING) for node in top_level(_parse(source)))
-    except _COMPILE_ERRORS:
+        return any(isinstance(node, _AWAITING) for node in top_level(tree_of(source)))
+    except COMPILE_ERRORS:  # the engine shows it, routing does not care
         return False
     return bool(code.co_flags & inspect.CO_COROUTINE)
 
@@ -69,21 +66,11 @@ def uses_running_loop(source: str, lookup: Lookup) -> bool:
     words = set(_IDENTIFIER.findall(source))
     if not words & _WORDS and not any(_origin(lookup(word)) in _NEEDS_LOOP for word in words):
         return False
-    nodes = list(top_level(_parse(source)))
+    nodes = list(top_level(tree_of(source)))
     imports = _imports(nodes)
     calls = {_called(node.func, imports, lookup) for node in nodes if isinstance(node, ast.Call)}
     runs = any(isinstance(node, ast.Attribute) and node.attr in _RUNS_LOOP_METHODS for node in nodes)
     return bool(calls & _NEEDS_LOOP) and not calls & _RUNS_LOOP and not runs
-
-
-def _parse(source: str) -> ast.Module:
-    """The syntax tree of `source`, empty if it has none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except _COMPILE_ERRORS:
-        return ast.Module([], [])
 
 
 def top_level(tree: ast.AST) -> Iterator[ast.AST]:
