@@ -213,6 +213,7 @@ def memory_growth(client: Client) -> Iterator[float]:
     codes = ["x = 1", "x", "print(x)", "[i for i in range(100)]", "def f(): return 1", "1 / 0"]
     for code in codes * 10:
         client.run(code)
+    client.receive(0.5)  # what a kernel loads a moment after its first cells is in "memory, idle"
     before = client.memory()
     for batch in range(100):
         ids = [client.execute(codes[(batch * 50 + number) % len(codes)]) for number in range(50)]

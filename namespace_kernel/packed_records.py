@@ -10,7 +10,9 @@ import marshal
 import sys
 import threading
 import zlib
+from array import array
 from collections.abc import Callable, Iterator, MutableMapping
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
@@ -23,12 +25,16 @@ _OWN_REFERENCES = 3
 
 
 class _Chunk:
-    """Stands for the value of several keys, which are compressed together."""
+    """The values of several keys, compressed together."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("_data", "keys")
 
     def __init__(self, plain: dict[int, bytes]) -> None:
+        self.keys = array("q", sorted(plain))
         self._data = zlib.compress(marshal.dumps(plain), 1)
+
+    def __contains__(self, key: object) -> bool:
+        return self.keys[0] <= key <= self.keys[-1] and key in self.keys  # type: ignore[operator]
 
     def unpack(self) -> dict[int, Any]:
         plain: dict[int, bytes] = marshal.loads(zlib.decompress(self._data))
@@ -36,12 +42,12 @@ class _Chunk:
 
 
 class PackedRecords(MutableMapping[int, V], Generic[V]):
-    """A dict whose older values are compressed.
+    """A dict of numbered records, whose older ones are compressed.
 
     `to_plain` makes of a value something that consists of Python's basic types, and `from_plain` the value
     again; what holds other types is kept as it is. With `default` it is a `defaultdict`.
 
-    Guarantees: keys keep their order. A list or dict that was read can be changed as long as one has it.
+    Guarantees: keys are in ascending order. A list or dict that was read can be changed while one has it.
 
     Thread: any.
     """
@@ -56,24 +62,24 @@ class PackedRecords(MutableMapping[int, V], Generic[V]):
         self._from_plain = from_plain
         self._default = default
         self._lock = threading.RLock()
-        self._values: dict[int, V | _Chunk] = {}
-        #: The keys of what is not compressed yet, the oldest first.
+        #: What is not compressed: not yet, again, or because it can't be.
+        self._values: dict[int, V] = {}
+        #: The keys of what may be compressed, the oldest first.
         self._waiting: dict[int, None] = {}
+        self._chunks: list[_Chunk] = []
+        #: The highest key in them: a new record is looked for in none.
+        self._highest = -1
 
     def __getitem__(self, key: int) -> V:
         with self._lock:
+            self._unpack(key)
             if key not in self._values and self._default is not None:
                 self[key] = self._default()
-            value = self._values[key]
-            if isinstance(value, _Chunk):
-                for one, plain in value.unpack().items():
-                    if self._values.get(one) is value:
-                        self[one] = self._from_plain(plain)
-                return self[key]
-            return value
+            return self._values[key]
 
     def __setitem__(self, key: int, value: V) -> None:
         with self._lock:
+            self._unpack(key)
             self._values[key] = value
             self._waiting.pop(key, None)
             self._waiting[key] = None
@@ -82,38 +88,58 @@ class PackedRecords(MutableMapping[int, V], Generic[V]):
 
     def __delitem__(self, key: int) -> None:
         with self._lock:
+            self._unpack(key)
             del self._values[key]
             self._waiting.pop(key, None)
 
     def get(self, key: int, default: Any = None) -> Any:
         """Overridden: it adds nothing."""
-        if key in self:
-            return self[key]
-        return default
+        with self._lock:
+            if key in self:
+                return self[key]
+            return default
 
     def pop(self, key: int, *default: Any) -> Any:
         """Overridden likewise."""
         with self._lock:
-            value = self[key] if key in self or not default else default[0]
-            self._values.pop(key, None)
+            if default and key not in self:
+                return default[0]
+            self._unpack(key)
             self._waiting.pop(key, None)
-            return value
+            return self._values.pop(key)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._values
+        with self._lock:
+            return key in self._values or self._chunk_of(key) is not None
 
     def __iter__(self) -> Iterator[int]:
         with self._lock:
-            return iter(list(self._values))
+            return iter(sorted(chain(self._values, *(chunk.keys for chunk in self._chunks))))
 
     def __len__(self) -> int:
-        return len(self._values)
+        with self._lock:
+            return len(self._values) + sum(len(chunk.keys) for chunk in self._chunks)
 
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
             self._values.clear()
             self._waiting.clear()
+            self._chunks.clear()
+
+    def _chunk_of(self, key: Any) -> _Chunk | None:
+        if not isinstance(key, int) or key > self._highest:
+            return None
+        return next((chunk for chunk in self._chunks if key in chunk), None)
+
+    def _unpack(self, key: int) -> None:
+        """See that `key` is not in a chunk."""
+        chunk = self._chunk_of(key)
+        if chunk is not None:
+            self._chunks.remove(chunk)
+            for one, plain in chunk.unpack().items():
+                self._values[one] = self._from_plain(plain)
+                self._waiting[one] = None
 
     def _pack(self) -> None:
         plain = {}
@@ -127,4 +153,8 @@ class PackedRecords(MutableMapping[int, V], Generic[V]):
                 plain[key] = marshal.dumps(self._to_plain(value))
             except Exception:  # of another type: it stays as it is
                 continue
-        self._values.update(dict.fromkeys(plain, _Chunk(plain)))
+        for key in plain:
+            del self._values[key]
+        if plain:
+            self._chunks.append(_Chunk(plain))
+            self._highest = max(self._highest, *plain)

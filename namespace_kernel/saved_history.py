@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from IPython.core.history import HistoryAccessor, HistoryManager, HistoryOutput, HistorySavingThread
@@ -129,8 +130,8 @@ class BatchedHistory(HistoryManager):
 
     def store_inputs(self, line_num: int, source: str, source_raw: str | None = None) -> None:
         """Overridden to write soon; and `In[n]` is cell `n`'s, though cells that overlap come late."""
-        if source_raw is not None and source.rstrip("\n") == source_raw:
-            source = source_raw  # one text and not two
+        source = _one_text(source.rstrip("\n"))
+        source_raw = source if source_raw is None else _one_text(source_raw.rstrip("\n"))
         with self._order:
             before = len(self.input_hist_raw)
             super().store_inputs(line_num, source, source_raw)
@@ -139,6 +140,8 @@ class BatchedHistory(HistoryManager):
                     text = inputs.pop()
                     inputs.extend("" for _ in range(len(inputs), line_num + 1))
                     inputs[line_num] = text
+        # It hides all inputs from lists of variables, which leave out what begins with `_` in any case.
+        self.shell.user_ns_hidden.pop(f"_i{line_num}", None)
         self._write_soon()
 
     def store_output(self, line_num: int) -> None:
@@ -183,6 +186,7 @@ class BatchedHistory(HistoryManager):
                         connection.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (number, *line))
                     for line in outputs:
                         connection.execute("INSERT INTO output_history VALUES (?, ?, ?)", (number, *line))
+                connection.execute("PRAGMA shrink_memory")  # or it keeps up to two megabytes of the file
                 return
             except sqlite3.IntegrityError:
                 if tries_left:
@@ -214,6 +218,12 @@ class _OpeningThread(HistorySavingThread):
         else:
             del history  # the thread does not keep it alive
             super().run()
+
+
+@lru_cache(maxsize=128)
+def _one_text(text: str) -> str:
+    """The same object for equal texts: a cell that is run again and again is kept once."""
+    return text
 
 
 def _plain_outputs(outputs: list[HistoryOutput]) -> Any:

@@ -114,3 +114,16 @@ def test_notebook_magic_has_the_outputs_of_all_cells(fresh_notebook: Notebook, t
             case 2:
                 (output,) = cell.outputs
                 assert output.ename == "ZeroDivisionError" and f"# {number}" in "".join(output.traceback)
+
+
+def test_inputs_are_kept_once_however_often_they_are_run(fresh_notebook: Notebook) -> None:
+    hidden = "len(get_ipython().user_ns_hidden)"
+    before = int(fresh_notebook.run(hidden).result or "")
+    first = fresh_notebook.run("x = 'the same text'")
+    for _ in range(3):
+        last = fresh_notebook.run("x = 'the same text'")
+    a, b = first.reply["execution_count"], last.reply["execution_count"]
+    same = f"In[{a}] is In[{b}] is _i{a} is _i{b} and In[{b}]"
+    assert fresh_notebook.run(same).result == repr("x = 'the same text'")
+    assert int(fresh_notebook.run(hidden).result or "") == before
+    assert fresh_notebook.run("%who").stdout.split() == ["x"]

@@ -7,6 +7,7 @@ import tracemalloc
 from collections import defaultdict
 from typing import Any
 
+import pytest
 from IPython.core.history import HistoryOutput
 
 from namespace_kernel.packed_records import PackedRecords
@@ -35,6 +36,8 @@ def test_they_behave_like_a_defaultdict_whatever_is_done_in_whatever_order() -> 
         match chance.randrange(12):
             case 0:
                 assert ours.pop(key, None) == reference.pop(key, None)
+                with pytest.raises(KeyError):
+                    ours.pop(key)
             case 1:
                 assert ours[key] == reference[key]
             case 2:
@@ -43,7 +46,7 @@ def test_they_behave_like_a_defaultdict_whatever_is_done_in_whatever_order() -> 
                 ours[key].append(output_of(number))
                 reference[key].append(output_of(number))
         assert len(ours) == len(reference)
-    assert len(ours) > 1_000 and sorted(ours) == sorted(reference)
+    assert len(ours) > 1_000 and list(ours) == sorted(reference)
     assert dict(ours) == reference
     ours.clear()
     assert not ours and list(ours.items()) == [] and ours.get(1) is None
@@ -65,6 +68,21 @@ def test_texts_of_many_cells_take_a_fraction_of_the_memory() -> None:
                 records[number] = [
                     f"line {line} of cell {number}, as a traceback has it" for line in range(20)
                 ]
+            return tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    assert grown(PackedRecords()) < grown({}) / 4
+
+
+def test_short_texts_take_less_than_the_entries_of_a_dict() -> None:
+    """A result of one digit has a key, an entry and a text, which are more than the digit."""
+
+    def grown(records: Any) -> int:
+        tracemalloc.start()
+        try:
+            for number in range(1_000, 6_000):
+                records[number] = str(number % 7)
             return tracemalloc.get_traced_memory()[0]
         finally:
             tracemalloc.stop()
