@@ -54,7 +54,7 @@ _KERNELS = {
     FLOOR: ([], [str(ROOT / "benchmarks" / "floor.py"), "{connection_file}"]),
 }
 NAMES = tuple(_KERNELS)
-#: Those that the issue of speed is about; akernel has neither IPython nor the whole protocol.
+#: Those that are measured unless others are named; akernel has neither IPython nor the whole protocol.
 USUAL = (OURS, REFERENCE, "async-kernel", "xeus-python", FLOOR)
 
 

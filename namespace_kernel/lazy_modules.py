@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import threading
 import warnings
@@ -18,9 +19,22 @@ from types import ModuleType
 from typing import Any
 
 #: What others import and use in functions only, and milliseconds of a start of 200: TLS for asyncio (4), in
-#: tornado the entities of HTML and colours on a terminal (2), directories for Jupyter's own files (2), and
-#: in ipykernel what is for Windows (1).
-_UNUSED = ("ssl", "asyncio.sslproto", "html", "curses", "platformdirs", "ctypes")
+#: tornado the entities of HTML and colours on a terminal (2), directories for Jupyter's own files (2), in
+#: ipykernel what is for Windows (1), and in Python what is for archives and addresses (2).
+_UNUSED = (
+    "ssl",
+    "asyncio.sslproto",
+    "html",
+    "curses",
+    "platformdirs",
+    "ctypes",
+    "bz2",
+    "lzma",
+    "ipaddress",
+    "logging.handlers",
+)
+#: What a module of those needs, and a Python that was built without may not have.
+_NEEDS = {"bz2": "_bz2", "lzma": "_lzma"}
 
 #: One at a time is run.
 _lock = threading.RLock()
@@ -101,7 +115,12 @@ def _is_being_run(module: ModuleType) -> bool:
 def defer_unused() -> None:
     """Let what a first cell does not need be imported when it is used. Thread: main, before all else."""
     for name in _UNUSED:
-        _defer(name)
+        if _find(_NEEDS.get(name, name)) is not None:
+            _defer(name)
+    # Of these, one thing is asked: how to log, which the app knows; which system and Python this is (4 ms).
+    _defer("logging.config", dictConfig=lambda config: _real("logging.config", "dictConfig")(config))
+    if sys.implementation.name == "cpython" and hasattr(os, "uname"):
+        _defer("platform", python_implementation=lambda: "CPython", system=lambda: os.uname().sysname)
     _defer_clients()
     _defer_completer()
     _give_to_packages()
@@ -144,11 +163,20 @@ def defer_pdb(prepare: Callable[[], object]) -> None:
 
 
 def _defer_clients() -> None:
-    """`jupyter_client` itself imports its clients and managers; a kernel needs `session` and `connect`."""
+    """`jupyter_client` itself imports its clients and managers; a kernel needs `session` and `connect`.
+
+    Of dateutil (5 ms) these take the parser for the dates in headers: Python's own knows those dates, and
+    takes 0.1 µs and not 4.6. Of typing_extensions (2 ms) they take a type for type checkers.
+    """
     if _defer("jupyter_client"):
-        forget = _defer_dates()
-        connect = importlib.import_module("jupyter_client.connect")
-        forget()
+        connect = _lend(
+            "jupyter_client.connect",
+            {
+                "dateutil.parser": {name: _date_parser(name) for name in ("isoparse", "parse")},
+                "dateutil.tz": {"tzlocal": lambda: _real("dateutil.tz", "tzlocal")()},
+                "typing_extensions": {"TypedDict": _TypedDict},
+            },
+        )
         client = sys.modules["jupyter_client"]
         for name in ("find_connection_file", "write_connection_file"):  # which ipykernel uses
             ModuleType.__setattr__(client, name, getattr(connect, name))
@@ -182,26 +210,23 @@ def _real(module: str, name: str) -> Any:
     return getattr(sys.modules[module], name)
 
 
-def _defer_dates() -> Callable[[], None]:
-    """dateutil, of which jupyter_client takes the parser for the dates in headers: 5 ms of a start.
-
-    Python's own knows those dates, and takes 0.1 µs and not 4.6. Call what is returned when
-    jupyter_client has taken ours: what others take is dateutil's.
-    """
-    names: dict[str, dict[str, Any]] = {
-        "dateutil.parser": {name: _date_parser(name) for name in ("isoparse", "parse")},
-        "dateutil.tz": {"tzlocal": lambda: _real("dateutil.tz", "tzlocal")()},
-    }
+def _lend(borrower: str, names: dict[str, dict[str, Any]]) -> ModuleType:
+    """Import `borrower`, which takes these of the modules' names; others take the modules' own."""
     deferred = [name for name, known in names.items() if _defer(name, **known)]
+    imported = importlib.import_module(borrower)
+    for name in deferred:
+        module = sys.modules[name]
+        for known, ours in names[name].items():
+            if ModuleType.__getattribute__(module, "__dict__").get(known) is ours:
+                ModuleType.__delattr__(module, known)
+    return imported
 
-    def forget() -> None:
-        for name in deferred:
-            module = sys.modules[name]
-            for known, ours in names[name].items():
-                if ModuleType.__getattribute__(module, "__dict__").get(known) is ours:
-                    ModuleType.__delattr__(module, known)
 
-    return forget
+class _TypedDict(dict[str, Any]):
+    """Takes the options of a `TypedDict` (PEP 728), and checks nothing, as that."""
+
+    def __init_subclass__(cls, **options: object) -> None:
+        pass
 
 
 def _date_parser(name: str) -> Callable[[str], datetime]:

@@ -11,6 +11,7 @@ and begins a session while the kernel starts, which is a twentieth of the time o
 from __future__ import annotations
 
 import contextvars
+import importlib.util
 import threading
 import time
 import weakref
@@ -59,6 +60,10 @@ class BatchedHistory(HistoryManager):
             self.db_cache_size = _NEVER
 
     # Opening
+
+    @default("enabled")
+    def _is_there_a_database(self) -> bool:
+        return importlib.util.find_spec("_sqlite3") is not None  # super would import it
 
     def init_db(self) -> None:
         """Overridden: not from the constructor."""

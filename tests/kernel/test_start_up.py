@@ -92,7 +92,10 @@ def test_garbage_is_collected_in_cells(fresh_notebook: Notebook) -> None:
 
 
 # What each stand-in runs, and asyncio, IPython and jupyter_client import on the way to a first cell.
-UNUSED = ("_ssl", "html.entities", "_curses", "cmd", "IPython.core.debugger_backport", "dateutil.tz.tz")
+UNUSED = (
+    *("_ssl", "html.entities", "_curses", "cmd", "IPython.core.debugger_backport", "dateutil.tz.tz"),
+    *("_bz2", "_lzma", "socketserver"),
+)
 
 
 def test_what_others_import_and_do_not_use_is_run_when_a_cell_uses_it(fresh_notebook: Notebook) -> None:
@@ -108,6 +111,19 @@ def test_what_others_import_and_do_not_use_is_run_when_a_cell_uses_it(fresh_note
             "('dateutil.parser.isoparser', 30)"
         ),
         "from dateutil.tz import tzlocal; isinstance(tzlocal, type)": "True",
+        "import bz2, lzma; [m.decompress(m.compress(b'x')) for m in (bz2, lzma)]": "[b'x', b'x']",
+        "import shutil; {'bztar', 'xztar'} <= {name for name, _ in shutil.get_archive_formats()}": "True",
+        "import urllib.parse; urllib.parse.urlsplit('http://[::1]/').hostname": "'::1'",
+        "import platform, os; platform.system() == os.uname().sysname, platform.architecture()[0]": (
+            "(True, '64bit')"
+        ),
+        "import typing_extensions as t; t.is_typeddict(t.TypedDict('C', {'x': int}))": "True",
+        "from typing_extensions import TypedDict\nfrom jupyter_client import connect\n"
+        "TypedDict is connect.TypedDict": "False",
+        "import logging.config as c; c.dictConfig.__module__, c.DictConfigurator.__name__": (
+            "('logging.config', 'DictConfigurator')"
+        ),
+        "import logging.handlers as h; issubclass(h.RotatingFileHandler, h.logging.Handler)": "True",
     }
     for code, result in uses.items():
         assert fresh_notebook.run(code).result == result, code
@@ -145,7 +161,7 @@ def test_the_completer_is_made_when_it_is_used(code: str, result: str, fresh_not
 
 
 def test_what_a_cell_imports_is_a_module_like_any_other(fresh_notebook: Notebook) -> None:
-    names = ("ssl", "html", "curses", "platformdirs", "ctypes", "pdb", "dateutil.parser")
+    names = ("ssl", "html", "curses", "platformdirs", "ctypes", "pdb", "dateutil.parser", "bz2", "platform")
     code = f"import sys, types, importlib\nmade = [importlib.import_module(name) for name in {names!r}]\n"
     code += "import html\nset(map(type, [*made, html])) == {types.ModuleType}"
     assert fresh_notebook.run(code).result == "True"
