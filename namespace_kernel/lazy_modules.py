@@ -10,10 +10,10 @@ import importlib
 import importlib.util
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Callable
 from datetime import datetime
+from importlib import _bootstrap
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
@@ -36,8 +36,6 @@ _UNUSED = (
 #: What a module of those needs, and a Python that was built without may not have.
 _NEEDS = {"bz2": "_bz2", "lzma": "_lzma"}
 
-#: One at a time is run.
-_lock = threading.RLock()
 #: Those that have a stand-in, and those that an `import` runs.
 _deferred: list[str] = []
 _run_by_import: set[str] = set()
@@ -92,14 +90,24 @@ def _run(module: ModuleType) -> None:
     A Stop may come at any instant. Then the next use runs it again: nothing is noted that would have to be
     taken back.
     """
-    with _lock:
-        if type(module) is not _LazyModule or _is_being_run(module):
-            return
-        spec = module.__spec__
-        assert spec is not None and spec.loader is not None
-        spec.loader.exec_module(module)
-        _then.get(module.__name__, lambda: None)()
-        module.__class__ = ModuleType  # type: ignore[assignment]
+    if type(module) is not _LazyModule or _is_being_run(module):
+        return
+    # The import system's own lock for this module: a thread that imports holds others of them, and is told if
+    # two would wait for each other for ever.
+    lock = _bootstrap._get_module_lock(module.__name__)  # type: ignore[attr-defined]
+    try:
+        lock.acquire()
+    except _bootstrap._DeadlockError:  # type: ignore[attr-defined]
+        return  # modules that two threads import in a circle: what there is of it must do, as for any import
+    try:
+        if type(module) is _LazyModule:
+            spec = module.__spec__
+            assert spec is not None and spec.loader is not None
+            spec.loader.exec_module(module)
+            _then.get(module.__name__, lambda: None)()
+            module.__class__ = ModuleType  # type: ignore[assignment]
+    finally:
+        lock.release()
 
 
 def _is_being_run(module: ModuleType) -> bool:

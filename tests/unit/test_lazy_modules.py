@@ -127,6 +127,33 @@ def test_other_threads_wait_until_it_is_run(defer: Defer) -> None:
     assert (found, runs()) == ([1] * 8, 1)
 
 
+@pytest.mark.parametrize("circle", [False, True], ids=["two stand-ins", "in a circle"])
+def test_threads_that_import_each_others_modules_do_not_wait_for_ever(
+    circle: bool, defer: Defer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One runs a stand-in, which imports a module that the other imports, which uses a stand-in."""
+    first, second, ordinary = NAME, f"{NAME}_second", f"{NAME}_ordinary"
+    begun = threading.Barrier(2)
+    monkeypatch.setattr("builtins.begun", begun, raising=False)
+    used = first if circle else second
+    module = defer(f"import sys\nbuiltins.begun.wait(30)\nimport {ordinary}\nx = 1")
+    defer("x = 1", second)
+    (tmp_path / f"{ordinary}.py").write_text(
+        f"import builtins\nbuiltins.begun.wait(30)\nimport {used}\nfound = hasattr({used}, 'x')"
+    )
+    threads = [
+        threading.Thread(target=getattr, args=(module, "x"), daemon=True),
+        threading.Thread(target=importlib.import_module, args=(ordinary,), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert (module.x, type(module)) == (1, ModuleType)
+    assert circle or sys.modules[ordinary].found
+
+
 def test_one_in_a_package_is_the_packages_and_does_not_import_it(defer: Defer) -> None:
     package = f"{NAME}_package"
     module = defer("x = 1", f"{package}.inside")
