@@ -95,7 +95,7 @@ async def answer(reader, writer):
     writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok"); writer.close()
 port = loop.create_future()""")
     assert ready.run(SERVERS[server]).status == "ok"
-    cell = ready.run("await asyncio.sleep(0)\nrequests.get(f'http://127.0.0.1:{port}', timeout=1).text")
+    cell = ready.run("await asyncio.sleep(0)\nrequests.get(f'http://127.0.0.1:{port}', timeout=3).text")
     assert cell.reply["ename"] == "ReadTimeout"
     (said,) = lines_about_blocking(cell)
     assert said.startswith(f"line 2 of In [{cell.count}] blocked")
