@@ -5,10 +5,22 @@ from __future__ import annotations
 import builtins
 import getpass
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+import zmq
+from IPython.core.error import StdinNotImplementedError
+
 from .iopub import PublishingThread
+
+#: Seconds that a frontend has to connect its stdin channel: ZeroMQ connects each channel on its own, and
+#: tries again every 0.1 to 0.2 s.
+_PATIENCE = 10.0
+
+_NOT_CONNECTED = (
+    "the frontend allows questions, but has not connected its stdin channel: nobody would see this one"
+)
 
 
 def _input_is_allowed(kernel: Any) -> bool:
@@ -26,6 +38,7 @@ class InputHandlers:
     flush_output: Callable[[], None]
     iopub_thread: PublishingThread
     getpass: Any
+    stdin_socket: Any
 
     _asking = threading.Lock()
 
@@ -33,12 +46,24 @@ class InputHandlers:
     _allow_stdin: Any = property(_input_is_allowed)
 
     def _input_request(self, *args: Any, **options: Any) -> str:
-        """Overridden: what was printed before arrives before the prompt, on another channel."""
+        """Overridden: what was printed before arrives before the prompt, on another channel; and a frontend
+        that is still connecting is waited for: the question would be lost, and the cell wait for ever.
+        """
         with self._asking:  # one question at a time, of cells that overlap
             self.flush_output()
             self.iopub_thread.wait_until_sent()
-            answer: str = super()._input_request(*args, **options)  # type: ignore[misc]
-            return answer
+            self.stdin_socket.router_mandatory = True
+            until = time.monotonic() + _PATIENCE
+            while True:
+                try:
+                    answer: str = super()._input_request(*args, **options)  # type: ignore[misc]
+                    return answer
+                except zmq.ZMQError as error:
+                    if error.errno != zmq.EHOSTUNREACH:
+                        raise
+                    if time.monotonic() > until:
+                        raise StdinNotImplementedError(_NOT_CONNECTED) from None
+                time.sleep(0.02)
 
     def install_input(self) -> None:
         """Make `input` and `getpass.getpass` ask the frontend, for good. Thread: main."""

@@ -78,6 +78,7 @@ class Notebook:
         )
         self.manager.start_kernel(env=env, cwd=str(directory), stdout=self._log, stderr=self._log)
         self.client = self.manager.client()
+        self.client.context.setsockopt(zmq.RECONNECT_IVL, 10)  # and not 100 to 200 ms, after a port is open
         self.client.start_channels(hb=False)
         names = ("shell", "iopub", "stdin", "control")
         self.sockets = {name: getattr(self.client, f"{name}_channel").socket for name in names}

@@ -97,6 +97,7 @@ port = loop.create_future()""")
     assert ready.run(SERVERS[server]).status == "ok"
     cell = ready.run("await asyncio.sleep(0)\nrequests.get(f'http://127.0.0.1:{port}', timeout=3).text")
     assert cell.reply["ename"] == "ReadTimeout"
+    assert len(lines_about_blocking(cell)) == 1, ready.story()
     (said,) = lines_about_blocking(cell)
     assert said.startswith(f"line 2 of In [{cell.count}] blocked")
     assert ("tasks wait" if server == "in a task" else "a client of its server waits") in said
