@@ -61,17 +61,19 @@ class LoopWatchdog:
         self._describe_frame = describe_frame
         self._limit = limit
         self._later = later
-        self._armed = False
+        #: Until then a look is due. A time and not a flag, which a Stop could leave set for good.
+        self._due = 0.0
         self._block: _Block | None = None
 
     def arm(self) -> None:
         """Watch from now on, as long as the loop has work."""
-        if not self._armed and self._limit() > 0:
-            self._armed = True
-            self._later(self._limit() / _LOOKS, self._look)
+        now = time.monotonic()
+        if now >= self._due and (limit := self._limit()) > 0:
+            self._due = now + limit
+            self._later(limit / _LOOKS, self._look)
 
     def _look(self) -> None:
-        limit = self._limit()
+        self._due = 0.0  # before looking: a task that is not seen arms again
         frame = self._callback()
         block = self._block
         if block is not None and (frame is None or block.turn != self._loop.turns):
@@ -86,9 +88,8 @@ class LoopWatchdog:
             if who:
                 self._tell(block, frame, who)
         del frame
-        self._armed = limit > 0 and (block is not None or any(self._running) or bool(self._tasks()))
-        if self._armed:
-            self._later(limit / _LOOKS, self._look)
+        if block is not None or any(self._running) or self._tasks():
+            self.arm()
 
     def _is_too_long(self, block: _Block) -> bool:
         return time.monotonic() - block.since >= self._limit() > 0

@@ -132,6 +132,33 @@ def test_it_watches_as_long_as_tasks_or_cells_run(watch: Watch) -> None:
     assert not watch.is_armed
 
 
+def test_a_task_that_begins_while_it_looks_for_the_last_time_is_watched(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_yet() -> list[Any]:
+        watch.watchdog.arm()  # the task is there a moment after the look at all tasks
+        return []
+
+    watch.watchdog.arm()
+    monkeypatch.setattr(watch.watchdog, "_tasks", none_yet)
+    watch.look_after(0.5)
+    assert watch.is_armed
+
+
+def test_a_stop_while_it_is_armed_does_not_end_the_watch_for_good(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(watch.watchdog, "_later", stopped)
+        watch.watchdog.arm()
+    watch.now += watch.limit
+    watch.watchdog.arm()
+    assert watch.is_armed
+
+
 def test_it_is_armed_once(watch: Watch) -> None:
     for _ in range(3):
         watch.watchdog.arm()
