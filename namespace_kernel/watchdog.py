@@ -7,6 +7,7 @@ work, and nothing in the loop's own thread but counting.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -149,8 +150,13 @@ class LoopWatchdog:
 
 def _is_server(descriptor: int) -> bool:
     """Whether `descriptor` is a socket that accepts connections."""
-    try:
-        with socket.socket(fileno=os.dup(descriptor)) as one:
+    with contextlib.suppress(OSError):  # closed meanwhile, or no socket
+        copy = os.dup(descriptor)
+        try:
+            one = socket.socket(fileno=copy)
+        except OSError:
+            os.close(copy)
+            raise
+        with one:
             return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-    except OSError:  # no socket
-        return False
+    return False

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,3 +245,17 @@ def test_a_block_that_is_no_cell_s_is_not_told(waiting: Watch) -> None:
         waiting.look_after(0.5)
         waiting.look_after(10)
     assert waiting.notes.shown == []
+
+
+def test_whether_a_descriptor_is_a_server_is_found_out_without_keeping_any(tmp_path: Path) -> None:
+    def lowest_free() -> int:
+        copy = os.dup(0)
+        os.close(copy)
+        return copy
+
+    with socket.create_server(("127.0.0.1", 0)) as server, (tmp_path / "file").open("w") as file:
+        free = lowest_free()
+        assert watchdog._is_server(server.fileno())
+        assert not watchdog._is_server(file.fileno())
+        assert not watchdog._is_server(free)
+        assert lowest_free() == free
