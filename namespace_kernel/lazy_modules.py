@@ -123,7 +123,7 @@ def _is_being_run(module: ModuleType) -> bool:
 def defer_unused() -> None:
     """Let what a first cell does not need be imported when it is used. Thread: main, before all else."""
     for name in _UNUSED:
-        if _find(_NEEDS.get(name, name)) is not None:
+        if name not in _NEEDS or _find(_NEEDS[name]) is not None:
             _defer(name)
     # Of these, one thing is asked: how to log, which the app knows; which system and Python this is (4 ms).
     _defer("logging.config", dictConfig=lambda config: _real("logging.config", "dictConfig")(config))

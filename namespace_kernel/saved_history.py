@@ -63,7 +63,7 @@ class BatchedHistory(HistoryManager):
 
     @default("enabled")
     def _is_there_a_database(self) -> bool:
-        return importlib.util.find_spec("_sqlite3") is not None  # super would import it
+        return importlib.util.find_spec("_sqlite3") is not None  # super imports it
 
     def init_db(self) -> None:
         """Overridden: not from the constructor."""
@@ -74,13 +74,17 @@ class BatchedHistory(HistoryManager):
     def _open(self) -> Any:
         with self._opening:
             if "db" not in self._trait_values:
+                try:
+                    import sqlite3  # noqa: F401
+                except ImportError:  # its library is not there
+                    self.enabled = False
                 self.init_db()
             return self._trait_values["db"]
 
     @default("session_number")
     def _begin_session(self) -> int:
         with self._opening:
-            if self.enabled and not self._has_session:
+            if self.db is not None and self.enabled and not self._has_session:
                 import sqlite3
 
                 try:
@@ -218,7 +222,8 @@ class _OpeningThread(HistorySavingThread):
     def run(self) -> None:
         """Overridden as said. If nothing can be saved, there is nothing for this thread to do."""
         history = self.history_manager()
-        if history is not None and history.session_number and history.hist_file == ":memory:":
+        begun = history is not None and history.session_number
+        if history is not None and (not history.enabled or (begun and history.hist_file == ":memory:")):
             history.using_thread = False
         else:
             del history  # the thread does not keep it alive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -137,3 +138,16 @@ def test_without_a_database_all_goes_on(make: Make, path: Path) -> None:
     history.store_inputs(1, "x = 1")
     history.end_session()
     assert (history.session_number, path.exists(), history.input_hist_raw) == (0, False, ["", "x = 1"])
+
+
+def test_without_sqlites_library_all_goes_on(make: Make, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = make()
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "sqlite3", None)  # importing it fails
+        history.store_inputs(1, "x = 1")
+        history._write()
+        history.save_thread.join(30)
+        assert (history.session_number, history.enabled) == (0, False)
+        assert list(history.get_range()) == [(0, 1, "x = 1")]
+        history.end_session()
+    assert (path.exists(), history.input_hist_raw) == (False, ["", "x = 1"])
