@@ -82,7 +82,8 @@ def test_a_page_of_the_async_api_is_used_over_many_cells_also_past_plain_ones(
     chromium: str, fresh_notebook: Notebook
 ) -> None:
     open_async(fresh_notebook, chromium)
-    ok(fresh_notebook, "apage.on('console', lambda message: print('page:', message.text))")
+    # It sends, and Playwright expects the answer on the thread that sends.
+    ok(fresh_notebook, "%%async\napage.on('console', lambda message: print('page:', message.text))")
     assert result(fresh_notebook, "import time; time.sleep(.05)\nasyncio.run(f())") == "42"
     clicked = ok(
         fresh_notebook,
