@@ -113,7 +113,7 @@ class WorkerLoopExecutor:
     """
 
     def __init__(self, user_loop: UserLoop, context: ContextVars, side_cells: SideCells) -> None:
-        self._loop = user_loop.loop
+        self._user_loop = user_loop
         self._context = context
         self._side_cells = side_cells
 
@@ -122,7 +122,7 @@ class WorkerLoopExecutor:
         execution.begin(self._context)
         outcome: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
         steps = Steps(body)
-        self._loop.call_soon_threadsafe(self._start, execution, steps, outcome)
+        self._user_loop.loop.call_soon_threadsafe(self._start, execution, steps, outcome)
         self._side_cells.enter(execution, lambda: self._stop(execution, steps))
         try:
             return outcome.result()
@@ -137,8 +137,10 @@ class WorkerLoopExecutor:
         steps: Steps,
         outcome: concurrent.futures.Future[Outcome],
     ) -> None:
-        task = asyncio.Task(steps, loop=self._loop, context=self._context, name=execution.cell.execution_id)
+        loop, name = self._user_loop.loop, execution.cell.execution_id
+        task = asyncio.Task(steps, loop=loop, context=self._context, name=name)
         execution.own_task = task
+        self._user_loop.task_began()
 
         def deliver(task: asyncio.Task[Outcome]) -> None:
             if task.cancelled():
@@ -153,7 +155,7 @@ class WorkerLoopExecutor:
     def _stop(self, execution: Execution, steps: Steps) -> None:
         execution.interrupted = True
         it_waits = not steps.stop()
-        self._loop.call_soon_threadsafe(self._cancel, execution, steps, it_waits)
+        self._user_loop.loop.call_soon_threadsafe(self._cancel, execution, steps, it_waits)
 
     def _cancel(self, execution: Execution, steps: Steps, it_waits: bool) -> None:
         own = execution.own_task if it_waits and steps.wanted else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.kernel.cells import Cell
@@ -95,6 +97,7 @@ async def answer(reader, writer):
     writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok"); writer.close()
 port = loop.create_future()""")
     assert ready.run(SERVERS[server]).status == "ok"
+    time.sleep(0.3)  # nothing happens that could be awaited: without tasks and cells it looks no more
     cell = ready.run("await asyncio.sleep(0)\nrequests.get(f'http://127.0.0.1:{port}', timeout=3).text")
     assert cell.reply["ename"] == "ReadTimeout"
     assert len(lines_about_blocking(cell)) == 1, ready.story()
