@@ -156,7 +156,7 @@ class CellStream(OutStream):
         if not parents:
             return
         if parents.count(parents[0]) == len(parents):
-            self._send(parents[0], "".join(texts), date)
+            self._send(parents[0], "".join(filter(None, texts)), date)  # one text is not copied
             return
         by_parent: dict[frozenset[Any], list[str]] = defaultdict(list)
         for parent, text in zip(parents, texts, strict=True):
