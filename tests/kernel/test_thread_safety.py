@@ -80,7 +80,7 @@ def test_two_tasks_never_execute_at_the_same_instant(prepared: Notebook) -> None
             "tasks = [asyncio.create_task(step(name)) for name in 'abc']"
         )
     )
-    for _ in range(60):  # the loop moves between two threads each time
+    for _ in range(20):  # the loop moves between two threads each time
         prepared.submit("await asyncio.sleep(0)")
         prepared.submit("sum(range(1000));")
     ok(prepared.run("begun = steps\nwhile steps < begun + 100: time.sleep(.01)"))
