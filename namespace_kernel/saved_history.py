@@ -84,7 +84,8 @@ class BatchedHistory(HistoryManager):
     @default("session_number")
     def _begin_session(self) -> int:
         with self._opening:
-            if self.db is not None and self.enabled and not self._has_session:
+            self._open()  # if there is nothing to open, it is not enabled any more
+            if self.enabled and not self._has_session:
                 import sqlite3
 
                 try:
@@ -97,6 +98,11 @@ class BatchedHistory(HistoryManager):
                     )
                     self._switch_to_memory_history()
             return int(self._trait_values.get("session_number", 0))
+
+    @property
+    def is_in_a_file(self) -> bool:
+        """Whether what is run outlives the kernel. Begins the session, to find out."""
+        return bool(self.session_number) and self.hist_file != ":memory:"
 
     @property
     def _has_session(self) -> bool:
@@ -221,9 +227,8 @@ class _OpeningThread(HistorySavingThread):
 
     def run(self) -> None:
         """Overridden as said. If nothing can be saved, there is nothing for this thread to do."""
-        history = self.history_manager()
-        begun = history is not None and history.session_number
-        if history is not None and (not history.enabled or (begun and history.hist_file == ":memory:")):
+        history: Any = self.history_manager()
+        if history is not None and not history.is_in_a_file:
             history.using_thread = False
         else:
             del history  # the thread does not keep it alive

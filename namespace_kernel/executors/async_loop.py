@@ -63,10 +63,7 @@ class UserLoopExecutor:
 
     def _run_visit(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         loop = self._user_loop.loop
-        # Not `loop.create_task`: a cell is not among the tasks that it starts.
-        task = asyncio.Task(body, loop=loop, context=self._context, name=execution.cell.execution_id)
-        execution.own_task = task
-        self._user_loop.task_began()
+        task = self._user_loop.start_cell(execution, body, self._context)
         visit = _Visit(loop)
         task.add_done_callback(visit.end)
         with self._interrupts.async_code(execution, task, loop):

@@ -16,13 +16,16 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextvars import Context as ContextVars
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from .base import Execution, current_execution
 from .loop_class import new_loop
 from .started import note_start
+
+T = TypeVar("T")
 
 #: After this many seconds, say what the loop is busy with.
 _PATIENCE = 0.5
@@ -61,7 +64,7 @@ class UserLoop:
         self._describe = describe
         self._report = report
         self._is_users_file = is_users_file
-        #: Called in any thread when a task is created.
+        #: Called in any thread when a task is created, a cell's own or another.
         self.task_began: Callable[[], None] = lambda: None
         #: Called with the cell that started a task, in the loop, when the task is done.
         self.task_ended: Callable[[Execution], None] = lambda execution: None
@@ -182,6 +185,17 @@ class UserLoop:
         return self._home.ident
 
     # Tasks
+
+    def start_cell(self, execution: Execution, body: Awaitable[T], context: ContextVars) -> asyncio.Task[T]:
+        """Create the task that runs a cell's own code. Thread: the one that runs the loop, or is about to.
+
+        Not `loop.create_task`: a cell is not among the tasks that it starts.
+        """
+        name = execution.cell.execution_id
+        task: asyncio.Task[T] = asyncio.Task(body, loop=self.loop, context=context, name=name)  # type: ignore[arg-type]
+        execution.own_task = task
+        self.task_began()
+        return task
 
     def _task_created(self, task: asyncio.Task[Any]) -> None:
         self.task_began()

@@ -137,10 +137,7 @@ class WorkerLoopExecutor:
         steps: Steps,
         outcome: concurrent.futures.Future[Outcome],
     ) -> None:
-        loop, name = self._user_loop.loop, execution.cell.execution_id
-        task = asyncio.Task(steps, loop=loop, context=self._context, name=name)
-        execution.own_task = task
-        self._user_loop.task_began()
+        task = self._user_loop.start_cell(execution, steps, self._context)
 
         def deliver(task: asyncio.Task[Outcome]) -> None:
             if task.cancelled():
