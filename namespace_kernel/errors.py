@@ -3,7 +3,6 @@
 NamespaceKernelError
 ├── DirectiveError          a `%%` directive that is misspelt, doubled or contradictory
 ├── CellTextError           a cell whose text cannot be encoded
-├── UnknownContextError     a context that the namespace does not know
 ├── AwaitInThreadError      awaiting code where no event loop runs
 ├── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
 └── ElsewhereError          a cell that runs elsewhere
@@ -14,8 +13,6 @@ NamespaceKernelError
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 
 class NamespaceKernelError(Exception):
@@ -35,15 +32,6 @@ class CellTextError(NamespaceKernelError, ValueError):
         super().__init__(
             f"line {line} of the cell holds half a character (the lone surrogate U+{code:04X}), "
             "which cannot be encoded; delete it, or write it as an escape"
-        )
-
-
-class UnknownContextError(NamespaceKernelError, ValueError):
-    """A context name that does not exist."""
-
-    def __init__(self, context: str, known: Iterable[str]) -> None:
-        super().__init__(
-            f"unknown context {context!r}; use one of {', '.join(repr(str(one)) for one in known)}"
         )
 
 

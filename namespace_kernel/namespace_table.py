@@ -21,7 +21,7 @@ LIMIT = 1000
 #: The last group: names that the kernel put there. Shown by `--all` alone.
 ENGINE_GROUP = len(Group)
 TITLES = {Group.CODE: "Modules, functions and classes", ENGINE_GROUP: "Names of the kernel"}
-_ROUTES = {Context.MAIN: "sync"}
+_ROUTES: dict[str, str] = {Context.MAIN: "sync"}
 _UNKNOWN = Written((), (), 0.0, 0)
 
 
@@ -128,7 +128,7 @@ def build_table(
 def _row(group: int, name: str, value: Any, written: Written, today: tuple[int, ...]) -> Row:
     facts = facts_of(value)
     cell = " or ".join(written.cells)
-    route = " or ".join(dict.fromkeys(_ROUTES.get(context, context.value) for context in written.contexts))
+    route = " or ".join(dict.fromkeys(_ROUTES.get(context, str(context)) for context in written.contexts))
     when = "running" if written.running else _moment(written.when, today)
     if group == ENGINE_GROUP:
         cell, route, when = "", "", ""

@@ -19,7 +19,7 @@ class ResultHistory:
         self.inputs: list[str] = [""]
         self.outputs: dict[int, Any] = {}
         self.directories: list[str] = []
-        self._last: tuple[Any, Any, Any] = ("", "", "")
+        self._last: tuple[Any, Any, Any] = (None, None, None)
 
     def record_input(self, code: str) -> int:
         """Remember `code`; return its number, counted from 1."""

@@ -23,7 +23,6 @@ from types import CoroutineType
 from typing import Any
 
 from ..cell import COPYING, CellChanges, Context, Outcome
-from ..errors import UnknownContextError
 from ..tasks import coroutines_of_tasks, was_never_started
 from .assignments import assigned
 from .engine_names import ALWAYS_RIGHT, MODULE_NAMES, RESULT_NAMES, EngineSource, is_engine_name, set_right
@@ -31,6 +30,9 @@ from .history import ResultHistory
 from .merge import changes_between
 from .provenance import Provenance, ProvenanceBook
 from .writers import View, Written, changed_meanwhile, changes_in, contested, last_writers, own_changes
+
+#: The contexts of code that somebody else has run, with its result among the updates.
+_RESULT_CONTEXTS = frozenset((Context.ASYNC, Context.THREAD))
 
 
 class AsyncNamespaceManager:
@@ -79,33 +81,41 @@ class AsyncNamespaceManager:
         return self._lock
 
     def get_for_execution(self, context: str) -> dict[str, Any]:
-        """Return the dict for code of `context`: the live one, or a copy if it runs elsewhere.
+        """Return the dict for code of `context`: a copy for one of `COPYING`, the live one for any other."""
+        with self._lock:
+            return self._live.copy() if context in COPYING else self._live
 
-        Raises `UnknownContextError`.
+    def update_namespace(self, updates: Mapping[str, Any], source_context: str = "unknown") -> frozenset[str]:
+        """Merge `updates`, which come from any context; return the names that were refused.
+
+        Engine names are refused unless `source_context` is "engine". Of "async" and "thread", a value under
+        `_result` or `__result__` becomes the newest result, unless it is `None`.
         """
         with self._lock:
-            return self._live.copy() if _context(context) in COPYING else self._live
-
-    def update_namespace(self, updates: Mapping[str, Any], source_context: str) -> frozenset[str]:
-        """Merge `updates`; return the names that were refused.
-
-        Engine names are refused unless `source_context` is "engine". Raises `UnknownContextError`.
-        """
-        context = _context(source_context)
-        with self._lock:
-            refused = frozenset(
-                name for name in updates if context is not Context.ENGINE and is_engine_name(name)
-            )
+            from_engine = source_context == Context.ENGINE
+            refused = frozenset(name for name in updates if not from_engine and is_engine_name(name))
             accepted = {name: value for name, value in updates.items() if name not in refused}
             self._live.update(accepted)
             self._track(accepted.values())
-            if context is Context.ENGINE:
+            if from_engine:
                 self._engine.accept(accepted)
                 self._exit_code = accepted.get("_exit_code", self._exit_code)
                 self._exception = accepted.get("_exception", self._exception)
             else:
-                self._provenance.record(accepted, (), f"update from {context}", context)
+                self._provenance.record(accepted, (), f"update from {source_context}", source_context)
+            if source_context in _RESULT_CONTEXTS:
+                self._shift_results(accepted.get("_result", accepted.get("__result__")))
             return refused
+
+    def _shift_results(self, value: Any) -> None:
+        """Make `value` the newest result of whoever says what the results are, unless it is `None`."""
+        if value is None:
+            return
+        current = self._engine.values()
+        names = {"_": value, "__": current["_"], "___": current["__"]}
+        self._engine.accept(names)
+        if len(self._running) <= 1 and "_" not in vars(builtins):
+            self._live.update(names)
 
     def merge_thread_results(
         self,
@@ -303,10 +313,3 @@ class AsyncNamespaceManager:
 
     def _track(self, values: Iterable[Any]) -> None:
         self._coroutines.update(value for value in values if type(value) is CoroutineType)
-
-
-def _context(name: str) -> Context:
-    try:
-        return Context(name)
-    except ValueError:
-        raise UnknownContextError(name, Context) from None

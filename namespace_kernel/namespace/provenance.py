@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any
 
-from ..cell import Context
 from ..values import dataclass
 
 
@@ -15,11 +14,12 @@ from ..values import dataclass
 class Provenance:
     """The cell (its execution id) and the context that wrote a name last.
 
-    `when` is the time (`time.time`) at which the cell had ended; it does not count in comparisons.
+    `context` is a `Context`, or the word of a program that updated the namespace. `when` is the time
+    (`time.time`) at which the cell had ended; it does not count in comparisons.
     """
 
     execution_id: str
-    context: Context
+    context: str
     when: float = field(default_factory=time.time, compare=False)
 
 
@@ -48,7 +48,7 @@ class ProvenanceBook:
         written: Mapping[str, Any],
         deleted: Iterable[str],
         execution_id: str,
-        context: Context,
+        context: str,
         opened: int | None = None,
     ) -> None:
         """Note the names that a cell wrote, forget those that it deleted.

@@ -109,7 +109,7 @@ class Written:
     """
 
     cells: tuple[str, ...]
-    contexts: tuple[Context, ...]
+    contexts: tuple[str, ...]
     when: float
     order: int
     running: bool = False

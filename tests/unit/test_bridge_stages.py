@@ -180,7 +180,7 @@ def test_an_engine_that_cannot_even_show_an_error_spoils_nothing_for_the_next_ce
         complete(bridge.execute(CELL))
     later = ExecutionContextBridge(bridge.namespace)
     later.execute_in_thread("_ = 'mine'; del Out", "attack")
-    assert later.namespace.live["_"] == "" and later.namespace.live["Out"] == {}
+    assert later.namespace.live["_"] is None and later.namespace.live["Out"] == {}
 
 
 @pytest.mark.parametrize("failing", ["settle 1", "settle 2"])
@@ -224,7 +224,7 @@ def test_hooks_find_the_engine_names_right_already(succeeds: bool) -> None:
     bridge = ExecutionContextBridge(AsyncNamespaceManager(), hooks=(look,))
     code = "_ = 'mine'; " + ("None" if succeeds else "1 / 0")
     complete(bridge.execute(Cell(code, "attack"), Route(Context.CALLER, "", code)))
-    assert found == ["", True, {"_"}]
+    assert found == [None, True, {"_"}]
 
 
 def test_routing_and_hooks_run_in_the_context_that_was_given() -> None:
