@@ -39,7 +39,7 @@ from .executors import (
 )
 from .executors.asyncio_front import AsyncioFront
 from .interrupts import InterruptController
-from .iopub import WAITING_MESSAGES, PublishingThread
+from .iopub import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
 from .kernel import NamespaceKernel, Parts
 from .lanes import Lane
 from .lazy_modules import defer_debugger, defer_pdb, end_deferring
@@ -146,6 +146,12 @@ class NamespaceKernelApp(IPKernelApp):
         finally:
             module.IOPubThread = original
             del context.sockopts[zmq.SNDHWM]
+
+    def _bind_socket(self, s: Any, port: int) -> Any:
+        """Overridden: nobody can make the kernel keep large messages where only subscriptions are read."""
+        if s.type == zmq.XPUB:
+            s.maxmsgsize = LONGEST_SUBSCRIPTION
+        return super()._bind_socket(s, port)
 
     def init_signal(self) -> None:
         """Overridden: SIGINT has an owner from the start, which drops it until a cell runs."""

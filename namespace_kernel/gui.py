@@ -7,7 +7,6 @@ readable. Ours becomes readable when a cell arrives.
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -16,6 +15,8 @@ from typing import Any
 from ipykernel.eventloops import make_qt_app_for_kernel
 from IPython.core.error import UsageError
 from IPython.terminal.pt_inputhooks import UnknownBackend, get_inputhook_name_and_func
+
+from .readiness import readable
 
 #: What `%gui` and `%matplotlib` may ask for that needs no toolkit's loop.
 _NO_LOOP = frozenset((None, "inline", "nbagg", "webagg", "notebook", "ipympl", "widget", "asyncio"))
@@ -59,7 +60,7 @@ class GuiLoop:
         while self._hook is not None and cells.empty():
             self._hook(self)
             if not self.input_is_ready():
-                select.select([self._reader], [], [], _PAUSE)
+                readable([self._reader.fileno()], _PAUSE)
             self._drain()
         return cells.get()
 
@@ -76,4 +77,4 @@ class GuiLoop:
 
     def input_is_ready(self) -> bool:
         """Whether the toolkit's loop shall end."""
-        return bool(select.select([self._reader], [], [], 0)[0])
+        return bool(readable([self._reader.fileno()], 0))

@@ -49,6 +49,12 @@ _PACE = 0.005
 #: For so many seconds after a cell has arrived, nothing that it publishes wakes the thread.
 _HEAD_START = 0.01
 
+#: The longest message, in bytes, that is read where anybody may send one: a subscription's topic.
+LONGEST_SUBSCRIPTION = 4096
+
+#: So many subscriptions are answered at a time: whoever has just sent a cell's output must get on.
+_AT_A_TIME = 20
+
 
 class PublishingThread(IOPubThread):
     """Messages are sent in the order in which they were scheduled, by whatever thread."""
@@ -211,14 +217,32 @@ class PublishingThread(IOPubThread):
             self._send_events()
 
     def _welcome(self) -> None:
-        """Read subscriptions and answer them.
+        """Read some subscriptions and answer them; the thread goes on with the rest.
 
         Whoever has sent does it, too: sending may have taken notice of one, and then the thread is not told.
         Thread: the one that has the lock.
         """
-        if getattr(self.socket, "type", None) == zmq.XPUB:
-            while self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-                self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))  # type: ignore[no-untyped-call]
+        if getattr(self.socket, "type", None) != zmq.XPUB:
+            return
+        for _ in range(_AT_A_TIME):
+            if not self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+                return
+            self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))
+        self._wake(self._read_subscriptions)
+
+    def _handle_subscription(self, frames: list[bytes]) -> None:
+        """Overridden: anybody may send anything here, without a key, and whoever reads it must go on."""
+        try:
+            super()._handle_subscription([frame for frame in frames if frame])  # type: ignore[no-untyped-call]
+        except Exception:
+            _log.exception("a subscription could not be answered")
+
+    def _handle_pipe_msg(self, msg: list[bytes]) -> None:
+        """Overridden: what a process that is no child of ours sends is not printed."""
+        if msg[0] == self._pipe_uuid:
+            super()._handle_pipe_msg(msg)  # type: ignore[no-untyped-call]
+        else:
+            _log.warning("a message for a child's output came from another process, ignored")
 
 
 class QueueSocket:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
-import select
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from ipykernel.iostream import PIPE_BUFFER_SIZE, OutStream
 from jupyter_client.session import utcnow
 
 from .output import active_redirect, redirects
+from .readiness import readable
 
 
 class CellStream(OutStream):
@@ -219,7 +219,7 @@ class CellStream(OutStream):
         if self._fid is None:  # not watched, on Windows never
             return
         with self._drain_lock:
-            while self._should_watch and select.select([self._fid], [], [], 0)[0]:
+            while self._should_watch and readable([self._fid], 0):
                 data = os.read(self._fid, PIPE_BUFFER_SIZE)
                 if not data:
                     break
@@ -230,7 +230,7 @@ class CellStream(OutStream):
         """Overridden: only waits for data, and lets `drain` read it, one reader at a time."""
         try:
             while self._should_watch:
-                select.select([int(self._fid or 0)], [], [])
+                readable([int(self._fid or 0)])
                 self.drain()
         except Exception:
             self._exc = sys.exc_info()

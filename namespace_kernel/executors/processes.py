@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import WorkerLostError
+from ..readiness import readable
 from ..transport import (
     CellRequest,
     Event,
@@ -165,7 +165,8 @@ class WorkerProcess:
     def _read_descriptors(self, timeout: float) -> bool:
         """Say what is written to descriptors within `timeout` seconds; whether a message has come."""
         while True:
-            ready = select.select([self._reports, *self._descriptors], [], [], timeout)[0]
+            pipes = {pipe.fileno(): pipe for pipe in (self._reports, *self._descriptors)}
+            ready = [pipes[descriptor] for descriptor in readable(pipes, timeout)]
             for pipe in ready:
                 if pipe is self._reports:
                     continue
