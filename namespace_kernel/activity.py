@@ -13,8 +13,12 @@ from typing import Any
 
 from .cell import Context
 from .executors import ChildProcesses, Execution, Started, UserLoop, started_of
-from .tasks import all_tasks_of, frames_of, snapshot
+from .tasks import all_tasks_of, executes, frames_of, snapshot
 from .values import dataclass
+
+# A subclass may have a `name` and an `ident` of its own.
+_name_of: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
+_ident_of: Callable[[threading.Thread], int | None] = vars(threading.Thread)["ident"].fget
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,8 @@ class Activities:
         for thread in threading.enumerate():
             started = started_of(thread)
             if started is not None:
-                stack = _outwards(frames.get(thread.ident or 0))
-                found.append(self._started("thread", started, thread.name, "runs", stack))
+                stack = _outwards(frames.get(_ident_of(thread) or 0))
+                found.append(self._started("thread", started, _name_of(thread), "runs", stack))
         del frames
         return sorted(found, key=lambda one: one.number)
 
@@ -185,7 +189,7 @@ class Activities:
         if thread is not None:
             import ctypes
 
-            ident = ctypes.c_ulong(thread.ident or 0)
+            ident = ctypes.c_ulong(_ident_of(thread) or 0)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
         return thread is not None
 
@@ -222,7 +226,7 @@ def _has_number(thing: Any, number: int) -> bool:
 def _state_of(task: Any) -> str:
     if task.cancelling():
         return "is being cancelled"
-    return "runs" if getattr(task.get_coro(), "cr_running", False) else "waits"
+    return "runs" if executes(task.get_coro()) else "waits"
 
 
 def _outwards(frame: FrameType | None) -> list[FrameType]:

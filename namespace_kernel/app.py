@@ -194,7 +194,7 @@ class NamespaceKernelApp(IPKernelApp):
         )
         self.children = ChildProcesses()
         self.multiprocessing_front = MultiprocessingFront(self.namespace.live)
-        self.redirects = Redirects(lambda stream: isinstance(stream, CellStream), CellStream.direct)
+        self.redirects = Redirects(lambda stream: issubclass(type(stream), CellStream), CellStream.direct)
         self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
         self.signal_front = SignalFront(lambda: self.user_loop.home_ident)
         #: What stands in front of functions of Python while the kernel serves.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import linecache
 import threading
 from collections import Counter
@@ -266,7 +267,7 @@ def _running_of_the_user(things: Iterable[Any]) -> list[tuple[Any, Started]]:
     found = []
     for thing in snapshot(things):
         started = started_of(thing)
-        runs = thing.is_alive() if isinstance(thing, threading.Thread) else not thing.done()
+        runs = _is_alive(thing) if _is_thread(thing) else not thing.done()
         if runs and started is not None and started.place is not None and not _is_ending(thing):
             found.append((thing, started))
     return sorted(found, key=lambda entry: entry[1].number)
@@ -274,15 +275,21 @@ def _running_of_the_user(things: Iterable[Any]) -> list[tuple[Any, Started]]:
 
 def _is_ending(thing: Any) -> bool:
     """Whether it is a task that has been cancelled and has not yet had its turn."""
-    return bool(getattr(thing, "cancelling", int)())
+    return issubclass(type(thing), asyncio.Task) and bool(thing.cancelling())
 
 
-def _thread_name(thread: threading.Thread) -> str:
-    return thread.name
+# A subclass may have an `is_alive`, a `name` or a `daemon` of its own.
+_is_alive: Callable[[threading.Thread], bool] = threading.Thread.is_alive
+_is_daemon: Callable[[threading.Thread], bool] = vars(threading.Thread)["daemon"].fget
+_thread_name: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
+
+
+def _is_thread(thing: Any) -> bool:
+    return issubclass(type(thing), threading.Thread)
 
 
 def _describe_thread(thread: threading.Thread) -> str:
-    return "ends with the kernel" if thread.daemon else "keeps the process alive while it runs"
+    return "ends with the kernel" if _is_daemon(thread) else "keeps the process alive while it runs"
 
 
 def _describe_job(job: Any) -> str:

@@ -22,10 +22,15 @@ _name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 _module_of: Callable[[type], object] = type.__dict__["__module__"].__get__
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
+_qualified_name_of: Callable[[type], str] = type.__dict__["__qualname__"].__get__
+_function_of_partial: Callable[[Any], Any] = vars(partial)["func"].__get__
+_function_of_method: Callable[[Any], Any] = vars(types.MethodType)["__func__"].__get__
 
 #: Characters of a string, bits of an integer, and characters of a float that are shown; a longer float is
 #: rounded.
 _SHORT, _BITS, _DIGITS = 40, 128, 12
+#: So many partials of partials are looked through: one may be its own.
+_CHAIN = 100
 
 
 class Group(IntEnum):
@@ -129,6 +134,43 @@ def group_of(cls: type) -> Group:
 def class_name(cls: type) -> str:
     """The name of a class, as a plain string."""
     return str.__str__(_name_of(cls))
+
+
+def attribute_of_class(cls: type, name: str) -> Any:
+    """What the first class in the order of `cls` has under `name`, as it is stored there; `None` if none."""
+    return next((_dict_of(base)[name] for base in _mro_of(cls) if name in _dict_of(base)), None)
+
+
+def called_function(target: Any) -> Any:
+    """What a chain of partials and methods calls in the end."""
+    for _ in range(_CHAIN):
+        mro = _mro_of(type(target))
+        if any(base is partial for base in mro):
+            target = _function_of_partial(target)
+        elif type(target) is types.MethodType:
+            target = _function_of_method(target)
+        else:
+            break
+    return target
+
+
+def callable_facts(target: Any) -> tuple[str, types.CodeType | None]:
+    """The name of what runs when `target` is called, or awaited, and its code if that is Python's.
+
+    Thread: any; `target` is asked for nothing.
+    """
+    function = called_function(target)
+    kind = type(function)
+    if kind is types.FunctionType:
+        return str.__str__(function.__qualname__), function.__code__
+    if kind is types.CoroutineType:
+        return str.__str__(function.__qualname__), function.cr_code
+    if kind is types.GeneratorType:
+        return str.__str__(function.__qualname__), function.gi_code
+    if kind is types.BuiltinFunctionType:
+        return str.__str__(function.__name__), None
+    cls = function if any(base is type for base in _mro_of(kind)) else kind
+    return str.__str__(_qualified_name_of(cls)), None
 
 
 def facts_of(value: Any) -> Facts:

@@ -14,6 +14,7 @@ from .cells import Announced
 from .executors import Execution, SideCells, UserLoop
 from .lanes import Lane, Lanes
 from .shutdown import Ending
+from .tasks import executes
 
 
 class SideCellHandlers:
@@ -91,6 +92,5 @@ class SideCellHandlers:
         """The innermost frame of a cell that executes; `None` for one that awaits."""
         ident: int | None = execution.thread_ident
         if execution.own_task is not None:
-            executes = getattr(execution.own_task.get_coro(), "cr_running", False)
-            ident = self.user_loop.loop.owner if executes else None
+            ident = self.user_loop.loop.owner if executes(execution.own_task.get_coro()) else None
         return sys._current_frames().get(ident or 0)

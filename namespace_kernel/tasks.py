@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from types import CoroutineType, FrameType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -43,21 +43,51 @@ def all_tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
     ]
 
 
+class Around:
+    """A coroutine of ours around a cell's own, `_body`."""
+
+    _body: Any
+
+
+#: What a coroutine, a generator and an async generator call their frame, and what they wait for. Others are
+#: asked for nothing: they may answer with code of their own.
+_PREFIXES = {
+    CoroutineType: ("cr", "await"),
+    GeneratorType: ("gi", "yieldfrom"),
+    AsyncGeneratorType: ("ag", "await"),
+}
+
+
+def _innermost(coroutine: Any) -> Any:
+    while issubclass(type(coroutine), Around):
+        coroutine = coroutine._body
+    return coroutine
+
+
+def frame_of(coroutine: Any) -> FrameType | None:
+    """The frame of a coroutine that is not over; `None` also where it is not Python's."""
+    coroutine = _innermost(coroutine)
+    prefix, _ = _PREFIXES.get(type(coroutine), ("", ""))
+    return getattr(coroutine, f"{prefix}_frame") if prefix else None
+
+
+def executes(coroutine: Any) -> bool:
+    """Whether the code of a coroutine executes at this moment."""
+    coroutine = _innermost(coroutine)
+    prefix, _ = _PREFIXES.get(type(coroutine), ("", ""))
+    return bool(prefix) and bool(getattr(coroutine, f"{prefix}_running"))
+
+
 def frames_of(coroutine: Any) -> list[FrameType]:
     """The frames of a coroutine that is suspended, and of those it awaits, outermost first.
 
     Thread: any; of one that is just being resumed, what is seen may be a moment old.
     """
     frames = []
-    while coroutine is not None:
-        for kind in ("cr", "gi", "ag"):
-            frame = getattr(coroutine, f"{kind}_frame", None)
-            if frame is not None:
-                frames.append(frame)
-                coroutine = getattr(coroutine, f"{kind}_{'yieldfrom' if kind == 'gi' else 'await'}")
-                break
-        else:
-            break
+    while (frame := frame_of(coroutine)) is not None:
+        frames.append(frame)
+        coroutine = _innermost(coroutine)
+        coroutine = getattr(coroutine, "_".join(_PREFIXES[type(coroutine)]))
     return frames
 
 
@@ -73,7 +103,7 @@ def was_never_started(value: object) -> bool:
 
 def is_inside(frame: FrameType | None, coroutine: Any) -> bool:
     """Whether `frame` was called, however indirectly, by the code of `coroutine`."""
-    own = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+    own = frame_of(coroutine)
     while frame is not None and frame is not own:
         frame = frame.f_back
     return frame is not None

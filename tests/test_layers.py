@@ -37,14 +37,14 @@ def layer(parts: str, forbidden: str = "", apart: bool = False, closed: bool = F
 
 
 LAYERS = [
-    layer("values syntax readiness", "IPython ipykernel zmq traitlets"),
+    layer("values syntax readiness safe_facts", "IPython ipykernel zmq traitlets"),
     # Values, errors, and the one question about asyncio that two packages of the next layer have.
     layer("errors cell tasks", "IPython ipykernel zmq traitlets", apart=True),
     layer("namespace coroutines routing transport spawning", "IPython ipykernel zmq traitlets", apart=True),
     layer("executors output", "IPython ipykernel zmq traitlets routing", closed=True),
     layer(
         "bridge settle interrupts wakeup signal_front tracebacks receipt leftovers activity watchdog engine "
-        "safe_facts namespace_table table_text",
+        "namespace_table table_text",
         "IPython ipykernel zmq",
     ),
     layer(

@@ -41,6 +41,10 @@ _OWNERS = frozenset(
 _PASSING = (ast.Starred, ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp, ast.IfExp, ast.withitem)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
+# As Python stores them, whatever a class of classes or of modules says.
+_dict_of_class: Callable[[type], Any] = vars(type)["__dict__"].__get__
+_dict_of_module: Callable[[ModuleType], Any] = vars(ModuleType)["__dict__"].__get__
+
 Lookup = Callable[[str], Any]
 
 
@@ -163,8 +167,7 @@ class CoroutineFunctions:
 
 
 def _namespace_of(owner: Any) -> Any:
-    base = type if issubclass(type(owner), type) else ModuleType
-    return base.__getattribute__(owner, "__dict__")
+    return _dict_of_class(owner) if issubclass(type(owner), type) else _dict_of_module(owner)
 
 
 def _async_members(owner: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 import time
@@ -10,6 +11,8 @@ from dataclasses import field
 from types import CodeType, FrameType
 from typing import Any
 
+from ..coroutines import DeferredCoroutine
+from ..safe_facts import callable_facts
 from ..values import dataclass
 from .base import Execution, current_execution
 
@@ -47,21 +50,24 @@ class Started:
 
 def note_start(thing: Any, target: Any, is_users_file: Callable[[str], bool]) -> Started:
     """Record that the calling code starts `thing`, which will run `target`: a coroutine, or something
-    to call. Thread: any.
+    to call. Neither is asked for anything: it may answer with code of its own. Thread: any.
     """
-    target = getattr(target, "func", target)  # a partial
-    target = getattr(target, "__func__", target)  # a method
-    code = getattr(target, "cr_code", None) or getattr(target, "__code__", None)
-    place = _place_of(sys._getframe(1), code if isinstance(code, CodeType) else None, is_users_file)
-    name = getattr(target, "__qualname__", None) or type(target).__name__
+    name, code = callable_facts(target)
+    if type(target) is DeferredCoroutine:
+        name = target.__qualname__
+    place = _place_of(sys._getframe(1), code, is_users_file)
     started = Started(current_execution.get(), place, f"{name.rpartition('<locals>.')[2]}()")
-    setattr(thing, _ATTRIBUTE, started)
+    with contextlib.suppress(AttributeError, TypeError):  # of a class that has no room for it
+        object.__setattr__(thing, _ATTRIBUTE, started)
     return started
 
 
 def started_of(thing: Any) -> Started | None:
     """The record of `thing`, if there is one."""
-    started: Started | None = getattr(thing, _ATTRIBUTE, None)
+    try:
+        started: Started | None = object.__getattribute__(thing, _ATTRIBUTE)
+    except AttributeError:
+        return None
     return started
 
 
@@ -78,4 +84,5 @@ def _place_of(
 
 
 def _module_of(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    name = dict.get(frame.f_globals, "__name__")
+    return name.partition(".")[0] if type(name) is str else ""

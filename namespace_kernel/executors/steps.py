@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from ..cell import Outcome
+from ..tasks import Around
 
 
 class ThreadStop:
@@ -56,7 +57,7 @@ class ThreadStop:
                 late = True  # it arrived while the cell was ending
 
 
-class Steps(collections.abc.Coroutine[Any, Any, Outcome]):
+class Steps(Around, collections.abc.Coroutine[Any, Any, Outcome]):
     """A cell's coroutine, for a task that drives it on a loop which other tasks share.
 
     Guarantees: what `stop` raises arrives in the cell's code: in the line that executes, or, if that step
@@ -126,7 +127,7 @@ class Steps(collections.abc.Coroutine[Any, Any, Outcome]):
         if not late:
             return waits_for
         try:
-            if self._body.cr_frame is not None:  # type: ignore[attr-defined]
+            if self._body.cr_frame is not None:
                 return self._body.throw(KeyboardInterrupt())
         except KeyboardInterrupt:
             pass  # it had not begun; and an interrupt must not get into the loop

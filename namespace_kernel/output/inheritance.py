@@ -15,12 +15,33 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextvars import ContextVar, Token
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 from ..executors import Started, current_execution, note_start
+from ..safe_facts import attribute_of_class, called_function
 from .thread_pools import ThreadPoolFront
 
 _NOTHING: Any = object()
+
+
+#: As Python stores them, whatever a subclass says about its attributes.
+_attributes_of: Callable[[threading.Thread], dict[str, Any]] = vars(threading.Thread)["__dict__"].__get__
+
+
+def _target_of(thread: threading.Thread) -> Any:
+    """What `thread` will run. It is asked for nothing: it may answer with code of its own."""
+    attributes = _attributes_of(thread)
+    for name in ("_target", "function"):  # of a timer
+        if attributes.get(name) is not None:
+            return attributes[name]
+    return attribute_of_class(type(thread), "run")
+
+
+def _is_thread_pools(target: Any) -> bool:
+    """Whether it is a function of `multiprocessing.pool`."""
+    function, pool = called_function(target), sys.modules.get("multiprocessing.pool")
+    return pool is not None and type(function) is FunctionType and function.__globals__ is vars(pool)
 
 
 class _Values:
@@ -140,8 +161,8 @@ class Inheritance:
         execution = current_execution.get()
         if execution is None:
             return
-        target = getattr(thread, "_target", None) or getattr(thread, "function", None) or type(thread).run
-        if getattr(target, "__module__", None) == "multiprocessing.pool":
+        target = _target_of(thread)
+        if _is_thread_pools(target):
             self._thread_pools.install(sys.modules["multiprocessing.pool"].ThreadPool)
         if target is not pools._worker:  # of a pool, the jobs count
             note_start(thread, target, self._is_users_file)
@@ -149,10 +170,10 @@ class Inheritance:
         # On the instance, and around all of the thread: `run` may be overridden, and a frame of ours
         # inside of it would show in tracebacks. Not `_bootstrap`: debugpy takes a thread whose first frame is
         # not threading's for one that nobody manages, and stops in none of its lines (from Python 3.12 on).
-        vars(thread)["_bootstrap_inner"] = partial(self._run, thread, execution, self._capture())
+        _attributes_of(thread)["_bootstrap_inner"] = partial(self._run, thread, execution, self._capture())
 
     def _run(self, thread: Any, execution: Any, inherited: _Values) -> None:
-        vars(thread).pop("_bootstrap_inner", None)
+        _attributes_of(thread).pop("_bootstrap_inner", None)
         current_execution.set(execution)
         inherited.set()
         self._begin_code()

@@ -67,7 +67,7 @@ class MultiprocessingFront:
 
     def _reduce(self, pickler: ForkingPickler, obj: Any) -> Any:
         """Called by the pickler for everything that is neither a plain value nor a plain container."""
-        if not isinstance(obj, _KINDS) or getattr(obj, "__module__", None) != "__main__":
+        if not issubclass(type(obj), _KINDS) or getattr(obj, "__module__", None) != "__main__":
             return NotImplemented
         if not self._goes_by_value():
             return NotImplemented
