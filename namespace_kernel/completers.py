@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from .lazy_modules import ignore_provisional_completions
@@ -73,5 +74,12 @@ class CompleterPerRequest:
         """
         own = copy.copy(self.make_completer())
         own.namespace = own.global_namespace = names
+        if hasattr(own, "_extract_code"):
+            own._extract_code = partial(_extract_code, own._extract_code)
         self._own_completer = own
         return own
+
+
+def _extract_code(original: Callable[[str], str], line: str) -> str:
+    """IPython's, which raises for a line of blanks, and shows the traceback (in 9.15)."""
+    return original(line) if line.strip() else line

@@ -124,8 +124,8 @@ class NamespaceKernel(
         self.control_replies = ReplySocket(self.control_thread, self.control_stream)
         self.ending = Ending(parts.foreground.put)
         later = self.shell_channel_thread.call_later
-        self._introspection = Worker("Introspection", self.answer, later)
-        self._records = Worker("Records", self.answer, later)
+        self._introspection = Worker("Introspection", self.answer_apart, later)
+        self._records = Worker("Records", self.answer_apart, later)
         self.gui = GuiLoop()
         self.comm_homes = CommHomes(self, self._current_request)
         self.shell_handlers["comm_msg"] = self.comm_msg
@@ -204,6 +204,12 @@ class NamespaceKernel(
                 stream.hand_over()
             elif stream is not None:
                 stream.flush()
+
+    def send_printed(self) -> None:
+        """As `hand_over_output`, whatever a cell has put in the streams' place. Thread: any."""
+        for stream in (self._stdout, self._stderr):
+            if isinstance(stream, CellStream):
+                stream.hand_over()
 
     def drain_descriptors(self) -> None:
         """Take in what C code and children have written to the file descriptors. Thread: any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import traceback
 from collections.abc import Callable
@@ -31,6 +32,8 @@ class MessageHandlers:
     running: dict[str, Any] | None
     iopub_thread: PublishingThread
     submit_comm: Callable[[Request], None]
+    adopt: Callable[[Request], None]
+    send_printed: Callable[[], None]
     _introspection: Worker
     _records: Worker
     _status_lock: threading.Lock
@@ -76,6 +79,21 @@ class MessageHandlers:
         try:
             self.handle(request)
         finally:
+            self.publish_idle(request.message, of_cell=False)
+
+    def answer_apart(self, request: Request) -> None:
+        """Answer what asks the user's objects: what they print and display meanwhile is the request's, as in
+        ipykernel, and not the last cell's. Thread: a worker.
+        """
+        contextvars.copy_context().run(self._answer_apart, request)
+
+    def _answer_apart(self, request: Request) -> None:
+        self.adopt(request)
+        self.publish_now("status", _BUSY, request.message)
+        try:
+            self.handle(request)
+        finally:
+            self.send_printed()
             self.publish_idle(request.message, of_cell=False)
 
     def handle(self, request: Request) -> None:
