@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import operator
+import re
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 #: What compiling arbitrary text may raise.
@@ -19,41 +21,64 @@ _ATTEMPTS = 20
 _lock = threading.RLock()
 
 
+#: The name of what is compiled to be looked at, and a filter of warnings that concerns nothing else.
+_AHEAD = "<code that is looked at before it runs>"
+_UNSEEN = ("ignore", None, Warning, re.compile(re.escape(_AHEAD)), 0)
+
+
 def parse(source: str, filename: str = "<unknown>", mode: str = "exec", flags: int = 0) -> Any:
-    """`ast.parse` that also works while other threads parse.
-
-    Python before 3.11.8 counts the depth of a tree for all threads at once, and raises `SystemError` ("AST
-    constructor recursion depth mismatch") if another parses meanwhile (CPython issue 106905).
-    """
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return _parse(source, filename, mode, flags)
-        except SystemError:
-            continue
-    return _parse(source, filename, mode, flags)
+    """`ast.parse` that also works while other threads parse."""
+    return _again(_compile, source, filename, mode, flags | ast.PyCF_ONLY_AST)
 
 
-def _parse(source: str, filename: str, mode: str, flags: int) -> Any:
-    with _lock:
-        return compile(source, filename, mode, flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+def compile_ahead(source: str, flags: int) -> Any:
+    """Compile code of a cell to look at it. Warns of nothing: the engine compiles it again, and tells."""
+    return _again(_compile_ahead, source, flags)
 
 
 def tree_of(source: str) -> ast.Module:
     """The syntax tree of `source`, empty if it has none. Warns of nothing."""
     try:
-        with no_warnings():
-            tree: ast.Module = parse(source)
-            return tree
+        tree: ast.Module = compile_ahead(source, ast.PyCF_ONLY_AST)
+        return tree
     except COMPILE_ERRORS:
         return ast.Module([], [])
 
 
-@contextmanager
-def no_warnings() -> Iterator[None]:
-    """For code that the engine compiles again, and then shows them.
-
-    One thread at a time: of two `catch_warnings` that overlap, the second leaves the first one's filters.
+def _again(compiles: Callable[..., Any], *args: Any) -> Any:
+    """Python before 3.11.8 counts the depth of a tree for all threads at once, and raises `SystemError` ("AST
+    constructor recursion depth mismatch") if another parses meanwhile (CPython issue 106905).
     """
-    with _lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return compiles(*args)
+        except SystemError:
+            continue
+    return compiles(*args)
+
+
+def _compile(source: str, filename: str, mode: str, flags: int) -> Any:
+    with _lock:
+        return compile(source, filename, mode, flags, dont_inherit=True)
+
+
+def _compile_ahead(source: str, flags: int) -> Any:
+    """Not with `catch_warnings`: that makes each module forget what it has warned of, and loses what another
+    thread does to the filters. One more filter is there for one call; the three steps are one call into C,
+    between which no other thread runs.
+    """
+    with _lock:
+        filters: Any = warnings.filters
+        more = [_UNSEEN, *filters]
+        run: Any = operator.call
+        steps: Any = (
+            partial(setattr, warnings, "filters", more),
+            partial(compile, source, _AHEAD, "exec", flags, dont_inherit=True),
+            partial(setattr, warnings, "filters", filters),
+        )
+        try:
+            _, compiled, _ = map(run, steps)
+            return compiled
+        finally:
+            if warnings.filters is more:  # it could not be compiled
+                warnings.filters = filters

@@ -9,7 +9,8 @@ import signal
 import sys
 import types
 import warnings
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 from typing import Any
@@ -47,10 +48,7 @@ def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Even
     if copy.refused:
         shell.request = replace(request, left_out={**request.left_out, **copy.refused})
     try:
-        with warnings.catch_warnings():
-            if request.filters is not None:
-                warnings.filters[:] = _filters(request.filters)  # type: ignore[index]
-                warnings._filters_mutated()  # type: ignore[attr-defined]
+        with _warnings_of_cell(request.filters):
             result = _execute(shell)
         changes = copy.changes()
         error = result.error_before_exec or result.error_in_exec
@@ -123,6 +121,31 @@ def _failure(shell: RemoteShell, copy: Copy, error: BaseException) -> Failure:
         copy.pack_error(error),
         is_interrupt=isinstance(error, KeyboardInterrupt),
     )
+
+
+@contextmanager
+def _warnings_of_cell(filters: Iterable[Any] | None) -> Iterator[None]:
+    """Let the kernel's filters be in force, and end what a cell does to them with it.
+
+    Where nothing changes nothing is done: modules would forget what they have warned of.
+    """
+    module: Any = warnings
+    before, shown_by = list(module.filters), (module.showwarning, module._showwarnmsg_impl)
+    if filters is not None:
+        _set_filters(_filters(filters))
+    try:
+        yield
+    finally:
+        if filters is None:  # else the next cell brings its own
+            _set_filters(before)
+        module.showwarning, module._showwarnmsg_impl = shown_by
+
+
+def _set_filters(filters: list[Any]) -> None:
+    module: Any = warnings
+    if module.filters != filters:
+        module.filters[:] = filters
+        module._filters_mutated()
 
 
 def _filters(filters: Iterable[Any]) -> list[Any]:

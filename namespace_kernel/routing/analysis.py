@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from ..syntax import COMPILE_ERRORS, no_warnings, tree_of
+from ..syntax import COMPILE_ERRORS, compile_ahead, tree_of
 
 #: What needs a running loop though nobody awaits, and works in ipykernel's cells: by package and name.
 _NEEDS_LOOP = frozenset(
@@ -47,8 +47,7 @@ def awaits(source: str) -> bool:
     if "await" not in source and "async" not in source:
         return False
     try:
-        with no_warnings():
-            code = compile(source, "<route>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        code = compile_ahead(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except SyntaxError:
         # Parsed, but not compiled ("'return' outside function"): what stands before it may still run.
         return any(isinstance(node, _AWAITING) for node in top_level(tree_of(source)))
