@@ -211,7 +211,7 @@ class NamespaceKernelApp(IPKernelApp):
         self.isolated = IsolatedSite(lambda: int(kernel.isolated_processes), self.children.note)
         self.dask = DaskSite(self.namespace.live.get, lambda: int(kernel.dask_result_limit) * 2**20)
         side_cells = SideCells()
-        running: set[Execution] = set()
+        running: set[Execution] = shell.events.cells
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
         router = Router(shell.transform_cell, self.namespace.live.get, lambda: engine.awaits_on_user_loop)
         build = partial(

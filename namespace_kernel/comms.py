@@ -20,6 +20,7 @@ from traitlets import HasTraits
 from .captures import active_capture
 from .cell import Cell, Context, Route
 from .executors import Execution, SideCells, ThreadStop, UserLoop, current_execution
+from .per_cell import PerCell
 from .protocol import Request
 from .values import dataclass
 
@@ -125,6 +126,9 @@ def _current_cell() -> Execution | None:
 class NamespaceDisplayPublisher(ZMQDisplayPublisher):
     """Tells the comms' homes what is displayed, unless a capture takes it."""
 
+    # Of two cells that overlap, each has its own.
+    _in_post_execute = PerCell(False)
+
     def publish(self, data: Any, *args: Any, **kwargs: Any) -> None:
         """Overridden as said."""
         capture = active_capture()
@@ -182,9 +186,11 @@ class CommHandlers:
         stop = ThreadStop()
         self.side_cells.enter(execution, stop.stop)
         self.interrupts.callback_runs = True
+        self.shell.events.messages.add(execution)
         try:
             self.handle(request)
         finally:
+            self.shell.events.messages.discard(execution)
             self.interrupts.callback_runs = False
             stop.close()
             self.side_cells.leave(execution)

@@ -11,12 +11,14 @@ from traceback import walk_tb
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.events import available_events
 from IPython.utils.text import LSString, SList
 from traitlets import Type, default, observe
 
 from .activity_magics import ActivityMagics
 from .awaiting_magics import AwaitingMagics, await_magics
 from .cell import Context
+from .cell_events import CellEvents
 from .commands import output_of, record_script_codes
 from .comms import NamespaceDisplayPublisher, handled_message
 from .completers import CompleterPerRequest
@@ -83,6 +85,11 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
         """Overridden for the quick one."""
         self.display_formatter = QuickDisplayFormatter(parent=self)
         self.configurables.append(self.display_formatter)
+
+    def init_events(self) -> None:
+        """Overridden for the events of cells that overlap."""
+        self.events = CellEvents(self, available_events)
+        self.events.register("pre_execute", self._clear_warning_registry)
 
     def init_payload(self) -> None:
         """Overridden: of two cells that overlap, each has its own."""

@@ -48,7 +48,7 @@ LAYERS = [
         "IPython ipykernel zmq",
     ),
     layer(
-        "shell shell_engine magics kernel protocol introspection stdin shutdown "
+        "shell shell_engine cell_events figures magics kernel protocol introspection stdin shutdown "
         "awaiting_magics breakpoints cells commands comms compiler gui lanes per_cell results wire "
         "activity_magics background captures iopub namespace_magic saved_history messages places streams "
         "debugger debug_requests side_cells traceback_formatter remote elsewhere "
