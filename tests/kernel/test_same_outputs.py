@@ -46,6 +46,39 @@ ORDINARY = [
     "import threading; t = threading.Thread(target=print, args=('thread',)); t.start(); t.join()",
     "object()",
 ]
+FIGURES = [
+    "import threading, ipywidgets as w, matplotlib.pyplot as plt",
+    "from concurrent.futures import ThreadPoolExecutor",
+    "plt.plot([1, 2]); plt.title('a');",
+    "for n in range(3): plt.figure(); plt.plot([n])",
+    "plt.figure(1); plt.plot([1]); plt.show(); plt.plot([2]); print(plt.get_fignums())",
+    "plt.plot([1]); plt.close('all'); print(plt.get_fignums())",
+    "with plt.ioff(): late = plt.figure()\nprint(plt.get_fignums())",
+    "print(plt.get_fignums())",
+    "plt.figure(); plt.plot([1, 2]); print(plt.get_fignums())",
+    "%config InlineBackend.close_figures = False",
+    "figure, axes = plt.subplots(); axes.plot([1]);",
+    "plt.plot([1, 2, 3]); print(plt.get_fignums(), len(axes.lines))",
+    "plt.figure(7); plt.plot([1]); plt.figure(1);",
+    "print(plt.gcf().number, plt.get_fignums())",
+    "get_ipython().run_cell('plt.figure(8);'); print(plt.gcf().number)",
+    "plt.close('all'); print(plt.get_fignums())\n%config InlineBackend.close_figures = True",
+    "with ThreadPoolExecutor(1) as pool: list(pool.map(lambda n: plt.figure(n).gca().plot([n]), [1, 2, 3]))",
+    "t = threading.Thread(target=lambda: plt.plot([1, 2])); t.start(); t.join(); plt.title('after');",
+    "get_ipython().run_cell('plt.plot([1])'); plt.plot([2]);",
+    "%%capture taken\nplt.plot([1]); plt.show()",
+    "len(taken.outputs)",
+    "%%capture taken\nplt.plot([1]);",
+    "@w.interact(x=(0, 10))\ndef draw(x=2): plt.plot([0, x]); plt.show()",
+    "out = w.Output(); display(out)\nplt.plot([1])\nwith out: plt.plot([2]); plt.show()\nplt.plot([3]);",
+    "plt.plot([1]); 1 / 0",
+    "import pandas as pd; pd.DataFrame({'a': [1, 2]}).plot();",
+    "import asyncio\nasync def late(): plt.plot([1]); await asyncio.sleep(0); plt.plot([2])",
+    "plt.title('t'); await late()",
+    "await asyncio.gather(late(), late()); print(len(plt.gca().lines))",
+    "plt.switch_backend('agg'); plt.plot([1]); print(plt.get_fignums())",
+    "print(plt.get_fignums()); plt.close()",
+]
 LEAVING = [
     "import asyncio, threading\nasync def f(): ...\nasync def work(): await go.wait()\ngo = asyncio.Event()",
     "f();",
@@ -63,9 +96,13 @@ def executed(kernel: str, cells: list[str]) -> Any:
 
 
 def outputs(notebook: Any) -> list[str]:
-    """All outputs of each cell, without addresses and process ids."""
+    """All outputs of each cell, without addresses, process ids and ids of widgets."""
     return [
-        re.sub(r"0x[0-9a-f]+|ipykernel_\d+", "…", json.dumps(cell.outputs, indent=1, sort_keys=True))
+        re.sub(
+            r"0x[0-9a-f]+|ipykernel_\d+|\b[0-9a-f]{32}\b",
+            "…",
+            json.dumps(cell.outputs, indent=1, sort_keys=True),
+        )
         for cell in notebook.cells
     ]
 
@@ -82,11 +119,12 @@ def ipykernel(jupyter_environment: str, jupyter_home: Path) -> str:
     return directory.name
 
 
+@pytest.mark.parametrize("cells", [ORDINARY, FIGURES], ids=["ordinary", "figures"])
 def test_ordinary_cells_have_the_outputs_that_ipykernel_gives(
-    jupyter_environment: str, ipykernel: str
+    cells: list[str], jupyter_environment: str, ipykernel: str
 ) -> None:
-    ours, theirs = (executed(kernel, ORDINARY) for kernel in (KERNEL_NAME, ipykernel))
-    for code, own, other in zip(ORDINARY, outputs(ours), outputs(theirs), strict=True):
+    ours, theirs = (executed(kernel, cells) for kernel in (KERNEL_NAME, ipykernel))
+    for code, own, other in zip(cells, outputs(ours), outputs(theirs), strict=True):
         assert own == other, code
     assert [cell.execution_count for cell in ours.cells] == [cell.execution_count for cell in theirs.cells]
 

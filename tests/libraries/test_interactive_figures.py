@@ -171,3 +171,50 @@ def test_closed_figures_are_gone(canvas: Canvas) -> None:
     assert result(notebook, "len(plt.get_fignums())") == "1"
     ok(notebook, "plt.close('all')")
     assert result(notebook, "len(plt.get_fignums())") == "0"
+
+
+@each_kind
+def test_a_callback_and_a_cell_draw_into_their_own_figures(
+    begin: str, notebook_with_widgets: Notebook
+) -> None:
+    notebook = notebook_with_widgets
+    ok(
+        notebook,
+        """\
+import ipywidgets as w
+go_on, slider, button = threading.Event(), w.IntSlider(), w.Button()
+def moved(change):
+    plt.title("theirs"); plt.plot([1, 2])
+slider.observe(moved, "value")
+button.on_click(lambda button: go_on.set())""",
+    )
+    displays = ok(notebook, "display(slider, button)")
+    wait = "while not go_on.is_set(): await asyncio.sleep(.01)" if begin else "go_on.wait(30)"
+    cell = notebook.submit(
+        f"plt.title('own'); print('begun', flush=True)\n{wait}\nplt.plot([1, 2]); own = plt.gcf()"
+    )
+    cell.wait_for_text("begun")
+    page = Page(notebook)
+    page.find("IntSliderModel").set(value=5).wait_idle()
+    shown = [data[VIEW]["model_id"] for data in displays.displays if VIEW in data][2:]
+    page.find("ButtonModel").click()
+    cell.wait()
+    canvases = [data[VIEW]["model_id"] for data in cell.displays if VIEW in data]
+    assert (len(shown), len(canvases)) == (1, 1) and shown != canvases
+    told = "sorted((f.axes[0].get_title(), len(f.axes[0].lines)) for f in map(plt.figure, plt.get_fignums()))"
+    assert result(notebook, told) == "[('own', 1), ('theirs', 1)]"
+    assert result(notebook, "plt.close(own); len(plt.get_fignums())") == "1"
+
+
+def test_a_background_cell_s_figure_is_there_for_all_when_it_has_ended(
+    notebook_with_widgets: Notebook,
+) -> None:
+    notebook = notebook_with_widgets
+    ok(notebook, "go_on = threading.Event()")
+    code = "plt.figure(3); print('begun', flush=True); go_on.wait(30); plt.plot([1, 2]);"
+    background = notebook.submit(f"%%background\n{code}").wait_for_text("begun")
+    assert result(notebook, "plt.get_fignums()") == "[]"
+    ok(notebook, "plt.close('all'); go_on.set()")
+    shown = [data for data in background.wait().displays if VIEW in data]
+    assert len(shown) == 1
+    assert result(notebook, "plt.get_fignums(), len(plt.figure(3).axes[0].lines)") == "([3], 1)"
