@@ -1,12 +1,16 @@
 """A Jupyter kernel for Python for people whose code mixes sync and async."""
 
-import typing as _typing
+# Nothing is imported here when it runs: `python -m namespace_kernel` runs it while the working directory
+# comes before the standard library.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-if _typing.TYPE_CHECKING:
     from .bridge import ExecutionContextBridge
     from .cell import Cell, CellChanges, Context, Outcome, Route
     from .coroutines import DeferredCoroutine
     from .namespace import AsyncNamespaceManager
+del TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -28,10 +32,8 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> _typing.Any:
-    """A public name, imported when it is used: `python -m namespace_kernel` imports this module first, and
-    has to set up `lazy_modules` before asyncio is imported.
-    """
+def __getattr__(name: str) -> "Any":
+    """A public name, imported when it is used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

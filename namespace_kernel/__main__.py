@@ -15,9 +15,9 @@ def main() -> None:
     # Nearly all that a start makes, modules and their functions, stays: looking for garbage among it takes a
     # tenth of the time. The app turns the collector on, before it runs anything of the user's.
     gc.disable()
-    from .lazy_modules import defer_unused
+    from .lent_modules import import_packages
 
-    defer_unused()
+    import_packages()
     from .app import launch_new_instance
 
     launch_new_instance()

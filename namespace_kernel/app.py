@@ -16,11 +16,9 @@ import zmq
 from ipykernel import kernelapp
 from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.session import Session
-from traitlets import Any as AnyTrait
 from traitlets import Type, default
 from traitlets.config import Config
 from traitlets.config.application import IS_PYTHONW
-from traitlets.utils.importstring import import_item
 
 from .activity import Activities
 from .breakpoints import install_breakpoint_hook
@@ -42,7 +40,6 @@ from .interrupts import InterruptController
 from .iopub import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
 from .kernel import NamespaceKernel, Parts
 from .lanes import Lane
-from .lazy_modules import defer_debugger, defer_pdb, end_deferring
 from .leftovers import CellReceipts, CollectLeaks, ReportFailedTasks, ShowReceipt
 from .namespace import AsyncNamespaceManager
 from .output import Inheritance, Redirects
@@ -77,13 +74,6 @@ class NamespaceKernelApp(IPKernelApp):
     classes = [NamespaceKernel, NamespaceShell, *IPKernelApp.classes[2:]]
     subcommands: dict[str, Any] = {}
     _logging_configured = False
-
-    #: Overridden: for a `Type`, every start would import the clients.
-    blocking_class = AnyTrait()
-
-    @default("blocking_class")
-    def _default_blocking_class(self) -> Any:
-        return import_item("jupyter_client.BlockingKernelClient")
 
     @default("config_files")
     def _default_config_files(self) -> list[str]:
@@ -121,10 +111,6 @@ class NamespaceKernelApp(IPKernelApp):
         logger.setLevel(logging.DEBUG)
         logger.handlers = [handler]
         self._logging_configured = True
-
-    def init_pdb(self) -> None:
-        """Overridden to put IPython's pdb in place when pdb is used."""
-        defer_pdb(super().init_pdb)
 
     def init_control(self, context: Any) -> None:
         """Overridden: our protocol thread in place of ipykernel's shell channel thread."""
@@ -166,7 +152,6 @@ class NamespaceKernelApp(IPKernelApp):
     def init_kernel(self) -> None:
         """Overridden to build the parts: the store before the shell, the rest after it."""
         self.namespace = AsyncNamespaceManager()
-        defer_debugger()
         self._init_kernel_with_shared_stream()
         install_breakpoint_hook()
         kernel, shell = self.kernel, self.kernel.shell
@@ -263,7 +248,6 @@ class NamespaceKernelApp(IPKernelApp):
             self.wakeup.interrupted = kernel.debugger.resume_main
             self.wakeup.was_handled = kernel.debugger.resume
             kernel.debugger.imported = install_breakpoint_hook
-        end_deferring()
         if not gc.isenabled():  # `__main__`
             gc.freeze()
             gc.enable()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from .lazy_modules import ignore_provisional_completions
 from .per_cell import PerCell
 
 
@@ -27,7 +27,7 @@ class Configurables(list[Any]):
 class CompleterPerRequest:
     """Mixed into the shell. IPython's completer keeps the text and the names of a request in attributes.
 
-    The shell's own is made when it is used; its module is 4 ms of a start (see `lazy_modules`).
+    The shell's own is made when it is used.
     """
 
     configurables: Any
@@ -51,7 +51,11 @@ class CompleterPerRequest:
     def _make_completer(self) -> None:
         try:
             super().init_completer()  # type: ignore[misc]
-            ignore_provisional_completions()
+            from IPython.core.completer import ProvisionalCompleterWarning
+
+            # IPython makes errors of these, and ignores them while it completes, by `catch_warnings`, which
+            # is no use where threads overlap.
+            warnings.filterwarnings("ignore", category=ProvisionalCompleterWarning)
         except BaseException:  # a Stop
             self._shared_completer = None
             raise

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 from typing import Any
 
+from ipykernel._version import kernel_protocol_version
 from traitlets import Float, HasTraits, Type
 
 from .debug_answers import Message
-from .lazy_debugger import LazyDebugger
+from .lazy_debugger import LazyDebugger, has_debugpy
+from .lent_modules import lent
 
 #: Seconds after which a request counts as slow.
 _SLOW = 1.0
@@ -39,7 +41,44 @@ class DebugHandlers(HasTraits):
     log: Any
     set_parent: Any
     debug_request: Any
+    implementation: str
+    implementation_version: str
+    language_info: Any
+    banner: str
+    help_links: Any
+    _supports_kernel_subshells: Any
     _publish_status: Any
+
+    def __init__(self, **options: Any) -> None:
+        # ipykernel imports its debugger, and so debugpy, to know whether that is there.
+        with lent("ipykernel.debugger", _is_debugpy_available=has_debugpy()):
+            super().__init__(**options)
+
+    # The following are overridden because ipykernel's own import its debugger, too.
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """What a `kernel_info_reply` tells."""
+        features = ["kernel subshells"] if self._supports_kernel_subshells else []
+        if hasattr(self, "debugger"):
+            features.append("debugger")
+        return {
+            "protocol_version": kernel_protocol_version,
+            "implementation": self.implementation,
+            "implementation_version": self.implementation_version,
+            "language_info": self.language_info,
+            "banner": self.banner,
+            "help_links": self.help_links,
+            "supported_features": features,
+        }
+
+    def dispatch_debugpy(self, frames: list[Any]) -> None:
+        """Take what debugpy sends; the first frame is the socket's."""
+        self.debugger.tcp_client.receive_dap_frame(frames[1].bytes.decode("utf-8"))
+
+    async def do_debug_request(self, message: Message) -> Message | None:
+        """Answer a debug request; `None` without debugpy."""
+        return await self.debugger.process_request(message) if hasattr(self, "debugger") else None
 
     def prepare_debugger(self) -> None:
         """Let the debugger see the cell that begins. Thread: the lane's."""

@@ -1,12 +1,13 @@
 """The debugger's stand-in until a client uses it: importing debugpy takes a third of the time of a start.
 
 JupyterLab asks every kernel for the state of its debugger, and that is all it does for most of them.
-The first request that needs a debugger makes one. See also `lazy_modules`.
+The first request that needs a debugger makes one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 #: Seconds that importing debugpy may take, at least: a slow disk is no debugger that hangs.
 _TIME_TO_IMPORT = 30.0
+
+
+def has_debugpy() -> bool:
+    """Whether debugpy is there, which is known without importing it. Thread: any."""
+    return importlib.util.find_spec("debugpy") is not None
 
 
 class LazyDebugger:
@@ -42,10 +48,13 @@ class LazyDebugger:
         self.imported: Callable[[], None] = lambda: None
 
     def __getattr__(self, name: str) -> Any:
-        """What else ipykernel's debugger has, for programs that look into it. Thread: any."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self._make(), name)
+        """What else ipykernel's debugger has, once there is one: to be asked for a name makes none.
+
+        Thread: any.
+        """
+        if self._made is None:
+            raise AttributeError(f"the debugger has no {name!r} before it is used", name=name, obj=self)
+        return getattr(self._made, name)
 
     async def process_request(self, message: Message) -> Message:
         """Answer a debug request; any failure is a reply."""
