@@ -40,7 +40,7 @@ _FROZEN = "-Xfrozen_modules=off"  # as the kernelspecs of both say, for the debu
 
 #: What to install, and the arguments of the environment's Python, as the kernel's own kernelspec has them.
 _KERNELS = {
-    OURS: ([], [_FROZEN, "-m", OURS, "-f", "{connection_file}"]),
+    OURS: ([], [_FROZEN, "-P", "-m", OURS, "-f", "{connection_file}"]),
     REFERENCE: (["ipykernel==7.4.*"], [_FROZEN, "-m", "ipykernel_launcher", "-f", "{connection_file}"]),
     "async-kernel": (
         ["async-kernel==0.23.*"],

@@ -1,13 +1,31 @@
 """`python -m namespace_kernel`: `install`, `remove`, or start a kernel."""
 
-from __future__ import annotations
-
+# Only what the interpreter has loaded already: see `leave_folder_out`.
 import gc
+import os
 import sys
+
+
+def leave_folder_out() -> None:
+    """Take the working directory off `sys.path`, where `python -m` puts it before the standard library.
+
+    It is the notebook's folder, and its files are the user's: a `queue.py` must neither run nor hide the
+    module of that name. The app puts the folder back, behind the standard library. With `-P`, which our
+    kernelspec has, Python itself leaves it out, before it looks for this package.
+
+    Thread: main, before all else.
+    """
+    try:
+        folder = os.getcwd()
+    except OSError:  # it is gone, and Python has not added it
+        return
+    if not sys.flags.safe_path and sys.path[0] in ("", folder):
+        del sys.path[0]
 
 
 def main() -> None:
     """Dispatch the command line."""
+    leave_folder_out()
     if sys.argv[1:2] in (["install"], ["remove"]):
         from .install import main as install
 

@@ -112,6 +112,24 @@ class NamespaceKernelApp(IPKernelApp):
         logger.handlers = [handler]
         self._logging_configured = True
 
+    def init_path(self) -> None:
+        """Overridden: the kernelspec's `-P` is for the start, and does not keep the folder from cells.
+
+        `PYTHONSAFEPATH`, `-I` and `ignore_cwd` do. The folder comes after the standard library, whatever
+        stands before that.
+        """
+        environment = {} if sys.flags.ignore_environment else os.environ
+        if self.ignore_cwd or sys.flags.isolated or environment.get("PYTHONSAFEPATH") or "" in sys.path:
+            return
+        library = os.path.dirname(os.__file__)
+        start = sys.path.index(library) if library in sys.path else 0
+        packages = (
+            at
+            for at, entry in enumerate(sys.path)
+            if at > start and os.path.basename(entry) in ("site-packages", "dist-packages")
+        )
+        sys.path.insert(next(packages, len(sys.path)), "")
+
     def init_control(self, context: Any) -> None:
         """Overridden: our protocol thread in place of ipykernel's shell channel thread."""
         super().init_control(context)

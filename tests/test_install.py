@@ -91,7 +91,10 @@ def test_an_installed_spec_starts_the_interpreter_that_installed_it(
     assert {file.name for file in where.iterdir()} == SPEC_FILES
     spec = spec_in(where)
     assert spec == {
-        "argv": [sys.executable, "-Xfrozen_modules=off", "-m", "namespace_kernel", "-f", "{connection_file}"],
+        "argv": [
+            *(sys.executable, "-Xfrozen_modules=off", "-P"),
+            *("-m", "namespace_kernel", "-f", "{connection_file}"),
+        ],
         "display_name": "Python (namespace)",
         "language": "python",
         "interrupt_mode": "signal",

@@ -3,8 +3,11 @@
 import sys
 from pathlib import Path
 
+# The package is found where it stands, and its modules inside it; nothing else is to be found there first.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import namespace_kernel.remote  # noqa: F401
 
-from namespace_kernel.remote.worker import main
+del sys.path[0]
+from namespace_kernel.remote.worker import main  # noqa: E402
 
 main()

@@ -38,6 +38,7 @@ class MultiprocessingFront:
         self._live = live
         self._in_use = False
         self._prepare: Callable[[str], dict[str, Any]] | None = None
+        self._flags: Callable[[], list[str]] | None = None
 
     def install(self) -> None:
         """Take part in what multiprocessing pickles."""
@@ -53,6 +54,8 @@ class MultiprocessingFront:
         ForkingPickler.reducer_override = reducer_override  # type: ignore[assignment, method-assign]
         for kind in _CONTEXTS:  # a queue is filled before the first process is there
             kind.get_context = get_context
+        if not sys.flags.safe_path:
+            self._leave_folder_out()
 
     def uninstall(self) -> None:
         """Leave multiprocessing as it was."""
@@ -64,6 +67,26 @@ class MultiprocessingFront:
         if self._prepare is not None:
             sys.modules["multiprocessing.spawn"].get_preparation_data = self._prepare  # type: ignore[attr-defined]
             self._prepare = None
+        if self._flags is not None:
+            sys.modules["multiprocessing.util"]._args_from_interpreter_flags = self._flags  # type: ignore[attr-defined]
+            self._flags = None
+
+    def _leave_folder_out(self) -> None:
+        """Start such processes with `-P`, as they are where this one has it.
+
+        Else they begin with modules beside the notebook that are named like the standard library's. The
+        folder comes with the rest of `sys.path`.
+        """
+        from multiprocessing import util
+
+        flags: Callable[[], list[str]] = util._args_from_interpreter_flags  # type: ignore[attr-defined]
+        self._flags = flags
+
+        @functools.wraps(flags)
+        def with_safe_path() -> list[str]:
+            return [*flags(), "-P"]
+
+        util._args_from_interpreter_flags = with_safe_path  # type: ignore[attr-defined]
 
     def _reduce(self, pickler: ForkingPickler, obj: Any) -> Any:
         """Called by the pickler for everything that is neither a plain value nor a plain container."""

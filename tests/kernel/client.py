@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # demos do fail there.
 SPEC = os.environ.get("NAMESPACE_KERNEL_TEST_SPEC", "namespace")
 MODULE = "namespace_kernel" if SPEC == "namespace" else "ipykernel_launcher"
-ARGV = [sys.executable, "-Xfrozen_modules=off", "-m", MODULE, "-f", "{connection_file}"]
+FLAGS = ["-Xfrozen_modules=off", *(["-P"] if SPEC == "namespace" else [])]  # as the kernelspecs have them
+ARGV = [sys.executable, *FLAGS, "-m", MODULE, "-f", "{connection_file}"]
 
 # Under this name the kernelspec is installed for the programs that find kernels by name.
 KERNEL_NAME = "namespace-under-test"
