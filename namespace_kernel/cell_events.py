@@ -5,6 +5,7 @@ IPython has them called around each comm message, too. In ipykernel that is neve
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from IPython.core.events import EventManager
@@ -31,7 +32,7 @@ class CellEvents(EventManager):
     """Calls the hooks.
 
     While a cell runs, of those around a comm message only matplotlib's are called, which show what the
-    callback has drawn.
+    callback has drawn. Those of a message and of a cell are never called at the same time.
 
     Thread: the one that runs the cell or the callback.
     """
@@ -42,6 +43,8 @@ class CellEvents(EventManager):
         self.cells: set[Execution] = set()
         #: The comm messages that are handled.
         self.messages: set[Execution] = set()
+        #: Held while the hooks of a message are called: a cell that begins waits for them.
+        self._no_cell_begins = threading.RLock()
 
     def register(self, event: str, function: Any) -> None:
         """Overridden: matplotlib's hooks come here before there is any figure."""
@@ -51,9 +54,15 @@ class CellEvents(EventManager):
 
     def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
         """Overridden as said."""
-        if event not in _AROUND_MESSAGES or not self.cells or handled_message() is None:
+        if event not in _AROUND_MESSAGES or handled_message() is None:
+            with self._no_cell_begins:
+                pass  # the hooks of a message have been called
             super().trigger(event, *args, **kwargs)
             return
+        with self._no_cell_begins:
+            if not self.cells:
+                super().trigger(event, *args, **kwargs)
+                return
         matplotlib_s = EventManager(self.shell, [event])
         matplotlib_s.callbacks[event] = [one for one in self.callbacks[event] if is_figures_hook(one)]
         matplotlib_s.trigger(event, *args, **kwargs)

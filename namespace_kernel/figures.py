@@ -79,6 +79,7 @@ class CellFigures(MutableMapping[Any, Any]):
     - A cell or callback sees no figure that another one made, while that runs; later, everybody does.
     - What a task or thread makes after its cell has ended is its own while any of the cell's runs.
     - The current figure is the one that the asking cell made current, whatever others do meanwhile.
+    - An older figure that a running cell has made the current one is its own, but is found by its number.
 
     Limitation: of two figures with one number, of cells that overlapped, one gets another when both are seen.
 
@@ -97,11 +98,18 @@ class CellFigures(MutableMapping[Any, Any]):
             return True
         return not (_leaves_something(maker) if figure.late else maker in self._at_work)
 
-    def _seen(self) -> OrderedDict[Any, _Figure]:
+    def _in_use(self, asking: Execution | None) -> list[_Figure]:
+        """The figures that are the current ones of other cells, which run, and not of the asking one."""
+        own = None if asking is None else self._current.get(asking)
+        return [one for cell, one in self._current.items() if one is not own and cell in self._at_work]
+
+    def _seen(self, in_use: bool = False) -> OrderedDict[Any, _Figure]:
+        """The asking cell's figures, of those `in_use` by others only if asked for."""
         asking = current_execution.get()
         with self._lock:
             seen: OrderedDict[Any, _Figure] = OrderedDict()
-            for one in [one for one in self._figures if self._is_seen(one, asking)]:
+            others = [] if in_use else self._in_use(asking)
+            for one in [one for one in self._figures if self._is_seen(one, asking) and one not in others]:
                 other = seen.get(one.number)
                 if other is not None:
                     self._renumber(one if asking is None or one.maker() is not asking else other)
@@ -118,12 +126,12 @@ class CellFigures(MutableMapping[Any, Any]):
         figure.number = figure.manager.num = max(taken, default=0) + 1
 
     def __getitem__(self, number: Any) -> Any:
-        return self._seen()[number].manager
+        return self._seen(in_use=True)[number].manager
 
     def __setitem__(self, number: Any, manager: Any) -> None:
         asking = current_execution.get()
         with self._lock:
-            figure = self._seen().get(number)
+            figure = self._seen(in_use=True).get(number)
             if figure is None:
                 maker = _nobody if asking is None else weakref.ref(asking)
                 figure = _Figure(number, manager, maker, asking is not None and asking not in self._at_work)
@@ -134,7 +142,7 @@ class CellFigures(MutableMapping[Any, Any]):
 
     def __delitem__(self, number: Any) -> None:
         with self._lock:
-            figure = self._seen()[number]
+            figure = self._seen(in_use=True)[number]
             self._figures.remove(figure)
             figure.manager = None  # for whom it was the current one
 
@@ -158,9 +166,9 @@ class CellFigures(MutableMapping[Any, Any]):
     def move_to_end(self, number: Any, last: bool = True) -> None:
         """Make a figure the last one, or the first."""
         with self._lock:
-            figure = self._seen()[number]
-            self._figures.remove(figure)
-            self._figures.insert(len(self._figures) if last else 0, figure)
+            figure = self._seen(in_use=True)[number]
+            others = [one for one in self._figures if one is not figure]
+            self._figures = [*others, figure] if last else [figure, *others]
 
 
 @dataclass(slots=True, eq=False)

@@ -258,3 +258,55 @@ def test_the_example_trains_in_one_cell_and_plots_in_the_next_meanwhile(
     expect(training).to_contain_text("the last loss is 0.0")
     expect(plot).to_contain_text("60/60")
     expect(notebook.prompt(4)).to_have_text("[5]:")
+
+
+PLOTTING = """\
+%config InlineBackend.figure_formats = ['svg']
+import time, ipywidgets, matplotlib.pyplot as plt
+plt.rcParams['svg.fonttype'] = 'none'
+plt.rcParams['figure.figsize'] = 3, 2
+def draw(x):
+    plt.title(f'moved to {x}')
+    plt.plot([0, x], gid='theirs')
+"""
+SLIDERS = {
+    "observed": "s = ipywidgets.IntSlider(); s.observe(lambda change: draw(change.new), 'value'); display(s)",
+    "interact": "f = ipywidgets.interactive(draw, x=(0, 9)); s = f.children[0]; s.value = 0; display(f)",
+}
+
+
+@pytest.mark.parametrize("slider", SLIDERS.values(), ids=SLIDERS)
+def test_a_slider_that_draws_takes_nothing_of_the_figure_of_a_cell_that_runs(
+    slider: str, page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    name = f"figures_{len(slider)}.ipynb"
+    server.write_notebook(
+        name,
+        installed_kernelspec,
+        f"{PLOTTING}\n{slider}",
+        "plt.title('first')\nwhile s.value < 3: time.sleep(.05)\nplt.plot([1, 2], gid='own');",
+    )
+    page.set_viewport_size({"width": 1000, "height": 1300})
+    notebook = LabNotebook(page, server, name)
+    notebook.run_all()
+    expect(notebook.prompt(1)).to_have_text("[*]:")
+    moved = notebook.cell(0).get_by_role("slider")
+    moved.focus()
+    for _ in range(3):
+        moved.press("ArrowRight")
+    expect(notebook.prompt(1)).to_have_text("[2]:")
+
+    def drawn(number: int) -> list[str]:
+        """The pictures of a cell, as SVG."""
+        script = "images => images.map(image => decodeURIComponent(image.src))"
+        found: list[str] = notebook.cell(number).locator(".jp-OutputArea-output img").evaluate_all(script)
+        return found
+
+    expect(notebook.cell(0).locator(".jp-OutputArea-output img").last).to_have_attribute(
+        "src", re.compile("moved%20to%203")
+    )
+    (own,) = drawn(1)
+    assert all(word in own for word in (">first<", 'id="own"')) and "theirs" not in own
+    theirs = drawn(0)
+    assert all("theirs" in one and "moved to" in one and "first" not in one for one in theirs)
+    assert 'id="own"' not in "".join(theirs)

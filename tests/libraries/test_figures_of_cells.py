@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from tests.kernel.cells import Cell
 from tests.kernel.client import Notebook
@@ -109,6 +112,34 @@ def test_a_callback_takes_nothing_of_a_cell_s_figure(
     assert figures(cell) == FIRST
     assert figures(displays) == shown
     assert result(plotting, "plt.get_fignums()") == "[]"
+
+
+class MovingClient(NotebookClient):
+    """Runs a notebook whose reader moves the slider, twice, as soon as a cell says that it has begun."""
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        if "begun" in msg["content"].get("text", ""):
+            models = self.widget_state.items()
+            (slider,) = [one for one, state in models if state.get("_model_name") == "IntSliderModel"]
+            for value in (5, 6):
+                data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
+                self.kc.shell_channel.send(self.kc.session.msg("comm_msg", {"comm_id": slider, "data": data}))
+        return super().process_message(msg, cell, cell_index)
+
+
+@pytest.mark.parametrize("half", [KINDS["plain"], KINDS["awaiting"]], ids=["plain", "awaiting"])
+def test_a_notebook_s_figures_are_whole_when_nbclient_runs_it(half: str, jupyter_environment: str) -> None:
+    moved = "def moved(change):\n    if change.new == 6: go_on.set()\n    else: line('theirs')"
+    cells = [
+        PREPARE,
+        f"s = w.IntSlider(); display(s)\n{moved}\ns.observe(moved, 'value')",
+        half,
+        "line('last')",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    MovingClient(notebook, timeout=60, kernel_name=jupyter_environment).execute()
+    shown = [figures_in([output.get("data", {}) for output in cell.outputs]) for cell in notebook.cells]
+    assert shown == [[], [], FIRST, ["last"]], "nbclient takes in nothing more for the slider's cell"
 
 
 INTERACTIVE = {
@@ -256,6 +287,32 @@ def test_a_message_between_cells_calls_the_hooks_as_in_ipykernel(plotting: Noteb
     told = ok(plotting, "print([one if isinstance(one, str) else one[0] for one in seen])")
     around = ["pre_execute", "moved", "post_execute"]
     assert told.stdout == f"{['post_execute', 'post_run_cell', *around, 'pre_execute', 'pre_run_cell']}\n"
+
+
+RELEASE = """\
+class Release:
+    def __dir__(self): go_on.set(); return []
+release = Release()
+def hook():
+    if moved:
+        moved.clear(); seen.append("hook")
+        print("hook begins", flush=True)
+        go_on.wait(30); seen.append("ends")
+moved = []
+get_ipython().events.register("post_execute", hook)"""
+
+
+@pytest.mark.parametrize("code", ["seen.append('cell')", "await asyncio.sleep(0); seen.append('cell')"])
+def test_a_cell_begins_when_a_message_s_hooks_have_ended(code: str, fresh_notebook: Notebook) -> None:
+    ok(fresh_notebook, PREPARE)
+    displays = show_slider(fresh_notebook, "moved.append(1)")
+    ok(fresh_notebook, f"seen = []\n{RELEASE}")
+    Page(fresh_notebook).find("IntSliderModel").set(value=5)
+    displays.wait_for_text("hook begins")
+    cell = fresh_notebook.submit(code).wait_started()
+    fresh_notebook.ask("complete_request", {"code": "release.", "cursor_pos": 8})
+    cell.wait()
+    assert result(fresh_notebook, "seen") == "['hook', 'ends', 'cell']"
 
 
 def test_a_message_does_not_make_a_cell_warn_again(plotting: Notebook) -> None:

@@ -119,7 +119,24 @@ def test_each_has_its_current_figure(cells: Cells, figures: CellFigures) -> None
     run(one, Gcf.get_fig_manager, 2)
     assert (active(one), active(two)) == (right, left)
     run(two, Gcf.destroy, 2)
-    assert active(one) is left and figures.get(2) is None
+    assert (active(one), active(two)) == (None, left) and figures.get(2) is None
+    run(two, Gcf.destroy_all)
+    assert active(one) is None is active(None)
+
+
+def test_an_older_figure_that_a_cell_has_made_the_current_one_is_its_own_but_found_by_number(
+    cells: Cells, figures: CellFigures
+) -> None:
+    left, right = make(None, 1), make(None, 2)
+    one, two = cells.begin("one"), cells.begin("two")
+    run(one, Gcf.get_fig_manager, 1)
+    assert seen(two) == [right] and set(seen(one)) == {left, right}
+    assert active(two) is right and run(two, lambda: figures[1]) is left
+    run(two, Gcf.destroy_all)
+    assert seen(one) == [left] and right.destroyed and not left.destroyed
+    assert run(two, Gcf.get_fig_manager, 1) is left and seen(two) == [left]
+    cells.end(one)
+    assert seen(two) == [left]
 
 
 def test_of_two_figures_with_one_number_one_gets_another(cells: Cells, figures: CellFigures) -> None:
