@@ -30,6 +30,7 @@ from ipykernel.iostream import IOPubThread
 from tornado.ioloop import IOLoop
 
 from .wire import may_be_held, send_parts
+from .written import Written
 
 _log = logging.getLogger("namespace_kernel")
 
@@ -76,6 +77,8 @@ class PublishingThread(IOPubThread):
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self.direct_socket = DirectSocket(self)
         self.queue_socket = QueueSocket(self)
+        #: What the streams have to send.
+        self.written = Written(self)
 
     def start(self) -> None:
         """Overridden to know that it runs without asking."""

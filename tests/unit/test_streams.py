@@ -13,6 +13,7 @@ import pytest
 
 from namespace_kernel.iopub import PublishingThread
 from namespace_kernel.streams import CellStream
+from namespace_kernel.written import Written
 
 
 class Loop:
@@ -35,6 +36,7 @@ class Publisher(PublishingThread):
         self._master_pid = os.getpid()
         self.io_loop: Any = Loop()
         self.thread = threading.current_thread()
+        self.written = Written(self)
         self.stops_before = self.stops_after = 0
 
     def schedule(self, f: Callable[[], Any]) -> None:
@@ -90,7 +92,7 @@ def test_a_print_that_is_stopped_does_not_stop_later_flushes(
     setattr(stream.pub_thread, when, 1)
     with pytest.raises(KeyboardInterrupt):
         stream.write("one")
-    stream._flush_due = 0.0  # the time has passed
+    stream._written.flush_due = 0.0  # the time has passed
     stream.write(" two")
     sent(stream)
     timers = stream.pub_thread.io_loop.timers
@@ -194,7 +196,7 @@ def test_a_write_asks_for_no_timer_while_one_runs_and_for_one_afterwards(stream:
     stream.write("one")
     sent(stream)
     for _ in range(3):
-        stream._flush_due = 0.0
+        stream._written.flush_due = 0.0
         stream.write(" two")
     assert (len(timers), len(stream.pub_thread._events)) == (1, 0)
     timers.pop()()
