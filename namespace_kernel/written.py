@@ -18,13 +18,11 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from threading import get_ident
 from types import CodeType
 from typing import Any, TypeAlias
-
-from jupyter_client.session import utcnow
 
 #: Whose the texts are that follow: the parent, the stream and the thread's ident. A mark has the last alone.
 Head: TypeAlias = tuple[Any, Any, int]
@@ -163,7 +161,7 @@ class Written:
             until = self._taken + len(self.pieces)
             self._heads += len(mark)
         # The date is now's, so that the messages' dates have the order of the messages.
-        schedule(partial(self._publish, until, utcnow()))
+        schedule(partial(self._publish, until, datetime.now(UTC)))
 
     def forget(self) -> None:
         """In a forked child: what is waiting here is the parent's. From now on send whole lines.

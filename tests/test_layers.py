@@ -44,7 +44,7 @@ LAYERS = [
     layer("executors output", "IPython ipykernel zmq traitlets routing", closed=True),
     layer(
         "bridge settle interrupts wakeup signal_front tracebacks receipt leftovers activity watchdog engine "
-        "namespace_table table_text",
+        "namespace_table table_text written",
         "IPython ipykernel zmq",
     ),
     layer(
