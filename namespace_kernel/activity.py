@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from .cell import Context
 from .executors import ChildProcesses, Execution, Started, UserLoop, started_of
 from .tasks import all_tasks_of, executes, frames_of, snapshot
-from .values import dataclass
 
 # A subclass may have a `name` and an `ident` of its own.
 _name_of: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget

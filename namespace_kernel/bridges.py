@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from .bridge import ExecutionContextBridge
@@ -22,7 +23,6 @@ from .executors import (
     in_foreground,
 )
 from .interrupts import InterruptController
-from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ipykernel.jsonutil import json_clean
@@ -15,7 +16,6 @@ from .engine import words_of
 from .executors import complete
 from .lanes import Lane
 from .protocol import Dispatcher, ReplySocket, Request
-from .values import dataclass
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,6 @@ from .cell import Cell, Context, Route
 from .executors import Execution, SideCells, ThreadStop, UserLoop, current_execution
 from .per_cell import PerCell
 from .protocol import Request
-from .values import dataclass
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 

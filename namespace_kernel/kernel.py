@@ -7,6 +7,7 @@ import contextvars
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import zmq
@@ -39,7 +40,6 @@ from .shutdown import Ending, ShutdownHandlers
 from .side_cells import SideCellHandlers
 from .stdin import InputHandlers
 from .streams import CellStream
-from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -17,7 +18,6 @@ from .executors import Execution
 from .executors.base import current_execution
 from .namespace.engine_names import MISSING, is_engine_name
 from .settle import Settling
-from .values import dataclass
 
 if TYPE_CHECKING:
     from .namespace_table import Table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from fnmatch import translate
 from typing import Any
 
@@ -13,7 +14,6 @@ from .coroutines import DeferredCoroutine
 from .namespace.engine_names import MISSING
 from .namespace.writers import Written
 from .safe_facts import Group, facts_of, group_of
-from .values import dataclass
 
 #: Rows that are shown; the rest is counted.
 LIMIT = 1000

@@ -17,6 +17,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +29,6 @@ from zmq.eventloop.zmqstream import ZMQStream
 from .debug_answers import hide_from_debugger
 from .haste import Haste
 from .shared_stream import SharedStream
-from .values import dataclass
 
 if TYPE_CHECKING:
     from .lanes import Lane, Lanes

@@ -11,11 +11,11 @@ import re
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from .executors import Execution
-from .values import dataclass
 
 #: Seconds in which several changes of one receipt become one update.
 UPDATE_TIME = 0.1

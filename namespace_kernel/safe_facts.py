@@ -12,11 +12,10 @@ import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 from typing import Any
-
-from .values import dataclass
 
 _name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 _module_of: Callable[[type], object] = type.__dict__["__module__"].__get__

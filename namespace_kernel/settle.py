@@ -6,7 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .cell import CellChanges, Outcome
@@ -15,7 +15,6 @@ from .executors import Execution
 from .namespace import AsyncNamespaceManager
 from .namespace.engine_names import is_engine_name
 from .tasks import was_never_started
-from .values import dataclass
 
 _log = logging.getLogger("namespace_kernel")
 

@@ -13,13 +13,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from .executors import Execution, UserLoop, current_execution
 from .receipt import Kind, Receipts, Remark
 from .tasks import all_tasks_of
-from .values import dataclass
 
 #: Looks per blocking time.
 _LOOKS = 4

@@ -12,12 +12,12 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
 from ..syntax import tree_of
-from ..values import dataclass
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _ASYNC_DEF = re.compile(r"\basync\s+def\s+([^\W\d]\w*)")

@@ -14,11 +14,11 @@ import linecache
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import CoroutineType, FrameType
 from typing import Any
 
 from ..syntax import tree_of
-from ..values import dataclass
 from .calls import CoroutineFunctions, Lookup, open_calls
 
 

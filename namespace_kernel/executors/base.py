@@ -15,12 +15,11 @@ import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ..cell import Cell, Outcome, Route
 from ..coroutines import Leak
-from ..values import dataclass
 
 T = TypeVar("T")
 

@@ -11,11 +11,10 @@ import pickle
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..transport import CellRequest, Lost, Piece, Report, Surroundings, new_arrival, unpack
-from ..values import dataclass
 from .processes import ProcessPool, WorkerProcess
 
 #: One process waits for the next cell.

@@ -7,13 +7,12 @@ import itertools
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
 from ..coroutines import DeferredCoroutine
 from ..safe_facts import callable_facts
-from ..values import dataclass
 from .base import Execution, current_execution
 
 #: Modules whose frames only pass on that something is to be started.

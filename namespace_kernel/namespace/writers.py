@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..cell import CellChanges, Context
-from ..values import dataclass
 from .assignments import assigned
 from .engine_names import MISSING
 from .merge import changes_between

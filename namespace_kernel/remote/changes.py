@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -10,7 +11,6 @@ from ..engine import words_of
 from ..errors import ResultError
 from ..namespace.engine_names import MODULE_NAMES, is_engine_name
 from ..transport import VALUE, Piece, digest_of, new_arrival, pack, unpack
-from ..values import dataclass
 
 #: What cannot be changed in place. Exact types: a subclass may have attributes.
 _IMMUTABLE = frozenset((int, float, complex, bool, str, bytes, type(None), ModuleType, range, type(...)))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from ..cell import ELSEWHERE, Context
 from ..errors import DirectiveError
-from ..values import dataclass
 
 #: Directive or tag → where it sends the cell.
 DIRECTIVES = {

@@ -7,12 +7,12 @@ import importlib
 import io
 import pickle
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pickle import PickleBuffer
 from types import CodeType
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from ..errors import MissingPackageError
-from ..values import dataclass
 
 if TYPE_CHECKING:
     from .pickler import Arrival

@@ -9,12 +9,11 @@ import pathlib
 import re
 import sys
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ..errors import MissingPackageError
-from ..values import dataclass
 from .packing import Packed, Piece, pack
 from .reads import names_read, nested
 

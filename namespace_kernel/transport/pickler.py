@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import field
+from dataclasses import dataclass, field
 from pickle import PickleBuffer
 from types import CellType, CodeType, FunctionType
 from typing import Any
@@ -20,7 +20,6 @@ from typing import Any
 import cloudpickle
 from cloudpickle import cloudpickle as internals
 
-from ..values import dataclass
 from .reads import names_read, nested
 
 _SLOTS = ("__name__", "__qualname__", "__kwdefaults__", "__defaults__", "__module__", "__doc__")
