@@ -52,6 +52,7 @@ from .shell_engine import LetGoOfError, ShellEngine, UserLoopRunner
 from .signal_front import SignalFront
 from .spawning import MultiprocessingFront
 from .streams import CellStream
+from .system_front import SystemFront
 from .wakeup import SignalWakeup
 from .watchdog import LoopWatchdog
 from .wire import KernelSession
@@ -200,11 +201,13 @@ class NamespaceKernelApp(IPKernelApp):
         self.redirects = Redirects(lambda stream: issubclass(type(stream), CellStream), CellStream.direct)
         self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
         self.signal_front = SignalFront(lambda: self.user_loop.home_ident)
+        self.system_front = SystemFront()
         #: What stands in front of functions of Python while the kernel serves.
         self._fronts = (
             self.never_awaited,
             self.asyncio_front,
             self.signal_front,
+            self.system_front,
             self.inheritance,
             self.redirects,
             self.children,

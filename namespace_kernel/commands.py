@@ -1,78 +1,54 @@
-"""The exit codes of `x = !command` and `%%bash`, which IPython does not keep."""
+"""Run a command until it ends or the cell is stopped, and hand on what it prints."""
 
 from __future__ import annotations
 
-import functools
 import subprocess
-from subprocess import CalledProcessError
-from typing import TYPE_CHECKING, Any, Literal
+import sys
+from codecs import getincrementaldecoder
+from collections.abc import Callable
+from typing import Any
 
-from IPython.utils._process_common import process_handler
-from IPython.utils.encoding import DEFAULT_ENCODING
-
-from .namespace import AsyncNamespaceManager
-
-if TYPE_CHECKING:
-    from IPython.core.magic import MagicsManager
-    from IPython.core.magics.script import ScriptMagics
-
-_TOLERANT = "--no-raise-error"
+from .supervised import Supervised
 
 
-def output_of(command: str, namespace: AsyncNamespaceManager) -> str:
-    """Run `command` in the user's shell; return what it printed, stderr included, and record its exit code.
+class Text:
+    """What a command prints, decoded and handed to `write` piece by piece."""
 
-    As `IPython.utils.process.getoutput`, which forgets the code.
+    def __init__(self, encoding: str, write: Callable[[str], object]) -> None:
+        self._decode = getincrementaldecoder(encoding)("replace").decode
+        self._write = write
+
+    def __call__(self, chunk: bytes, final: bool = False) -> None:
+        """Take a piece, which may end in the middle of a character, unless it is the `final` one."""
+        if text := self._decode(chunk, final):
+            self._write(text)
+
+
+def shown(stream: str, encoding: str) -> Text:
+    """Prints what a command prints, at once."""
+    return Text(encoding, lambda text: print(text, end="", file=getattr(sys, stream), flush=True))
+
+
+def run_command(
+    namespace: Any,
+    start: Callable[[], subprocess.Popen[bytes]],
+    data: bytes = b"",
+    out: Text | None = None,
+    err: Text | None = None,
+    negates: bool = False,
+) -> int:
+    """Run what `start` makes, to its end or until Stop; tell `namespace` its exit code, and return it.
+
+    A signal's number is negative. If it `negates`, that is also so where a shell says 128 and that number.
     """
-
-    def collect(process: subprocess.Popen[bytes]) -> bytes:
-        printed: bytes = process.communicate()[0]
-        namespace.set_exit_code(process.returncode)
-        return printed
-
-    printed = process_handler(command, collect, subprocess.STDOUT)
-    return "" if printed is None else printed.decode(DEFAULT_ENCODING, "replace")
-
-
-def record_script_codes(manager: MagicsManager, namespace: AsyncNamespaceManager) -> None:
-    """Let `%%script`, and with it `%%bash` and the like, record the program's exit code.
-
-    IPython makes these magics when the first of them is used (since 9.18), so it is told to make ours then.
-    """
-    loaded = dict(manager.registry).get("ScriptMagics")
-    if loaded is not None:
-        keep_codes(loaded, namespace)
-        return
-    kinds: tuple[Literal["line", "cell"], ...] = ("line", "cell")
-    for kind in kinds:
-        for name, magic in list(manager.magics[kind].items()):
-            if getattr(magic, "spec", "").endswith(":ScriptMagics"):
-                manager.register_lazy(name, f"{__package__}.script_magics:ScriptMagics", kind)
-
-
-def keep_codes(scripts: ScriptMagics, namespace: AsyncNamespaceManager) -> None:
-    """Let `scripts` record the exit codes.
-
-    The code is only in the `CalledProcessError` that a failing script raises; so it is made to raise
-    always, and the error is dropped where the user asked for none.
-    """
-    run: Any = scripts.shebang
-
-    @functools.wraps(run)
-    def shebang(line: str, cell: str) -> Any:
-        tolerant = _TOLERANT in line.split()
-        try:
-            result = run(line.replace(_TOLERANT, ""), cell)
-        except CalledProcessError as error:
-            namespace.set_exit_code(error.returncode)
-            if tolerant:
-                return None
-            raise
-        namespace.set_exit_code(0)
-        return result
-
-    scripts.shebang = shebang
-    shell: Any = scripts.shell
-    for magics in (scripts.magics["cell"], shell.magics_manager.magics["cell"]):
-        for name in [name for name, magic in magics.items() if magic == run]:
-            magics[name] = shebang
+    command, code = Supervised(start), 0
+    try:
+        command.run(data, out, err)
+    finally:
+        if command.code is not None:
+            code = 128 - command.code if negates and command.code > 128 else command.code
+            namespace.set_exit_code(code)
+    for text in (out, err):
+        if text is not None:
+            text(b"", final=True)
+    return code

@@ -7,19 +7,18 @@ import asyncio
 import builtins
 import sys
 import warnings
+from subprocess import CalledProcessError
 from traceback import walk_tb
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.events import available_events
-from IPython.utils.text import LSString, SList
 from traitlets import Type, default, observe
 
 from .activity_magics import ActivityMagics
 from .awaiting_magics import AwaitingMagics, await_magics
 from .cell import Context
 from .cell_events import CellEvents
-from .commands import output_of, record_script_codes
 from .comms import NamespaceDisplayPublisher, handled_message
 from .completers import CompleterPerRequest
 from .coroutines import Leak, find_open
@@ -33,6 +32,7 @@ from .per_cell import CellPayloads, PerCell
 from .places import PlaceNames
 from .results import NamespaceDisplayHook, ShellNames
 from .saved_history import BatchedHistory
+from .shell_commands import ShellCommands, use_stoppable_scripts
 from .traceback_formatter import LettingGoTB
 from .tracebacks import from_users_line, groups_in, lines_with_members, without_own_frames
 from .transformers import QuickTransformers
@@ -40,8 +40,11 @@ from .transformers import QuickTransformers
 #: Cells that look at the last error keep it, though they succeed.
 _POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
 
+#: What is raised in our code without being about it: a Stop, and the end of a command that failed.
+_COMES_FROM_OUTSIDE = (KeyboardInterrupt, CalledProcessError)
 
-class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
+
+class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, ZMQInteractiveShell):
     """The shell whose `user_ns` is the store's dict, for life."""
 
     displayhook_class = Type(NamespaceDisplayHook)
@@ -155,24 +158,6 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
         super().reset(new_session, aggressive)
         self.namespace.restore_engine_names()
 
-    def system_piped(self, cmd: str) -> None:
-        """Overridden to tell the store the exit code, which super leaves in `user_ns`."""
-        try:
-            super().system_piped(cmd)
-        finally:
-            code = self.user_ns.get("_exit_code")
-            if isinstance(code, int):
-                self.namespace.set_exit_code(code)
-
-    system = system_piped
-
-    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
-        """Overridden to keep the exit code of `x = !cmd`."""
-        if sys.platform == "win32" or self.system_raise_on_error or cmd.rstrip().endswith("&"):
-            return super().getoutput(cmd, split, depth + 1)
-        printed = output_of(self.var_expand(cmd, depth=depth + 1), self.namespace)
-        return SList(printed.splitlines()) if split else LSString(printed)
-
     def transform_cell(self, raw_cell: str) -> str:
         """Overridden to let magics await; see `awaiting_magics`."""
         return await_magics(super().transform_cell(raw_cell), self)
@@ -199,9 +184,9 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
         return False
 
     def init_magics(self) -> None:
-        """Overridden to keep the exit code of `%%bash` and the like, and to add our own magics."""
+        """Overridden for `%%bash` and the like that can be stopped, and to add our own magics."""
         super().init_magics()
-        record_script_codes(self.magics_manager, self.namespace)
+        use_stoppable_scripts(self.magics_manager)
         self.register_magics(NamespaceMagics, NamespaceTableMagic, ActivityMagics)
         self.live_tables = LiveTables(self)
         self.awaiting_magics = AwaitingMagics(self)
@@ -222,7 +207,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ZMQInteractiveShell):
             self._show_exit(error)
             return
         if error is not None:
-            trace = without_own_frames(trace, also_last=isinstance(error, KeyboardInterrupt))
+            trace = without_own_frames(trace, also_last=isinstance(error, _COMES_FROM_OUTSIDE))
             stopped = self.as_interrupt(error.with_traceback(trace))
             kind, error = type(stopped), stopped
             exc_tuple = (kind, error, trace)

@@ -44,7 +44,7 @@ LAYERS = [
     layer("executors output", "IPython ipykernel zmq traitlets routing", closed=True),
     layer(
         "bridge settle interrupts wakeup signal_front tracebacks receipt leftovers activity watchdog engine "
-        "namespace_table table_text written",
+        "namespace_table table_text written supervised system_front",
         "IPython ipykernel zmq",
     ),
     layer(
@@ -53,7 +53,7 @@ LAYERS = [
         "activity_magics background captures iopub namespace_magic saved_history messages places streams "
         "debugger debug_requests side_cells traceback_formatter remote elsewhere "
         "recent_signatures packed_records debug_answers lazy_debugger lent_modules script_magics haste "
-        "completers options shared_stream transformers jedi_cache jedi_names formatting "
+        "completers options shell_commands shared_stream transformers jedi_cache jedi_names formatting "
         "source_colours",
         "app",
     ),

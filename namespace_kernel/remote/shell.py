@@ -16,13 +16,12 @@ from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.text import LSString, SList
 from traitlets import Type
 from traitlets.config import Config
 
 from ..awaiting_magics import AwaitingMagics
-from ..commands import output_of, record_script_codes
 from ..engine import exit_code_of
+from ..shell_commands import ShellCommands, use_stoppable_scripts
 from ..traceback_formatter import LettingGoTB
 from ..tracebacks import groups_in, lines_with_members, without_own_frames
 from ..transport import CellRequest, Cleared, Displayed, Event
@@ -93,7 +92,7 @@ class RemoteCompiler(CachingCompiler):
         linecache.cache[filename] = (len(source), None, lines, filename)
 
 
-class RemoteShell(InteractiveShell):
+class RemoteShell(ShellCommands, InteractiveShell):
     """One per process. `begin` before each cell.
 
     Thread: the one that runs cells.
@@ -123,7 +122,7 @@ class RemoteShell(InteractiveShell):
         shell.awaiting_magics = AwaitingMagics(shell)
         codes: Any = shell
         shell.namespace = codes
-        record_script_codes(shell.magics_manager, codes)
+        use_stoppable_scripts(shell.magics_manager)
         builtins.input = getpass.getpass = _refuse_input
         sys.breakpointhook = _refuse_debugger
         return shell
@@ -158,23 +157,6 @@ class RemoteShell(InteractiveShell):
     def set_exit_code(self, code: int) -> None:
         """What `_exit_code` will be in the kernel."""
         self.exit_code = self.user_ns["_exit_code"] = code
-
-    def system_piped(self, cmd: str) -> None:
-        """Overridden to note the exit code."""
-        try:
-            super().system_piped(cmd)
-        finally:
-            code = self.user_ns.get("_exit_code")
-            if isinstance(code, int):
-                self.set_exit_code(code)
-
-    system = system_piped
-
-    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
-        """Overridden to note the exit code of `x = !cmd`."""
-        codes: Any = self
-        printed = output_of(self.var_expand(cmd, depth=depth + 1), codes)
-        return SList(printed.splitlines()) if split else LSString(printed)
 
     def ask_exit(self) -> None:
         """Overridden: the kernel goes on."""

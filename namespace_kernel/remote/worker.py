@@ -22,6 +22,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ..system_front import SystemFront
 from ..transport import Failure, Interrupt, Piece, Report, Run, digest_of, read_message
 from .outgoing import Outgoing
 from .streams import EventStream
@@ -68,6 +69,7 @@ class Worker:
     def serve(self) -> None:
         """Run cells until the end. Thread: main."""
         signal.signal(signal.SIGINT, _ignore)
+        SystemFront().install()
         for serve in (self._read, self._watch):
             threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
         self._warm_up()
