@@ -43,6 +43,7 @@ from .lanes import Lane
 from .leftovers import CellReceipts, CollectLeaks, ReportFailedTasks, ShowReceipt
 from .namespace import AsyncNamespaceManager
 from .output import Inheritance, Redirects
+from .own_libraries import OwnLibraries
 from .protocol import ProtocolThread
 from .routing import Router
 from .settle import close_coroutines
@@ -129,6 +130,7 @@ class NamespaceKernelApp(IPKernelApp):
             for at, entry in enumerate(sys.path)
             if at > start and os.path.basename(entry) in ("site-packages", "dist-packages")
         )
+        OwnLibraries.install()
         sys.path.insert(next(packages, len(sys.path)), "")
 
     def init_control(self, context: Any) -> None:

@@ -19,6 +19,7 @@ from IPython.core.async_helpers import _pseudo_sync_runner
 
 from ..engine import words_of
 from ..namespace.assignments import by_products
+from ..own_libraries import OwnLibraries
 from ..places import is_installed
 from ..tasks import is_inside
 from ..transport import VALUE, CellRequest, Event, Failure, Piece, Printed, Report, Surroundings
@@ -198,6 +199,7 @@ def _move_to(there: Surroundings) -> None:
     if os.getcwd() != there.directory:
         os.chdir(there.directory)
     if sys.path != list(there.path):
+        OwnLibraries.install()
         sys.path[:] = there.path
     if dict(os.environ) != there.environment:
         for name in os.environ.keys() - there.environment.keys():

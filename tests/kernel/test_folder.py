@@ -139,6 +139,29 @@ def test_the_folder_comes_after_the_standard_library_unless_python_was_told_not_
     )
 
 
+def test_none_runs_in_the_place_of_a_library_that_the_kernel_imports_when_it_uses_it(
+    start_in: StartIn,
+) -> None:
+    names = [*("jedi", "parso", "stack_data", "executing", "asttokens", "pure_eval", "pexpect", "ptyprocess")]
+    names += ["psutil", "cloudpickle", "debugpy", "dateutil", "packaging", "xxhash"]
+    notebook = start_in(NOW, names)
+    failed = notebook.run("import helper\nhelper.double(object())")
+    assert "def double(x)" in failed.traceback and "TypeError" in failed.text
+    asked = notebook.ask("complete_request", {"code": "helper.dou", "cursor_pos": 10})
+    assert asked["matches"] == ["double"]
+    assert notebook.run("!echo said").stdout.split() == ["said"]
+    assert notebook.run("%ps").status == "ok"
+    isolated = notebook.run("%%isolated\nimport helper\nmade = helper.double(21)")
+    assert isolated.status == "ok", isolated.text
+    assert notebook.run("import psutil, dateutil.parser, packaging.version; made").result == "42"
+    inspect = {"type": "request", "seq": 1, "command": "inspectVariables", "arguments": {}}
+    assert notebook.ask("debug_request", inspect, channel="control")["success"]
+    assert ran(notebook) == set()
+    # Any other name is the folder's, as in ipykernel.
+    (notebook.log_path.parent / "tqdm.py").write_text("x = 'the file'\n")
+    assert notebook.run("import tqdm; tqdm.x").result == "'the file'"
+
+
 @pytest.mark.parametrize("flags", [NOW, OLD], ids=["now", "a kernelspec of before"])
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_processes_that_a_cell_starts_run_none_either(
