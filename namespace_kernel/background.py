@@ -21,6 +21,7 @@ from .cell import Outcome
 from .cells import Announced
 from .lanes import Lane
 from .protocol import Request
+from .request_fields import tags_of
 from .routing import is_background, runs_elsewhere
 
 #: How many handles of cells that have ended are kept: each keeps the cell's result or error.
@@ -161,10 +162,9 @@ class BackgroundCells:
 
     def take(self, lane: Lane, request: Request) -> bool:
         """Start the cell of `request` if it asks for it; whether it does."""
-        content = request.message["content"]
-        code, metadata = content.get("code"), request.message.get("metadata") or {}
-        tags = [tag for tag in metadata.get("tags") or () if isinstance(tag, str)]
-        if lane.is_background or not isinstance(code, str) or not is_background(code, tags):
+        content, metadata = request.message["content"], request.message["metadata"]
+        code, tags = content["code"], tags_of(metadata)
+        if lane.is_background or not is_background(code, tags):
             return False
         announced = self._announce(self._new_lane(lane.context.copy()), request)
         if announced.cell is None:

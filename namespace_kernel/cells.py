@@ -13,9 +13,12 @@ from ipykernel.jsonutil import json_clean
 
 from .cell import Cell, Outcome
 from .engine import words_of
+from .errors import RequestError
 from .executors import complete
 from .lanes import Lane
+from .messages import error_content
 from .protocol import Dispatcher, ReplySocket, Request
+from .request_fields import tags_of
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +76,7 @@ class CellHandlers:
 
     def serve_cell(self, lane: Lane, request: Request) -> None:
         """Run the cell of `request` and answer, or hand it over to run beside the others."""
-        if not self.background.take(lane, request):
+        if request.error is not None or not self.background.take(lane, request):
             self.run_cell(self.announce_cell(lane, request))
         elif lane.lane_id is None:
             self.interrupts.hand_over()
@@ -92,6 +95,8 @@ class CellHandlers:
             self.running = message
         announced = Announced(lane, request, self.init_metadata(message))
         try:
+            if request.error is not None:
+                raise request.error
             announced.cell = self._cell_of(lane, message)
         except Exception as error:
             announced.error = error
@@ -111,6 +116,9 @@ class CellHandlers:
                 outcome = complete(lane.bridge.execute(announced.cell))
             expressions = message["content"].get("user_expressions") or {}
             content = lane.context.run(self._reply_to, outcome, expressions)
+        except RequestError as error:
+            content = error_content(error)
+            self.publish_with_next("error", content, message)  # else its user would not see why
         except Exception as error:
             self.log.exception("an execute_request failed outside the cell's code")
             content = {"status": "error", "ename": type(error).__name__, "evalue": words_of(error)}
@@ -180,10 +188,8 @@ class CellHandlers:
         done.wait()
 
     def _cell_of(self, lane: Lane, message: dict[str, Any]) -> Cell:
-        content, metadata = message["content"], message.get("metadata") or {}
-        code = content.get("code")
-        if not isinstance(code, str):
-            raise TypeError(f"an execute_request must have a string `code`, not {code!r}")
+        content, metadata = message["content"], message["metadata"]
+        code, cell_id = content["code"], metadata.get("cellId")
         silent = bool(content.get("silent", False))
         stored = bool(content.get("store_history", True)) and not silent
         number = self.shell.take_number(stored and bool(code.strip()))
@@ -194,11 +200,11 @@ class CellHandlers:
             f"In [{number}]",
             number,
             lane.lane_id,
-            tags=frozenset(tag for tag in metadata.get("tags") or () if isinstance(tag, str)),
+            tags=frozenset(tags_of(metadata)),
             silent=silent,
             store_history=stored,
             background=lane.is_background,
-            cell_id=metadata.get("cellId"),
+            cell_id=cell_id if isinstance(cell_id, str) else None,
             metadata=metadata,
         )
 

@@ -1,9 +1,12 @@
-"""Debug requests on the control channel."""
+"""What arrives on the control channel; debug requests make no other wait."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from inspect import isawaitable
 from typing import Any
 
 from ipykernel._version import kernel_protocol_version
@@ -12,6 +15,7 @@ from traitlets import Float, HasTraits, Type
 from .debug_answers import Message
 from .lazy_debugger import LazyDebugger, has_debugpy
 from .lent_modules import lent
+from .protocol import Request
 
 #: Seconds after which a request counts as slow.
 _SLOW = 1.0
@@ -36,17 +40,22 @@ class DebugHandlers(HasTraits):
     _last_answered: asyncio.Event | None = None
 
     debugger: LazyDebugger
-    session: Any
     control_stream: Any
+    control_replies: Any
+    lanes: Any
     log: Any
     set_parent: Any
-    debug_request: Any
     implementation: str
     implementation_version: str
     language_info: Any
     banner: str
     help_links: Any
     _supports_kernel_subshells: Any
+    control_handlers: Any
+    parse: Callable[[list[bytes], Any], Request | None]
+    send_error: Callable[[Request, BaseException], None]
+    flush_output: Callable[[], None]
+    _control_lock: asyncio.Lock
     _publish_status: Any
 
     def __init__(self, **options: Any) -> None:
@@ -85,35 +94,50 @@ class DebugHandlers(HasTraits):
         if hasattr(self, "debugger"):
             self.debugger.trace_this_thread()
 
-    async def dispatch_control(self, frames: list[Any]) -> None:
+    async def dispatch_control(self, frames: list[bytes]) -> None:
         """Overridden: debug requests do not take the lock, they have an order of their own."""
-        request = self._debug_request_in(frames) if hasattr(self, "debugger") else None
+        request = self.parse(frames, self.control_stream)
         if request is None:
-            await super().dispatch_control(frames)  # type: ignore[misc]
             return
+        if request.kind == "debug_request" and hasattr(self, "debugger"):
+            await self._debug_in_turn(request)
+        elif request.kind == "execute_request":  # it waits with the other cells, and is busy when it runs
+            self.lanes.foreground.put(replace(request, replies=self.control_replies))
+        else:
+            async with self._control_lock:
+                await self._answer_control(request)
+
+    async def _debug_in_turn(self, request: Request) -> None:
         self.debugger.patience = self.debug_patience
         before, answered = self._last_answered, asyncio.Event()
         self._last_answered = answered
         if before is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(before.wait(), _SLOW)
-        idents, message = request
-        self.set_parent(idents, message, channel="control")
-        self._publish_status("busy", "control", parent=message)
         try:
-            await self.debug_request(self.control_stream, idents, message)
-        except Exception:
-            self.log.exception("a debug request failed")
+            await self._answer_control(request)
         finally:
-            self._publish_status("idle", "control", parent=message)
             answered.set()
 
-    def _debug_request_in(self, frames: list[Any]) -> tuple[Any, Message] | None:
-        """The debug request in `frames`, `None` if it is something else or cannot be read."""
+    async def _answer_control(self, request: Request) -> None:
+        """As ipykernel's `process_control`, and any failure is answered."""
+        message = request.message
+        self.set_parent(request.idents, message, channel="control")
+        self._publish_status("busy", "control", parent=message)
+        handler = self.control_handlers.get(request.kind)
         try:
-            idents, parts = self.session.feed_identities(frames, copy=False)
-            if self.session.unpack(parts[1].bytes)["msg_type"] != "debug_request":
-                return None
-            return idents, self.session.deserialize(parts, content=True, copy=False)
-        except Exception:
-            return None  # super says what is wrong with it
+            if request.error is not None:
+                self.send_error(request, request.error)
+            elif handler is None:
+                self.log.warning("unknown message type %r on the control channel, ignored", request.kind)
+            else:
+                result = handler(request.replies, request.idents, message)
+                if isawaitable(result):
+                    await result
+        except Exception as error:
+            self.log.exception("%s failed", request.kind)
+            self.send_error(request, error)
+        finally:
+            with contextlib.suppress(Exception):  # a stream of the user's may not be able to
+                self.flush_output()
+            self._publish_status("idle", "control", parent=message)

@@ -5,6 +5,7 @@ NamespaceKernelError
 ├── CellTextError           a cell whose text cannot be encoded
 ├── AwaitInThreadError      awaiting code where no event loop runs
 ├── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
+├── RequestError            a message from a client whose fields are not what they must be
 └── ElsewhereError          a cell that runs elsewhere
     ├── MissingPackageError   an optional package is not installed
     ├── ResultError           what the cell made cannot come back
@@ -13,6 +14,8 @@ NamespaceKernelError
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class NamespaceKernelError(Exception):
@@ -48,6 +51,14 @@ class AwaitInThreadError(NamespaceKernelError, RuntimeError):
 
 class DeferredCoroutineError(NamespaceKernelError, RuntimeError):
     """A `DeferredCoroutine` was awaited a second time, or its function is gone."""
+
+
+class RequestError(NamespaceKernelError, ValueError):
+    """A client's message cannot be understood; nothing was done. `message` is what could be read of it."""
+
+    def __init__(self, problem: str, message: dict[str, Any]) -> None:
+        super().__init__(f"the client sent a message that the kernel cannot understand: {problem}")
+        self.message = message
 
 
 class ElsewhereError(NamespaceKernelError):

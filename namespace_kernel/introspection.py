@@ -6,6 +6,7 @@ from typing import Any
 
 from .jedi_cache import read_files_once, remember_conditions
 from .jedi_names import skip_other_names
+from .request_fields import CONTENT
 
 
 class IntrospectionHandlers:
@@ -35,7 +36,8 @@ class IntrospectionHandlers:
 
     async def do_history(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Overridden: IPython says 0 for the current session's number."""
-        answer: dict[str, Any] = super().do_history(*args, **kwargs)  # type: ignore[misc]
+        known = {key: value for key, value in kwargs.items() if key in CONTENT["history_request"]}
+        answer: dict[str, Any] = super().do_history(*args, **known)  # type: ignore[misc]
         current = self.shell.history_manager.session_number
         answer["history"] = [(session or current, *rest) for session, *rest in answer["history"]]
         return answer

@@ -140,7 +140,7 @@ class NamespaceKernel(
         self.shell.exit_now = False
         self.io_loop = self.shell_channel_thread.io_loop
         self._control_lock = asyncio.Lock()
-        self.control_stream.on_recv(self.dispatch_control, copy=False)
+        self.control_stream.on_recv(self.dispatch_control, copy=True)
         if self.debugpy_stream is not None:
             self.debugpy_stream.on_recv(self.dispatch_debugpy, copy=False)
             control_loop = self.control_thread.io_loop.asyncio_loop

@@ -197,10 +197,10 @@ class SubshellHandlers:
 
     async def delete_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Overridden: as above. An unknown id is an error in the reply."""
-        lane_id = parent["content"].get("subshell_id")
+        lane_id = parent["content"]["subshell_id"]
         self.drain_shell_channel()  # cells that were sent before are aborted, not refused
         content: dict[str, Any] = {"status": "ok"}
-        if not isinstance(lane_id, str) or not self.lanes.delete(lane_id):
+        if not self.lanes.delete(lane_id):
             content = {
                 "status": "error",
                 "ename": "UnknownSubshellError",

@@ -10,12 +10,25 @@ from typing import Any
 
 from ipykernel.subshell_manager import UnknownSubshellError
 
+from .debug_answers import refusal
+from .errors import RequestError
 from .executors import complete
 from .iopub import PublishingThread
 from .lanes import Lane, Lanes, is_urgent
 from .protocol import COMM_MESSAGES, INTROSPECTION, RECORDS, Replies, Request, Worker
+from .request_fields import check_fields
 
 _BUSY, _IDLE = {"execution_state": "busy"}, {"execution_state": "idle"}
+
+
+def error_content(error: BaseException) -> dict[str, Any]:
+    """What a reply says of `error`."""
+    return {
+        "status": "error",
+        "ename": type(error).__name__,
+        "evalue": str(error),
+        "traceback": traceback.format_exception_only(error),
+    }
 
 
 class MessageHandlers:
@@ -41,18 +54,33 @@ class MessageHandlers:
     _send_abort_reply: Any
     _send_unknown_subshell_reply: Any
 
-    def _parse(self, frames: list[Any]) -> Request | None:
+    def parse(self, frames: list[bytes], replies: Replies) -> Request | None:
+        """The request in `frames`, `None` if nobody has signed them. Thread: protocol or control."""
         if not self.session:
             return None
         try:
             idents, parts = self.session.feed_identities(frames)
-            message = self.session.deserialize(parts)
-            message["header"]["msg_type"]
-        except Exception as error:
-            # A message that cannot be read has no sender to answer to.
-            self.log.error("invalid message on the shell channel, ignored: %s", error)
+            message, error = self._understand(parts)
+        except Exception as problem:  # there is no sender to answer to
+            self.log.error("a message is ignored: %s", problem)
             return None
-        return Request(idents, message, self.replies)
+        if error is not None:
+            self.log.warning("%s", error)
+        return Request(idents, message, replies, error)
+
+    def _understand(self, parts: list[bytes]) -> tuple[dict[str, Any], RequestError | None]:
+        """The message in `parts`, and what is wrong with it. Raises `ValueError` if it is not authentic."""
+        try:
+            message, error = self.session.deserialize(parts), None
+        except RequestError as problem:
+            message, error = problem.message, problem
+        problem_of_fields = check_fields(message)
+        if error is None and problem_of_fields:
+            error = RequestError(problem_of_fields, message)
+        return message, error
+
+    def _parse(self, frames: list[bytes]) -> Request | None:
+        return self.parse(frames, self.replies)
 
     def _lane_of(self, request: Request) -> Lane | None:
         if request.kind == "execute_request" and is_urgent(request.message["content"].get("code")):
@@ -64,7 +92,9 @@ class MessageHandlers:
         self._send_unknown_subshell_reply(request.idents, request.message, error)
 
     def _submit(self, request: Request) -> None:
-        if request.kind in INTROSPECTION:
+        if request.error is not None:
+            self.answer(request)
+        elif request.kind in INTROSPECTION:
             self._introspection.submit(request)
         elif request.kind in RECORDS:
             self._records.submit(request)
@@ -100,7 +130,9 @@ class MessageHandlers:
         """Do what `request` asks for, and reply."""
         handler = self.shell_handlers.get(request.kind)
         try:
-            if handler is None:
+            if request.error is not None:
+                self.send_error(request, request.error)
+            elif handler is None:
                 self.log.warning("unknown message type %r, ignored", request.kind)
             else:
                 result = handler(request.replies, request.idents, request.message)
@@ -108,8 +140,7 @@ class MessageHandlers:
                     complete(result)
         except Exception as error:
             self.log.exception("%s failed", request.kind)
-            if request.kind.endswith("_request"):
-                self._send_error(request, error)
+            self.send_error(request, error)
 
     def publish_now(self, kind: str, content: dict[str, Any], parent: dict[str, Any]) -> None:
         """Publish a message, behind what waits, in the calling thread: two wake-ups and the switches between
@@ -145,15 +176,15 @@ class MessageHandlers:
             if self.running is not None and not of_cell:
                 self.publish_now("status", _BUSY, self.running)
 
-    def _send_error(self, request: Request, error: BaseException) -> None:
-        content = {
-            "status": "error",
-            "ename": type(error).__name__,
-            "evalue": str(error),
-            "traceback": traceback.format_exception_only(error),
-        }
-        kind = request.kind.replace("_request", "_reply")
-        self.session.send(request.replies, kind, content, request.message, ident=request.idents)
+    def send_error(self, request: Request, error: BaseException) -> None:
+        """Answer that `request` failed, if it has a reply. Thread: any."""
+        kind = request.kind.removesuffix("_request")
+        if kind == request.kind:
+            return
+        content = error_content(error)
+        if kind == "debug":
+            content |= refusal(request.message["content"], content["evalue"])
+        self.session.send(request.replies, f"{kind}_reply", content, request.message, ident=request.idents)
 
     def _abort(self, request: Request) -> None:
         self.publish_now("status", _BUSY, request.message)

@@ -27,6 +27,7 @@ from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 from .debug_answers import hide_from_debugger
+from .errors import RequestError
 from .haste import Haste
 from .shared_stream import SharedStream
 
@@ -43,16 +44,18 @@ RECORDS = frozenset(("is_complete_request", "history_request"))
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One message: the client's identities, the message, and where the reply goes."""
+    """One message, authentic: the client's identities, the message, and where the reply goes."""
 
     idents: list[bytes]
     message: dict[str, Any]
     replies: Replies
+    #: Why it cannot be done as it is.
+    error: RequestError | None = None
 
     @property
     def kind(self) -> str:
         """The message type."""
-        kind: str = self.message["header"]["msg_type"]
+        kind: str = self.message["msg_type"]
         return kind
 
     @property

@@ -13,6 +13,7 @@ import zmq
 from IPython.core.error import StdinNotImplementedError
 
 from .iopub import PublishingThread
+from .request_fields import kind_of
 
 #: Seconds that a frontend has to connect its stdin channel: ZeroMQ connects each channel on its own, and
 #: tries again every 0.1 to 0.2 s.
@@ -21,6 +22,7 @@ _PATIENCE = 10.0
 _NOT_CONNECTED = (
     "the frontend allows questions, but has not connected its stdin channel: nobody would see this one"
 )
+_NO_TEXT = "the frontend's answer is no text: `value` in its input_reply must be a string, and is {kind}"
 
 
 def _input_is_allowed(kernel: Any) -> bool:
@@ -56,7 +58,9 @@ class InputHandlers:
             until = time.monotonic() + _PATIENCE
             while True:
                 try:
-                    answer: str = super()._input_request(*args, **options)  # type: ignore[misc]
+                    answer = super()._input_request(*args, **options)  # type: ignore[misc]
+                    if not isinstance(answer, str):
+                        raise TypeError(_NO_TEXT.format(kind=kind_of(answer)))
                     return answer
                 except zmq.ZMQError as error:
                     if error.errno != zmq.EHOSTUNREACH:

@@ -1,4 +1,7 @@
-"""Messages as bytes: ipykernel's and jupyter_client's way, with less work for each message."""
+"""Messages as bytes: ipykernel's and jupyter_client's way, with less work for each message.
+
+What arrives is looked into when its signature has been checked, and not before.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,21 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable
+from hmac import compare_digest
 from typing import Any
 
 import zmq
 from jupyter_client._version import protocol_version
-from jupyter_client.jsonutil import json_default
+from jupyter_client.adapter import adapt
+from jupyter_client.jsonutil import extract_dates, json_default
 from jupyter_client.session import DELIM, DONE, Session, json_packer, utcnow
 from traitlets import Any as AnyTrait
 
+from .errors import RequestError
 from .recent_signatures import CHUNK, RecentSignatures
+from .request_fields import kind_of
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -25,6 +33,9 @@ _encode = json.JSONEncoder(
 ).encode
 
 _MORE = int(zmq.SNDMORE)
+
+#: The signature, and the four parts that it is for.
+_SIGNED = 5
 
 
 def encodable(text: str) -> str:
@@ -75,6 +86,7 @@ class KernelSession(Session):
 
         self.pack = pack
         self.digest_history = RecentSignatures() if self.digest_history_size >= 2 * CHUNK else set()
+        self._comparing = threading.Lock()
         #: A copy of the parent header that was packed last, and how. One tuple: several threads send.
         self._last_parent: tuple[dict[str, Any], bytes] = ({}, self.none)
 
@@ -153,10 +165,82 @@ class KernelSession(Session):
         idents = ident if isinstance(ident, list) else [] if ident is None else [ident]
         return [*idents, DELIM, self.sign(parts), *parts]
 
-    def _pack_parent(self, header: dict[str, Any]) -> bytes:
+    def deserialize(self, msg_list: list[Any], content: bool = True, copy: bool = True) -> dict[str, Any]:
+        """Overridden: jupyter_client's remembers a signature before it has checked it, so that forged ones
+        make it forget the others.
+
+        Raises `ValueError` for what is not authentic, `RequestError` for what is and is no proper message.
+        """
+        frames = [frame if copy else bytes(frame.bytes) for frame in msg_list]
+        if len(frames) < _SIGNED:
+            raise ValueError(f"it has {len(frames)} parts instead of at least {_SIGNED}")
+        parts = frames[1:_SIGNED]
+        self._authenticate(frames[0], parts, remember=content)
+        message, problem = self._read(parts, content)
+        message["buffers"] = [memoryview(frame) for frame in frames[_SIGNED:]]
+        if problem:
+            raise RequestError(problem, message)
+        return message
+
+    def _authenticate(self, signature: bytes, parts: list[bytes], remember: bool) -> None:
+        """Raise `ValueError` unless whoever has the key has signed `parts`, and they have not come before."""
+        if self.auth is None:
+            return
+        if not compare_digest(signature, self.sign(parts)):
+            raise ValueError("Invalid Signature: it is not signed with the kernel's key")
+        with self._comparing:  # the same may arrive on two channels at a time
+            if signature in self.digest_history:
+                raise ValueError("Duplicate Signature: it has arrived before")
+            if remember:
+                self._add_digest(signature)
+
+    def _read(self, parts: list[bytes], with_content: bool) -> tuple[dict[str, Any], str]:
+        """The message in `parts`, which are authentic, and what is wrong with it, "" if nothing is."""
+        problems: list[str] = []
+
+        def unpack(part: bytes, name: str) -> Any:
+            try:
+                return self.unpack(part)
+            except Exception as error:
+                problems.append(f"its {name} cannot be read ({type(error).__name__}: {error})")
+                return {}
+
+        header = unpack(parts[0], "header")
+        if not isinstance(header, dict):
+            problems.append(f"its header must be an object, and is {kind_of(header)}")
+            header = {}
+        try:
+            header = extract_dates(header)
+            self._pack_parent(header, as_it_is=True)
+        except Exception as error:
+            problems.append(
+                f"its header cannot be sent back with an answer ({type(error).__name__}: {error})"
+            )
+            header = {key: value for key, value in header.items() if isinstance(value, str | int | None)}
+        kind = header.get("msg_type")
+        message = {
+            "header": header,
+            "msg_id": header.get("msg_id"),
+            "msg_type": kind if isinstance(kind, str) else "",
+            "parent_header": unpack(parts[1], "parent_header"),
+            "metadata": unpack(parts[2], "metadata"),
+            "content": unpack(parts[3], "content") if with_content else parts[3],
+        }
+        if not problems:
+            try:
+                message = adapt(message)
+            except Exception as error:
+                problems.append(f"its header's `version` does not suit it ({type(error).__name__}: {error})")
+        return message, problems[0] if problems else ""
+
+    def _pack_parent(self, header: dict[str, Any], as_it_is: bool = False) -> bytes:
+        """Pack `header`. Raises `ValueError` if it must arrive `as_it_is` and JSON lacks its numbers."""
         known, packed = self._last_parent
         if header != known:
-            packed = self.pack(header)
+            if as_it_is and self._packs_json:
+                packed = encodable(_encode(header)).encode()
+            else:
+                packed = self.pack(header)
             self._last_parent = (header.copy(), packed)
         return packed
 
