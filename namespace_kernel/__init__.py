@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .bridge import ExecutionContextBridge
     from .cell import Cell, CellChanges, Context, Outcome, Route
     from .coroutines import DeferredCoroutine
+    from .executors.anchors import on_main
     from .namespace import AsyncNamespaceManager
 del TYPE_CHECKING
 
@@ -23,12 +24,14 @@ __all__ = [
     "ExecutionContextBridge",
     "Outcome",
     "Route",
+    "on_main",
 ]
 
 _MODULES = {
     "AsyncNamespaceManager": "namespace",
     "DeferredCoroutine": "coroutines",
     "ExecutionContextBridge": "bridge",
+    "on_main": "executors.anchors",
 }
 
 

@@ -176,7 +176,13 @@ class NamespaceKernelApp(IPKernelApp):
         self._init_kernel_with_shared_stream()
         install_breakpoint_hook()
         kernel, shell = self.kernel, self.kernel.shell
-        self.user_loop = UserLoop(shell.notice, shell.describe_frame, self._report_task, shell.is_users_file)
+        self.user_loop = UserLoop(
+            shell.notice,
+            shell.describe_frame,
+            self._report_task,
+            shell.is_users_file,
+            self.interrupts.step_of,
+        )
         self.receipts = CellReceipts(
             self._publish_receipt,
             kernel.reports,

@@ -44,19 +44,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, TracebackType
 from typing import Any, Protocol, TypeVar
 
 from .executors import Execution
+from .step_on_main import APART as _APART
+from .step_on_main import PATIENCE, StepOnMain
 from .tasks import is_inside
-
-#: After this many seconds the user is told that the cell cannot be stopped yet, and why.
-_PATIENCE = 1.0
-
-#: A second Stop ends another cell's task if it comes so many seconds after the first: not one that is pressed
-#: twice at once, and finds a task that was at work by chance.
-_APART = 0.3
-
 
 T = TypeVar("T")
 
@@ -188,6 +183,10 @@ class InterruptController:
 
         return _Calling(self, note)
 
+    def step_of(self, task: asyncio.Task[Any]) -> AbstractContextManager[None]:
+        """While entered, main takes a step of `task`, which is not its cell's."""
+        return StepOnMain(self, self._on_sigint, task) if self._on_main_thread else nullcontext()
+
     @property
     def handled(self) -> int | None:
         """How many signals this has dealt with; `None` while another handler is installed. Thread: any."""
@@ -240,7 +239,7 @@ class _AsyncCode:
         controller: InterruptController,
         execution: Execution,
         task: asyncio.Task[Any],
-        loop: asyncio.AbstractEventLoop,
+        loop: Any,
     ) -> None:
         self._controller = controller
         self._execution = execution
@@ -265,22 +264,28 @@ class _AsyncCode:
             return
         self._execution.interrupted = True
         self._loop.call_soon_threadsafe(self._cancel)
+        # The home thread may be taking the step.
+        stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
         if self._controller.callback_runs:
-            raise KeyboardInterrupt  # in the callback, which holds up the cell
+            stop()  # in the callback, which holds up the cell
+            return
         current = asyncio.current_task(self._loop)
-        if current is not None and not is_inside(frame, current.get_coro()):
+        if current is not None and stop is _raise and not is_inside(frame, current.get_coro()):
             return  # asyncio is just taking a step of it, and must not be torn apart
         if current is self._task or current in self._execution.tasks:
-            raise KeyboardInterrupt
+            stop()
+            return
         other, since = self._in_the_way
         now = time.monotonic()
         if current is not other:
             self._in_the_way = current, now
+            if stop is not _raise:
+                frame = sys._current_frames().get(self._loop.owner or 0)
             if current is not None and frame is not None:
                 self._explain_later(current, self._controller.describe(frame))
         elif current is not None and now - since >= _APART:
             self._in_the_way = None, 0.0
-            raise KeyboardInterrupt
+            stop()
 
     def _cancel(self) -> None:
         self._task.cancel()
@@ -295,4 +300,8 @@ class _AsyncCode:
                     "Stop again ends that task"
                 )
 
-        self._controller.later(_PATIENCE, explain)
+        self._controller.later(PATIENCE, explain)
+
+
+def _raise() -> None:
+    raise KeyboardInterrupt

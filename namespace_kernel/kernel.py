@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import zmq
@@ -151,9 +152,15 @@ class NamespaceKernel(
     def serve(self) -> None:
         """Run cells until the kernel is asked to end. Thread: main."""
         self.lanes.foreground_ident = threading.get_ident()
+        next_cell = partial(self.gui.next_cell, self.lanes.foreground.cells)
+        wake = partial(self.lanes.foreground.put, None)
         while not self.ending.requested:
-            request = self.gui.next_cell(self.lanes.foreground.cells)
-            if request is not None:
+            request = self.user_loop.anchors.wait(next_cell, wake)
+            if (
+                request is None
+            ):  # a step was taken, and there is no next cell for which an idle may have waited
+                self.iopub_thread.send_now()
+            else:
                 self.before_cell()
                 self.interrupts.begin_cell()
                 self.serve_cell(self.lanes.foreground, request)

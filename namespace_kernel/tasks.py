@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterable
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, TypeVar
@@ -58,7 +59,8 @@ _PREFIXES = {
 }
 
 
-def _innermost(coroutine: Any) -> Any:
+def innermost(coroutine: Any) -> Any:
+    """The coroutine that a coroutine of ours stands around, if it is one."""
     while issubclass(type(coroutine), Around):
         coroutine = coroutine._body
     return coroutine
@@ -66,14 +68,14 @@ def _innermost(coroutine: Any) -> Any:
 
 def frame_of(coroutine: Any) -> FrameType | None:
     """The frame of a coroutine that is not over; `None` also where it is not Python's."""
-    coroutine = _innermost(coroutine)
+    coroutine = innermost(coroutine)
     prefix, _ = _PREFIXES.get(type(coroutine), ("", ""))
     return getattr(coroutine, f"{prefix}_frame") if prefix else None
 
 
 def executes(coroutine: Any) -> bool:
     """Whether the code of a coroutine executes at this moment."""
-    coroutine = _innermost(coroutine)
+    coroutine = innermost(coroutine)
     prefix, _ = _PREFIXES.get(type(coroutine), ("", ""))
     return bool(prefix) and bool(getattr(coroutine, f"{prefix}_running"))
 
@@ -86,7 +88,7 @@ def frames_of(coroutine: Any) -> list[FrameType]:
     frames = []
     while (frame := frame_of(coroutine)) is not None:
         frames.append(frame)
-        coroutine = _innermost(coroutine)
+        coroutine = innermost(coroutine)
         coroutine = getattr(coroutine, "_".join(_PREFIXES[type(coroutine)]))
     return frames
 
@@ -102,8 +104,18 @@ def was_never_started(value: object) -> bool:
 
 
 def is_inside(frame: FrameType | None, coroutine: Any) -> bool:
-    """Whether `frame` was called, however indirectly, by the code of `coroutine`."""
+    """Whether `frame` was called, however indirectly, by the code of `coroutine`.
+
+    Thread: the one that executes `frame`. The frames of a greenlet end where it was started; who resumed it
+    stands in its parent.
+    """
     own = frame_of(coroutine)
-    while frame is not None and frame is not own:
-        frame = frame.f_back
+    module: Any = sys.modules.get("greenlet")
+    greenlet: Any = None if module is None else module.getcurrent()
+    while frame is not own and (frame is not None or greenlet is not None):
+        if frame is not None:
+            frame = frame.f_back
+        else:
+            greenlet = greenlet.parent
+            frame = None if greenlet is None else greenlet.gr_frame
     return frame is not None

@@ -7,6 +7,7 @@ work, and nothing in the loop's own thread but counting.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -102,10 +103,11 @@ class LoopWatchdog:
         """The frame of the loop's callback that executes now (`asyncio.Handle._run`), if one does."""
         frame = sys._current_frames().get(self._loop.owner or 0)
         called: FrameType | None = None
-        while frame is not None and frame.f_code.co_name != "_run_once":
-            called, frame = frame, frame.f_back
-        in_callback = frame is not None and called is not None and called.f_code.co_name == "_run"
-        return called if in_callback else None
+        while frame is not None:
+            if frame.f_code is asyncio.Handle._run.__code__:
+                called = frame  # the outermost: a callback may take turns of the loop itself
+            frame = frame.f_back
+        return called
 
     def _who_waits(self) -> str:
         """Who waits for the loop while it is blocked, in words; "" if nobody does."""

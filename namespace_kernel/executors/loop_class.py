@@ -17,9 +17,11 @@ import select
 import sys
 from asyncio import events
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from threading import get_ident
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 T = TypeVar("T")
 
@@ -50,6 +52,8 @@ class ThreadAwareLoop:
     _may_rest = _in_turn = False
     #: How often the loop has looked for events and run what was due.
     turns = 0
+    #: Has the steps of the tasks that are `away` taken on the thread where they belong.
+    anchors: Any = None
     #: Called with each new task in the thread that creates it.
     on_task: Callable[[asyncio.Task[Any]], None] | None = None
     #: Called with each future of `asyncio.gather` and `shield`, likewise.
@@ -57,6 +61,7 @@ class ThreadAwareLoop:
 
     def __init__(self) -> None:
         super().__init__()
+        self.away: WeakSet[asyncio.Task[Any]] = WeakSet()
         # On the instance, because nest_asyncio replaces methods on the class.
         vars(self).update(
             run_forever=self._run_forever,
@@ -131,9 +136,20 @@ class ThreadAwareLoop:
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
         """As `asyncio.loop.call_soon`, in any thread."""
+        if self.away and self.is_away(callback):
+            handle = events.Handle(callback, args, self, context)  # type: ignore[arg-type]
+            self._ready.append(self.anchors.deferring(handle))  # type: ignore[attr-defined]
+            if self.owner != get_ident():
+                self._write_to_self()  # type: ignore[attr-defined]
+            return handle
         if self.owner == get_ident():
             return super().call_soon(callback, *args, context=context)  # type: ignore[misc]
         return self.call_soon_threadsafe(callback, *args, context=context)  # type: ignore[attr-defined]
+
+    def is_away(self, callback: Any) -> bool:
+        """Whether `callback` takes a step of a task that is away. Thread: any."""
+        task = getattr(callback, "__self__", None)
+        return asyncio.isfuture(task) and task in self.away
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
         """As `asyncio.loop.call_at`, in any thread; `call_later` comes here, too."""
@@ -192,7 +208,7 @@ class ThreadAwareLoop:
 
         # Not `run_coroutine_threadsafe`: a Stop while its future is waited for may leave that locked, and
         # then the loop would wait for it for ever. This queue is one call into C.
-        ended: SimpleQueue[asyncio.Task[Any]] = SimpleQueue()
+        ended: SimpleQueue[asyncio.Task[Any] | None] = SimpleQueue()
         started: list[asyncio.Task[Any]] = []
 
         def start() -> None:
@@ -206,11 +222,19 @@ class ThreadAwareLoop:
 
         try:
             self.call_soon_threadsafe(start)  # type: ignore[attr-defined]
-            task = ended.get()
+            while (task := self._wait(ended)) is None:
+                pass
         except BaseException:
             self.call_soon_threadsafe(cancel)  # type: ignore[attr-defined]
             raise
         return task.result()
+
+    def _wait(self, ended: SimpleQueue[T | None]) -> T | None:
+        """Wait for the loop; `None` if there is nothing yet. Tasks of the calling thread go on meanwhile."""
+        if self.anchors is None:
+            return ended.get()
+        waited: T | None = self.anchors.wait(ended.get, partial(ended.put, None))
+        return waited
 
 
 def new_loop() -> Any:

@@ -13,19 +13,24 @@ need not ask for the loop. Two waits for another thread less: with two loaded co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import Context as ContextVars
+from functools import partial
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
+from .anchors import Anchors
 from .base import Execution, current_execution
 from .loop_class import new_loop
 from .started import note_start
 
 T = TypeVar("T")
+Guard = Callable[[asyncio.Task[Any]], contextlib.AbstractContextManager[None]]
 
 #: After this many seconds, say what the loop is busy with.
 _PATIENCE = 0.5
@@ -44,7 +49,8 @@ class UserLoop:
 
     `notice` shows one line to the user. `describe` turns the frame that blocks the loop into words.
     `report` shows a task's exception that nobody retrieved; it is called in the task's context.
-    `is_users_file` tells the user's code from libraries'.
+    `is_users_file` tells the user's code from libraries'. `guard` is entered on the main thread around a step
+    of a task that belongs there while the loop is at home.
 
     Guarantees: at most one thread runs the loop; whoever stops it, it runs again.
     """
@@ -55,6 +61,7 @@ class UserLoop:
         describe: Callable[[FrameType], str],
         report: Callable[[BaseException], None],
         is_users_file: Callable[[str], bool] = lambda filename: True,
+        guard: Guard = lambda task: contextlib.nullcontext(),
     ) -> None:
         self.loop: Any = new_loop()
         self.loop.on_task = self._task_created
@@ -79,10 +86,12 @@ class UserLoop:
         self._closing = False
         #: Whether the home thread waits for the loop's next event, also while the loop is borrowed.
         self._rests = False
+        self.anchors = Anchors(self.loop, self._ask_home, guard)
         self._home = threading.Thread(target=self._live, name="User loop", daemon=True)
 
     def start(self) -> None:
-        """Start the home thread."""
+        """Start the home thread. Thread: main."""
+        self.anchors.start()
         self._home.start()
 
     # Moving
@@ -115,6 +124,7 @@ class UserLoop:
     def _take(self) -> None:
         self._taken, self.loop.rests = True, False
         self.loop.owner = threading.get_ident()  # what it schedules before it runs the loop wakes nobody
+        self.anchors.arrive()
 
     def _has_left(self, timeout: float) -> bool:
         with self._condition:
@@ -141,6 +151,7 @@ class UserLoop:
         self.loop.home = threading.get_ident()
         while self._comes_to_run():
             self.comes_home()
+            self.anchors.arrive()
             try:
                 self.loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:
@@ -161,15 +172,26 @@ class UserLoop:
         while True:
             with self._condition:
                 self._rests = False
-                self._condition.wait_for(lambda: not self._wanted or self._closing)
+                self._condition.wait_for(
+                    lambda: not self._wanted or self._closing or self.anchors.for_home is not None
+                )
                 if self._closing:
                     self.loop.rests = False
                     return False
-                if not self.loop.can_rest or self.loop.has_work():
-                    self._at_home, self.loop.rests = True, False
-                    return True
-                self._rests = self.loop.rests = True
-            self.loop.wait_for_work()
+                if not self._wanted:
+                    if not self.loop.can_rest or self.loop.has_work():
+                        self._at_home, self.loop.rests = True, False
+                        return True
+                    self._rests = self.loop.rests = True
+            if self._rests:
+                self.loop.wait_for_work()
+            self.anchors.take_at_home()
+
+    def _ask_home(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
+            if self._rests:
+                self.loop._write_to_self()
 
     def stopped_by_user(self) -> None:
         """Say that user code stopped the loop. Thread: the borrower."""
@@ -254,8 +276,14 @@ class UserLoop:
         if not self._home.is_alive():
             return
         ending = asyncio.run_coroutine_threadsafe(self._end_tasks(), self.loop)
+        ended: SimpleQueue[object] = SimpleQueue()
+        ending.add_done_callback(ended.put)
+        until = time.monotonic() + timeout
         try:
-            ending.result(timeout)
+            while not ending.done():
+                remaining = max(0.0, until - time.monotonic())
+                self.anchors.wait(partial(ended.get, timeout=remaining), partial(ended.put, None))
+            ending.result()
         except BaseException:  # late, cancelled or failing tasks cannot keep the process alive
             ending.cancel()
         with self._condition:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.executors.loop_class import ThreadAwareLoop
+from namespace_kernel.executors.anchors import Anchors
 from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabouts
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
@@ -122,7 +122,7 @@ def test_a_thread_that_gives_up_waiting_cancels_what_it_waited_for(home: LoopUnd
         pass
 
     def give_up_if_waiting(number: int, frame: FrameType | None) -> None:
-        if frame is not None and frame.f_code is ThreadAwareLoop._run_until_complete.__code__:
+        if frame is not None and frame.f_code is Anchors.wait.__code__:
             raise GivenUp
 
     async def wait_for_ever() -> None:
