@@ -366,7 +366,7 @@ class NamespaceKernelApp(IPKernelApp):
 
     def _notice(self, line: str) -> None:
         """Show a line under the foreground's cell, whatever thread or task it comes from."""
-        self.kernel.lanes.foreground.context.copy().run(self.kernel.shell.notice, line)
+        self.kernel.lanes.foreground.copy_context().run(self.kernel.shell.notice, line)
 
     def _describe(self, frame: Any) -> str:
         description: str = self.kernel.shell.describe_frame(frame)

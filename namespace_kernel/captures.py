@@ -15,6 +15,8 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.getipython import get_ipython
 from IPython.utils.capture import CapturedIO, capture_output
 
+from .output import redirects
+
 
 class DisplayCapture:
     """What is displayed while it is in force goes to `publisher` and `hook`."""
@@ -36,6 +38,12 @@ def active_capture() -> DisplayCapture | None:
     while capture is not None and not capture.active:
         capture = capture.outer
     return capture
+
+
+def capture_nothing() -> None:
+    """Undo what captures in the calling context, a copy of one in which something does."""
+    display_capture.set(None)
+    redirects.set({})
 
 
 def _enter(manager: Any) -> CapturedIO:

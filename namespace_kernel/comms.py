@@ -167,8 +167,8 @@ class CommHandlers:
 
     def submit_comm(self, request: Request) -> None:
         """Queue a comm message. Thread: protocol."""
-        foreground: contextvars.Context = self.lanes.foreground.context
-        self.user_loop.loop.call_soon_threadsafe(self._answer_comm, request, context=foreground.copy())
+        context = self.lanes.foreground.copy_context()
+        self.user_loop.loop.call_soon_threadsafe(self._answer_comm, request, context=context)
 
     def _answer_comm(self, request: Request) -> None:
         """Thread: the one that runs the user loop."""

@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .bridge import ExecutionContextBridge
+from .captures import capture_nothing
 from .protocol import Request
 
 #: The id of the lane for urgent cells.
@@ -49,6 +50,12 @@ class Lane:
         self.wake: Callable[[], None] = lambda: None
         #: Until then (`time.monotonic`), cells that arrive are aborted.
         self.abort_until = 0.0
+
+    def copy_context(self) -> contextvars.Context:
+        """A copy of its context, for code beside its cells, which is not captured with them. Thread: any."""
+        context = self.context.copy()
+        context.run(capture_nothing)
+        return context
 
     def put(self, request: Request | None) -> None:
         """Add a cell, or the end. Thread: any."""
@@ -120,7 +127,7 @@ class Lanes:
     def create(self) -> str:
         """Start a subshell; return its id."""
         lane_id = str(uuid.uuid4())
-        context = self.foreground.context.copy()
+        context = self.foreground.copy_context()
         lane = Lane(lane_id, context, self._build(context))
         thread = threading.Thread(target=self._work, args=(lane,), name=f"lane-{lane_id}", daemon=True)
         with self._lock:
@@ -131,7 +138,7 @@ class Lanes:
     def urgent(self) -> Lane:
         """The lane of cells that do not wait for others: `%ps` and the like. Thread: protocol."""
         if self._urgent is None:
-            context = self.foreground.context.copy()
+            context = self.foreground.copy_context()
             self._urgent = Lane(URGENT, context, self._build(context))
             name = f"lane-{URGENT}"
             threading.Thread(target=self._work, args=(self._urgent,), name=name, daemon=True).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.client import Notebook
+from tests.kernel.test_subshells import create
 from tests.libraries.widgets import Page
 
 PREPARE = """\
@@ -287,3 +288,23 @@ def test_capture_takes_a_cell_that_awaits_and_nothing_of_others(wait: str, ready
         ready.run("taken.stdout, taken.stderr, len(taken.outputs)").result == r"('mine\n', 'my error\n', 2)"
     )
     assert first.stdout == "mine\n"
+
+
+@pytest.mark.parametrize(
+    "capture",
+    [
+        "%%capture\n{body}",
+        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()): {body}",
+        "from IPython.utils.capture import capture_output\nwith capture_output(): {body}",
+    ],
+)
+def test_what_is_asked_while_a_cell_captures_is_answered_where_it_was_asked(
+    capture: str, fresh_notebook: Notebook
+) -> None:
+    fresh_notebook.run("import os, threading\ngo_on = threading.Event()")
+    cell = fresh_notebook.submit(capture.format(body="os.write(1, b'begins'); go_on.wait(30)"))
+    cell.wait_for_text("begins")
+    assert "In [2]" in fresh_notebook.run("%ps").text, "in its first use, which makes its lane"
+    beside = create(fresh_notebook).submit("print('said'); go_on.set()")
+    assert beside.wait().stdout == "said\n"
+    assert cell.wait().stdout == "begins"

@@ -333,3 +333,9 @@ def test_a_display_is_updated_from_everywhere(plotting: Notebook) -> None:
     let_go_on(plotting, cell)
     ids = [c["transient"]["display_id"] for k, c in [*cell.outputs, *displays.outputs] if c.get("transient")]
     assert ids == ["one", "one"]
+
+
+def test_a_kernel_that_does_not_plot_does_not_import_matplotlib(fresh_notebook: Notebook) -> None:
+    assert (
+        result(fresh_notebook, "import sys; [name for name in sys.modules if 'matplotlib' in name]") == "[]"
+    )

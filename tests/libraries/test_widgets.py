@@ -157,6 +157,42 @@ def test_what_a_callback_prints_does_not_appear_under_the_cell_that_runs(
     assert page.find("OutputModel").captured == "captured\n"
 
 
+CAPTURES = {
+    "%%capture": "%%capture taken\n{body}",
+    "capture_output": "with capture_output() as taken: {body}",
+    "redirect_stdout": "with redirect_stdout(io.StringIO()) as taken: {body}",
+    "in an awaiting cell": "with capture_output() as taken: {body}; await asyncio.sleep(0)",
+}
+IMPORTS = """\
+import io, os
+from contextlib import redirect_stdout
+from IPython.utils.capture import capture_output
+gone, button = threading.Event(), w.Button()"""
+
+
+@pytest.mark.parametrize("capture", CAPTURES.values(), ids=CAPTURES)
+def test_what_a_cell_captures_is_not_what_a_callback_says_meanwhile(
+    capture: str, notebook: Notebook, page: Page
+) -> None:
+    ok(notebook, IMPORTS)
+    shown = ok(
+        notebook,
+        "def clicked(button):\n    print('clicked'); display('by the callback'); gone.set()\n"
+        "button.on_click(clicked); display(button)",
+    )
+    wait = "await asyncio.to_thread(gone.wait, 20)" if "await" in capture else "gone.wait(20)"
+    body = f"print('taken'); os.write(1, b'begins'); {wait}"  # the descriptor is nobody's capture
+    cell = notebook.submit(capture.format(body=body)).wait_for_text("begins")
+    page.find("ButtonModel").click().wait_idle()
+    assert cell.wait().status == "ok"
+    shown.wait_for_text("clicked\n")
+    shown.wait_for_text("'by the callback'")
+    told = result(notebook, "getattr(taken, 'stdout', None) or taken.getvalue()")
+    assert told == r"'taken\n'"
+    outputs = "[one.data for one in getattr(taken, 'outputs', ())]"
+    assert "callback" not in str(result(notebook, outputs))
+
+
 def test_an_output_widget_of_a_callback_does_not_take_what_the_displaying_cell_prints_meanwhile(
     notebook: Notebook, page: Page
 ) -> None:
