@@ -56,22 +56,22 @@ class WorkerProcess:
         self.ledger = Ledger()
         self._messages: deque[Any] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        reader, writer = os.pipe()
-        reports, said = os.pipe()
-        # A group of its own: neither Ctrl-C in a terminal nor Stop for another cell reaches it.
-        self.process = subprocess.Popen(
-            [sys.executable, *_flags(), str(_PROGRAM), str(reader), str(said)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            pass_fds=(reader, said),
-            start_new_session=True,
-        )
-        os.close(reader)
-        os.close(said)
-        self._commands = FileIO(writer, "wb")
-        self._reports = FileIO(reports, "rb")
+        with contextlib.ExitStack() as opened:  # closed again if there is no process, as without descriptors
+            reader, self._commands = map(opened.enter_context, _open_pipe())
+            self._reports, said = map(opened.enter_context, _open_pipe())
+            # A group of its own: neither Ctrl-C in a terminal nor Stop for another cell reaches it.
+            self.process = subprocess.Popen(
+                [sys.executable, *_flags(), str(_PROGRAM), str(reader.fileno()), str(said.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=(reader.fileno(), said.fileno()),
+                start_new_session=True,
+            )
+            opened.pop_all()
+        reader.close()
+        said.close()
         #: What C code, children, and Python where it does not start write to file descriptors.
         self._descriptors: dict[Any, str] = {self.process.stdout: "stdout", self.process.stderr: "stderr"}
         self._outgoing: SimpleQueue[Any] = SimpleQueue()
@@ -137,10 +137,11 @@ class WorkerProcess:
     def _read(self) -> None:
         try:
             while True:
-                self._await_message()
-                message = read_message(self._reports)
+                message = read_message(self)
                 if isinstance(message, Report):
                     self._read_descriptors(0)
+                elif not isinstance(message, Event):
+                    raise ValueError("it has said something that is no message")
                 self._say(message)
                 del message
         except Exception as error:
@@ -155,6 +156,11 @@ class WorkerProcess:
     def _say(self, message: Any) -> None:
         self._messages.append(message)
         self._wake.put(None)
+
+    def readinto(self, buffer: memoryview) -> int | None:
+        """Read a part of a message. Raises `EOFError` if the process has ended."""
+        self._await_message()
+        return self._reports.readinto(buffer)
 
     def _await_message(self) -> None:
         """Wait for one, or for the end of the process, though children of it may hold the pipe open."""
@@ -207,6 +213,12 @@ class WorkerProcess:
             self._commands.close()
 
 
+def _open_pipe() -> tuple[FileIO, FileIO]:
+    """The ends to read from and to write to."""
+    reader, writer = os.pipe()
+    return FileIO(reader, "rb"), FileIO(writer, "wb")
+
+
 def _flags() -> list[str]:
     """Python's options: as this process has them; and modules in the working directory are not for itself."""
     return [*subprocess._args_from_interpreter_flags(), "-P"]  # type: ignore[attr-defined]
@@ -245,7 +257,12 @@ class ProcessPool:
                 self._idle.remove(best)
                 return best
             # In no cell's context: it outlives the cell.
-            worker: WorkerProcess = ContextVars().run(WorkerProcess)
+            try:
+                worker: WorkerProcess = ContextVars().run(WorkerProcess)
+            except OSError as error:
+                raise WorkerLostError(
+                    f"no process could be started for this cell ({error.strerror}); nothing of it ran"
+                ) from None
             self._all.add(worker)
             return worker
 

@@ -1,17 +1,35 @@
-"""Messages over a pair of pipes: a pickle, and its large buffers beside it, uncopied."""
+"""Messages over a pair of pipes: a pickle, and its large buffers beside it, uncopied.
+
+A cell's code has the descriptors, too, and may write anything to them. So what says how long a message is
+carries a check: garbage is known at once, and nobody waits for eight gigabytes that it seems to announce.
+"""
 
 from __future__ import annotations
 
 import pickle
 import struct
+import zlib
 from collections.abc import Iterable
 from io import FileIO
-from typing import Any
+from typing import Any, Protocol
 
-_NUMBER = struct.Struct("<Q")
+#: How many parts there are, how long they are together, and the check of the two.
+_HEAD = struct.Struct("<QQI")
+_LENGTH = struct.Struct("<Q")
+_NUMBERS = struct.Struct("<QQ")
+
+#: What the check begins with, so that zeros are no head.
+_MARK = zlib.crc32(b"namespace_kernel")
 
 #: So many bytes are written or read by one call.
 _PART = 1 << 20
+
+
+class Source(Protocol):
+    """What a message is read from: an unbuffered file."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read some bytes; 0 at the end."""
 
 
 def write_message(pipe: FileIO, message: Any) -> None:
@@ -19,16 +37,25 @@ def write_message(pipe: FileIO, message: Any) -> None:
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
     parts = [memoryview(head), *(buffer.raw() for buffer in buffers)]
-    lengths = b"".join(_NUMBER.pack(number) for number in (len(parts), *map(len, parts)))
-    _write(pipe, [memoryview(lengths), *parts])
+    numbers = len(parts), sum(map(len, parts))
+    lengths = b"".join(map(_LENGTH.pack, map(len, parts)))
+    _write(pipe, [memoryview(_HEAD.pack(*numbers, _check(*numbers)) + lengths), *parts])
 
 
-def read_message(pipe: FileIO) -> Any:
-    """Read one message from an unbuffered `pipe`. Raises `EOFError` at its end."""
-    (count,) = _NUMBER.unpack(_read(pipe, _NUMBER.size))
-    lengths = _read(pipe, _NUMBER.size * count)
-    head, *buffers = [_read(pipe, length) for (length,) in _NUMBER.iter_unpack(lengths)]
+def read_message(pipe: Source) -> Any:
+    """Read one message from an unbuffered `pipe`. Raises `EOFError` at its end, `ValueError` for garbage."""
+    count, total, check = _HEAD.unpack(_read(pipe, _HEAD.size))
+    if check != _check(count, total):
+        raise ValueError("something else has written to the pipe of its messages")
+    lengths = [length for (length,) in _LENGTH.iter_unpack(_read(pipe, _LENGTH.size * count))]
+    if not lengths or sum(lengths) != total:
+        raise ValueError("something else has written to the pipe between its messages' parts")
+    head, *buffers = [_read(pipe, length) for length in lengths]
     return pickle.loads(head, buffers=buffers)
+
+
+def _check(count: int, total: int) -> int:
+    return zlib.crc32(_NUMBERS.pack(count, total), _MARK)
 
 
 def _write(pipe: FileIO, parts: Iterable[memoryview]) -> None:
@@ -38,7 +65,7 @@ def _write(pipe: FileIO, parts: Iterable[memoryview]) -> None:
             part = part[written or 0 :]
 
 
-def _read(pipe: FileIO, length: int) -> bytearray:
+def _read(pipe: Source, length: int) -> bytearray:
     data = bytearray(length)
     rest = memoryview(data)
     while rest:
