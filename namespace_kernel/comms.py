@@ -139,6 +139,11 @@ class NamespaceDisplayPublisher(ZMQDisplayPublisher):
         shell.kernel.comm_homes.displayed(data)
         super().publish(data, *args, **kwargs)
 
+    def _flush_streams(self) -> None:
+        """Overridden not to wait, as a `flush` does, until the text has left the process."""
+        shell: Any = self.shell
+        shell.kernel.hand_over_output()
+
     def clear_output(self, wait: bool = False) -> None:
         """Overridden for captures."""
         capture = active_capture()

@@ -29,6 +29,7 @@ import zmq
 from ipykernel.iostream import IOPubThread
 from tornado.ioloop import IOLoop
 
+from .departures import Departures
 from .wire import may_be_held, send_parts
 from .written import Written
 
@@ -79,6 +80,7 @@ class PublishingThread(IOPubThread):
         self.queue_socket = QueueSocket(self)
         #: What the streams have to send.
         self.written = Written(self)
+        self._departures = Departures(self.socket.context)
 
     def start(self) -> None:
         """Overridden to know that it runs without asking."""
@@ -92,6 +94,7 @@ class PublishingThread(IOPubThread):
                 self.before_stop()
             self.wait_until_sent()
             self._serves = False
+            self._departures.close()
         super().stop()  # type: ignore[no-untyped-call]
 
     def schedule(self, f: Callable[[], Any]) -> None:
@@ -157,6 +160,21 @@ class PublishingThread(IOPubThread):
         self.schedule(sent.set)
         sent.wait(_PATIENCE)
 
+    def wait_until_left(self) -> None:
+        """Wait until what was scheduled or sent so far has left the process. Thread: any."""
+        if get_ident() == self.thread.ident or not self._is_queue():
+            return
+        # In this order: what is no longer in the queue is being sent, or has been.
+        if self._events or self._sending.locked() or not self._departures.all_left:
+            number = self._departures.announce()
+            self._events.append(partial(self._departures.mark, number))
+            self._wake(self._send_waiting)
+            self._departures.wait(number)
+
+    def _send_waiting(self) -> None:
+        if self._events:
+            self._send_events()
+
     def _is_queue(self) -> bool:
         """Whether what is scheduled has to wait for its turn."""
         own = self._sender == get_ident()
@@ -203,7 +221,7 @@ class PublishingThread(IOPubThread):
         if args or options or self.socket is None or not self._serves or not self._is_master_process():  # type: ignore[no-untyped-call]
             super()._really_send(msg, *args, copy=copy, **options)  # type: ignore[no-untyped-call]
         else:
-            send_parts(self.socket, msg, copy)
+            self._departures.note(send_parts(self.socket, msg, copy, not copy))
 
     # Subscriptions, for which ipykernel has a stream that would use the socket without the lock
 

@@ -51,6 +51,18 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
         self.write_format_data(data, metadata)
         self.finish_displayhook()
 
+    def finish_displayhook(self) -> None:
+        """Overridden not to wait, as a `flush` does, until what was printed has left the process."""
+        shell: Any = self.shell
+        shell.kernel.hand_over_output()
+        message, self.msg = self.msg, None
+        if message and message["content"]["data"] and self.session:
+            for hook in self._hooks:
+                message = hook(message)
+                if message is None:
+                    return
+            self.session.send(self.pub_socket, message, ident=self.topic)
+
     def keep(self, result: Any) -> None:
         """Make `result`, which has been displayed, the cell's."""
         self.update_user_ns(result)

@@ -83,24 +83,24 @@ class CellStream(OutStream):
         return len(string)
 
     def flush(self) -> None:
-        """Overridden for redirections, and not to wait: what is scheduled first is sent first.
+        """Overridden for redirections, and to keep the promise: what was written has left the process.
 
-        What other cells have written is left to them and to the thread that sends: here a Stop may come at
-        any instant, and what was taken from the buffers by then would be lost.
+        A Stop in the meantime loses nothing. What other cells have written is left to the thread that sends.
+        """
+        if not self.hand_over() and self.pub_thread is not None:
+            self.pub_thread.wait_until_left()
+
+    def hand_over(self) -> bool:
+        """As `flush`, without waiting: whoever calls sends something right after. Return whether it is
+        redirected.
         """
         redirect = active_redirect(self.name)
         if redirect is not None:
             if hasattr(redirect.target, "flush"):
                 redirect.target.flush()
         elif self.pub_thread is not None and self._pieces:
-            self._written.hand_over(self.pub_thread.schedule)
-
-    def hand_over(self) -> None:
-        """As `flush`, but without waking the thread that sends: whoever calls sends something right after."""
-        if active_redirect(self.name) is not None:
-            self.flush()
-        elif self.pub_thread is not None and self._pieces:
             self._written.hand_over(self.pub_thread.put)
+        return redirect is not None
 
     def _flush(self) -> None:
         """Overridden: see `Written.flush`. Thread: IOPub."""

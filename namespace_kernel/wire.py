@@ -43,15 +43,15 @@ def encodable(text: str) -> str:
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
-def send_parts(socket: zmq.Socket[bytes], parts: list[Any], copy: bool = True) -> None:
-    """Send a message of several parts.
+def send_parts(socket: zmq.Socket[bytes], parts: list[Any], copy: bool = True, track: bool = False) -> Any:
+    """Send a message of several parts; with `track`, return what knows when the last has been written.
 
     pyzmq's `send_multipart` checks each part, and combines flags that are enumerations: 7 µs, this takes 2.
     """
     send = socket.send
     for part in parts[:-1]:
         send(part, _MORE, copy)
-    send(parts[-1], 0, copy)
+    return send(parts[-1], 0, copy, track)
 
 
 def may_be_held() -> bool:

@@ -177,3 +177,36 @@ def test_what_a_cell_prints_appears_though_another_thread_looked_at_the_queue(
         stream.write(f"line {number}\n")
         held[0]()
         assert f"line {number}".encode() in b"".join(subscriber.recv_multipart())
+
+
+def test_what_was_sent_has_left_when_the_wait_is_over(
+    publisher: PublishingThread, subscriber: zmq.Socket[bytes]
+) -> None:
+    """ZeroMQ's thread writes to the network; the test reads from it without waiting."""
+    for number in range(200):
+        publisher.send_multipart([b"%d" % number])
+        publisher.wait_until_left()
+        assert subscriber.poll(20_000)
+        assert subscriber.recv_multipart(zmq.NOBLOCK) == [b"%d" % number]
+        assert publisher._departures.all_left
+
+
+def test_several_threads_wait_at_once_and_each_until_its_own_has_left(
+    publisher: PublishingThread, subscriber: zmq.Socket[bytes]
+) -> None:
+    def publish(thread: int) -> None:
+        for number in range(100):
+            publisher.send_multipart([b"%d" % thread, b"%d" % number])
+            publisher.wait_until_left()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish, range(4)))
+    came = [tuple(subscriber.recv_multipart(zmq.NOBLOCK)) for _ in range(400) if subscriber.poll(20_000)]
+    assert sorted(came) == sorted((b"%d" % t, b"%d" % n) for t in range(4) for n in range(100))
+
+
+def test_nothing_is_waited_for_where_nothing_was_sent(publisher: PublishingThread) -> None:
+    publisher.wait_until_left()
+    marks = publisher._departures._announced
+    publisher.wait_until_left()
+    assert publisher._departures._announced == marks

@@ -48,6 +48,12 @@ class Publisher(PublishingThread):
             self.stops_after -= 1
             raise KeyboardInterrupt
 
+    def put(self, f: Callable[[], Any]) -> None:
+        self.schedule(f)
+
+    def wait_until_left(self) -> None:
+        """Nothing leaves this process."""
+
 
 class Session:
     """Writes down what is sent."""

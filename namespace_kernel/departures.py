@@ -1,0 +1,84 @@
+"""When a message that was sent has left the process.
+
+ZeroMQ takes a message at once, and writes it to the network in a thread of its own, which ends with the
+process: what is sent right before a crash would be lost. It does not tell when it has written. But it does
+what it is asked for in order; so a message that goes out and comes back by that thread is back when those
+before it have gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any
+
+import zmq
+
+#: Seconds that one waits: longer takes only a process that was stopped, or a client that reads slowly.
+_PATIENCE = 1.0
+
+
+class Departures:
+    """A connection of the process to itself, made when it is first used.
+
+    Guarantees: `wait(n)` returns when what the context's sockets were given before `mark(n)` has been
+    written, if its receivers take it.
+    """
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._waiting = threading.Lock()
+        self._sender: zmq.Socket[bytes] | None = None
+        self._receiver: zmq.Socket[bytes] | None = None
+        self._announced = self._arrived = 0
+        #: How many messages have been sent, and of how many it is known that they have left.
+        self._sent = self._left = 0
+        #: What knows of the last large one, which ZeroMQ may write in several goes.
+        self._large: Any = None
+
+    @property
+    def all_left(self) -> bool:
+        """Whether nothing that was sent may still be here. Thread: any."""
+        return self._left == self._sent
+
+    def note(self, tracker: Any) -> None:
+        """Note that a message was sent; `tracker` is pyzmq's, of a large one. Thread: the one that sends."""
+        self._sent += 1
+        if tracker is not None:
+            self._large = tracker
+
+    def announce(self) -> int:
+        """Get the number of the next mark. Thread: any; a Stop may come."""
+        with self._waiting:
+            if self._sender is None:
+                self._connect()
+            self._announced += 1
+            return self._announced
+
+    def mark(self, number: int) -> None:
+        """Send a mark behind what was sent. Thread: the one that sends."""
+        if self._sender is not None:
+            self._sender.send(b"%d %d" % (number, self._sent))
+
+    def wait(self, number: int) -> None:
+        """Wait until the mark is back. Thread: any; a Stop may come."""
+        with self._waiting, contextlib.suppress(zmq.Again, zmq.NotDone):
+            while self._arrived < number and self._receiver is not None:
+                arrived, left = map(int, self._receiver.recv().split())
+                if self._large is not None:
+                    self._large.wait(_PATIENCE)
+                self._arrived, self._left = arrived, left
+
+    def close(self) -> None:
+        """Let go of it. Thread: any, where nobody sends any more."""
+        for end in (self._sender, self._receiver):
+            if end is not None:
+                end.close(linger=0)
+
+    def _connect(self) -> None:
+        sender, receiver = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
+        sender.sndtimeo = receiver.rcvtimeo = int(_PATIENCE * 1000)
+        # Of this kind of socket the first that connects is the only one.
+        receiver.bind("tcp://127.0.0.1:*")
+        sender.connect(bytes(receiver.getsockopt(zmq.LAST_ENDPOINT)).decode().rstrip("\0"))
+        self._receiver, self._sender = receiver, sender
