@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import faulthandler
 import gc
 import logging
 import os
@@ -159,6 +160,14 @@ class NamespaceKernelApp(IPKernelApp):
         if s.type == zmq.XPUB:
             s.maxmsgsize = LONGEST_SUBSCRIPTION
         return super()._bind_socket(s, port)
+
+    def patch_io(self) -> None:
+        """Overridden: what `faulthandler.enable` says of a crash goes where it outlives the process."""
+        super().patch_io()
+        outside = getattr(sys.stderr, "descriptor_outside", None)
+        enable: Any = faulthandler.enable
+        if outside is not None:
+            enable.__defaults__ = (outside, *enable.__defaults__[1:])
 
     def init_signal(self) -> None:
         """Overridden: SIGINT has an owner from the start, which drops it until a cell runs."""

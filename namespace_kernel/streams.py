@@ -132,11 +132,21 @@ class CellStream(OutStream):
         return bool(getattr(redirect.target, "isatty", bool)())
 
     def fileno(self) -> int:
-        """Overridden for redirections."""
+        """Overridden for redirections, and to be the descriptor that is watched.
+
+        What is written to it, by `faulthandler` or a child, appears under the cell. ipykernel's is where
+        nobody looks, that of the process's own output.
+        """
         redirect = active_redirect(self.name)
         if redirect is not None:
             return int(redirect.target.fileno())
-        return int(super().fileno())  # type: ignore[no-untyped-call]
+        own = int(super().fileno())  # type: ignore[no-untyped-call]
+        return int(self._original_stdstream_fd) if self._should_watch else own
+
+    @property
+    def descriptor_outside(self) -> int | None:
+        """The descriptor of the process's own output, which is not watched."""
+        return getattr(self, "_original_stdstream_copy", None)
 
     def __getattr__(self, name: str) -> Any:
         """What only the target has, `getvalue` or `buffer`."""
