@@ -100,6 +100,8 @@ class NamespaceKernelApp(IPKernelApp):
             self.update_config(self.cli_config)
         else:
             super().parse_command_line(argv)
+        if argv is None:
+            sys.argv[:] = [""]  # as in Python's own prompt: cells parse it. `sys.orig_argv` has all
 
     def _configure_logging(self) -> None:
         """Overridden for the rule, one handler for stderr: `logging.config` is 3 ms of a start."""

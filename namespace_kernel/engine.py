@@ -75,7 +75,13 @@ def exit_code_of(error: SystemExit) -> int:
     """The exit code that Python would end with (documentation of `SystemExit.code`)."""
     if error.code is None:
         return 0
-    return error.code if isinstance(error.code, int) else 1
+    return int(error.code) if isinstance(error.code, int) else 1
+
+
+def exit_words(error: SystemExit) -> str:
+    """What is shown of it. `unittest.main()` exits with a bool."""
+    code = error.code
+    return f"exited with {exit_code_of(error) if code is None or isinstance(code, int) else code}"
 
 
 def words_of(error: object) -> str:

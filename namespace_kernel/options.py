@@ -85,6 +85,12 @@ class KernelOptions(HasTraits):
         help="Show the exception of a task that nobody awaits, under the cell that started the task.",
     ).tag(config=True)
 
+    keep_errors = Bool(
+        False,
+        help="""Keep the last error, for `%debug` and `%tb`, until the next one, as ipykernel does, with all
+        that its frames hold. Otherwise the next cell that succeeds lets go of it.""",
+    ).tag(config=True)
+
     callback_output = CaselessStrEnum(
         ["cell", "message"],
         "cell",

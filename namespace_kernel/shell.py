@@ -22,9 +22,10 @@ from .cell_events import CellEvents
 from .comms import NamespaceDisplayPublisher, handled_message
 from .completers import CompleterPerRequest
 from .coroutines import Leak, find_open
-from .engine import exit_code_of, words_of
+from .engine import exit_code_of, exit_words, words_of
 from .executors import current_execution
 from .formatting import QuickDisplayFormatter
+from .last_error import LastError
 from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
 from .namespace_magic import LiveTables, NamespaceTableMagic
@@ -37,14 +38,11 @@ from .traceback_formatter import LettingGoTB
 from .tracebacks import from_users_line, groups_in, lines_with_members, without_own_frames
 from .transformers import QuickTransformers
 
-#: Cells that look at the last error keep it, though they succeed.
-_POST_MORTEM = ("%debug", "%tb", "%xmode", "%%debug", "get_ipython().run_line_magic('debug'")
-
 #: What is raised in our code without being about it: a Stop, and the end of a command that failed.
 _COMES_FROM_OUTSIDE = (KeyboardInterrupt, CalledProcessError)
 
 
-class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, ZMQInteractiveShell):
+class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, ZMQInteractiveShell):
     """The shell whose `user_ns` is the store's dict, for life."""
 
     displayhook_class = Type(NamespaceDisplayHook)
@@ -203,6 +201,8 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, ZMQInteract
     ) -> None:
         """Overridden: a cell that was stopped shows `KeyboardInterrupt`, `sys.exit(n)` one line."""
         kind, error, trace = sys.exc_info() if exc_tuple is None else exc_tuple
+        if error is None and self.says_what_was_let_go():
+            return
         if isinstance(error, SystemExit):
             self._show_exit(error)
             return
@@ -261,21 +261,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, ZMQInteract
     def _show_exit(self, error: SystemExit) -> None:
         self._get_exc_info((type(error), error, error.__traceback__))  # for %tb and %debug
         self.namespace.set_exit_code(exit_code_of(error))
-        said = error.code if error.code is not None else 0
-        self._showtraceback(type(error), error, [f"exited with {said}"])
-
-    def forget_last_error(self, source: str) -> bool:
-        """After a cell that succeeded: let go of the last error, and with it of its frames' variables.
-
-        A cell that asks about the last error (`%debug`, `%tb`) keeps it. Returns whether it is gone.
-        """
-        if source.lstrip().startswith(_POST_MORTEM):
-            return False
-        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
-            vars(sys).pop(name, None)
-        self.InteractiveTB.tb = None
-        self.SyntaxTB.last_syntax_error = None
-        return True
+        self._showtraceback(type(error), error, [exit_words(error)])
 
     def show_task_error(self, error: BaseException) -> None:
         """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""

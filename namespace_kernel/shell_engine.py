@@ -133,9 +133,11 @@ class LetGoOfError:
     def __call__(self, settling: Settling) -> None:
         """See `settle.Hook`."""
         cell, error = settling.execution.cell, settling.outcome.error
-        if not (cell.silent or cell.background) and (
-            error is not None or self._shell.forget_last_error(cell.code)
-        ):
+        if cell.silent or cell.background:
+            return
+        if error is not None:
+            self._shell.note_last_error(error, cell.number)
+        if error is not None or self._shell.forget_last_error(cell.code, cell.number):
             frame, self._last = self._last, _running_frame(error)
             with contextlib.suppress(RuntimeError):  # it runs: the thread's own, or a debugger's
                 while frame is not None:

@@ -54,7 +54,7 @@ LAYERS = [
         "debugger debug_requests side_cells traceback_formatter remote elsewhere "
         "recent_signatures packed_records debug_answers lazy_debugger lent_modules script_magics haste "
         "completers options shell_commands shared_stream transformers jedi_cache jedi_names formatting "
-        "source_colours request_fields departures",
+        "source_colours request_fields departures last_error",
         "app",
     ),
     layer("app bridges install __main__"),

@@ -20,7 +20,7 @@ from traitlets import Type
 from traitlets.config import Config
 
 from ..awaiting_magics import AwaitingMagics
-from ..engine import exit_code_of
+from ..engine import exit_code_of, exit_words
 from ..shell_commands import ShellCommands, use_stoppable_scripts
 from ..traceback_formatter import LettingGoTB
 from ..tracebacks import groups_in, lines_with_members, without_own_frames
@@ -185,7 +185,7 @@ class RemoteShell(ShellCommands, InteractiveShell):
         error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
         if isinstance(error, SystemExit):
             self.set_exit_code(exit_code_of(error))
-            self.shown = (f"exited with {0 if error.code is None else error.code}",)
+            self.shown = (exit_words(error),)
             return
         if error is not None:
             self._explain_names(error)
