@@ -26,6 +26,7 @@ from .breakpoints import install_breakpoint_hook
 from .bridge import ExecutionContextBridge
 from .bridges import Bridges, Sites
 from .captures import install_captures
+from .class_sources import ClassSources
 from .coroutines import Leak, NeverAwaitedHook, Origins, OriginTracking
 from .executors import (
     ChildProcesses,
@@ -221,12 +222,14 @@ class NamespaceKernelApp(IPKernelApp):
         self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
         self.signal_front = SignalFront(lambda: self.user_loop.home_ident)
         self.system_front = SystemFront()
+        self.class_sources = ClassSources(shell.cell_files)
         #: What stands in front of functions of Python while the kernel serves.
         self._fronts = (
             self.never_awaited,
             self.asyncio_front,
             self.signal_front,
             self.system_front,
+            self.class_sources,
             self.inheritance,
             self.redirects,
             self.children,

@@ -43,8 +43,9 @@ LAYERS = [
     layer("namespace coroutines routing transport spawning", "IPython ipykernel zmq traitlets", apart=True),
     layer("executors output", "IPython ipykernel zmq traitlets routing", closed=True),
     layer(
-        "bridge settle interrupts step_on_main wakeup signal_front tracebacks receipt leftovers activity "
-        "watchdog engine namespace_table table_text written supervised system_front",
+        "bridge settle interrupts step_on_main wakeup signal_front tracebacks receipt leftovers "
+        "activity watchdog engine namespace_table table_text written supervised system_front "
+        "class_sources",
         "IPython ipykernel zmq",
     ),
     layer(

@@ -22,6 +22,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ..class_sources import ClassSources
 from ..system_front import SystemFront
 from ..transport import Failure, Interrupt, Piece, Report, Run, digest_of, read_message
 from .outgoing import Outgoing
@@ -89,6 +90,7 @@ class Worker:
 
         sys.stdout, sys.stderr = self._streams
         self._shell = RemoteShell.start(self._outgoing.send)
+        ClassSources(lambda: self._shell.compile._filename_map).install()
 
     def _report_on(self, run: Run) -> Report:
         from .run import run_cell
