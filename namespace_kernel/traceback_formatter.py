@@ -17,6 +17,7 @@ import IPython
 from IPython.core.ultratb import AutoFormattedTB
 from IPython.utils.PyColorize import theme_table
 
+from .changed_files import words_on_changed_files
 from .source_colours import keep_lexer
 
 #: A traceback with fewer frames is left to IPython.
@@ -34,6 +35,18 @@ class LettingGoTB(AutoFormattedTB):
 
     #: What colours source, and for which colours it was made.
     _last_formatter: tuple[Any, Any] = (None, None)
+
+    def structured_traceback(
+        self,
+        etype: Any,
+        evalue: BaseException | None = None,
+        etb: TracebackType | None = None,
+        tb_offset: int | None = None,
+        context: int = 5,
+    ) -> list[str]:
+        """Overridden: it is told of files whose lines may be wrong."""
+        lines = super().structured_traceback(etype, evalue, etb, tb_offset, context)
+        return [*lines, *(words_on_changed_files(evalue) if evalue is not None else ())]
 
     def get_records(self, etb: TracebackType, context: int, tb_offset: int) -> Any:
         """Overridden: what frames of the same code have in common is found out once.

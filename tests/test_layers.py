@@ -45,7 +45,7 @@ LAYERS = [
     layer(
         "bridge settle interrupts step_on_main wakeup signal_front tracebacks receipt leftovers "
         "activity watchdog engine namespace_table table_text written supervised system_front "
-        "class_sources",
+        "class_sources changed_files",
         "IPython ipykernel zmq",
     ),
     layer(
