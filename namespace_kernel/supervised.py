@@ -23,6 +23,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 
 #: Seconds that a child gets to end by itself after a Stop. Whoever stops twice does not wait for it.
 _GRACE = 1.0
@@ -32,6 +33,28 @@ _TICK = 0.05
 _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.01
 
 Sink = Callable[[bytes], object]
+
+
+class _News:
+    """What one thread waits for and another tells.
+
+    No `Event`: a Stop in the midst of its Python code leaves its lock taken.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._queue: SimpleQueue[None] = SimpleQueue()
+
+    def come(self) -> None:
+        """Tell it."""
+        self.came = True
+        self._queue.put(None)
+
+    def wait(self) -> None:
+        """Wait until it came."""
+        while not self.came:
+            with contextlib.suppress(Empty):
+                self._queue.get(timeout=_TICK)
 
 
 class Supervised:
@@ -55,7 +78,7 @@ class Supervised:
         #: Held while the child is wanted, and while its output is.
         self._wanted, self._reading = threading.Lock(), threading.Lock()
         self._all_read = False
-        self._started, self._over, self._done = threading.Event(), threading.Event(), threading.Event()
+        self._started, self._over, self._done = _News(), _News(), _News()
 
     @property
     def code(self) -> int | None:
@@ -75,7 +98,7 @@ class Supervised:
                     with self._wanted:
                         _thread.start_new_thread(context.run, (self._own,))
                         self._exchange(out, err)
-                        _await(self._over)
+                        self._over.wait()
                         self._all_read = True
                 except KeyboardInterrupt:
                     if self._turn.locked():  # there is a child, or will be
@@ -83,7 +106,7 @@ class Supervised:
                     raise KeyboardInterrupt from None  # where it waited is nobody's business
         finally:
             if not self._turn.acquire(blocking=False):
-                _await(self._done)
+                self._done.wait()
         if self._error is not None:
             raise self._error
         assert self.code is not None
@@ -92,7 +115,7 @@ class Supervised:
     # What the caller's thread does
 
     def _exchange(self, out: Sink | None, err: Sink | None, *, only_last_words: bool = False) -> None:
-        _await(self._started)
+        self._started.wait()
         process = self._process
         if process is None:
             return
@@ -105,7 +128,7 @@ class Supervised:
                 selector.register(process.stdin, selectors.EVENT_WRITE)
             while selector.get_map():
                 ready = selector.select(_TICK)
-                if not ready and only_last_words and self._over.is_set():
+                if not ready and only_last_words and self._over.came:
                     return  # others hold the pipe
                 for key, _ in ready:
                     goes_on = self._write(key.fd) if key.data is None else _read(key.fd, key.data)
@@ -132,19 +155,19 @@ class Supervised:
         except BaseException as error:
             self._error = error
         else:
-            self._started.set()
+            self._started.come()
             self._watch(process)
             with self._reading:  # what another thread reads from must stay open
                 for file in (process.stdin, process.stdout, process.stderr):
                     if file is not None:
                         file.close()
         finally:
-            for event in (self._started, self._over, self._done):
-                event.set()
+            for news in (self._started, self._over, self._done):
+                news.come()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         if self._ends(process, self._wanted):
-            self._over.set()
+            self._over.come()
             with self._wanted:
                 pass  # until its output has been read, too: others may hold the pipe
         else:
@@ -214,11 +237,6 @@ def in_terminal(shell: str, command: str) -> subprocess.Popen[bytes]:
         os.close(slave)
     process.stdout = os.fdopen(master, "rb", buffering=0)
     return process
-
-
-def _await(event: threading.Event) -> None:
-    while not event.wait(_TICK):
-        pass
 
 
 def _read(fd: int, sink: Sink) -> bool:

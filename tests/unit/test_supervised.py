@@ -1,0 +1,79 @@
+"""A supervised child ends when the code that wants it is interrupted, at whatever instant."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import psutil
+import pytest
+
+from namespace_kernel.supervised import Supervised, in_terminal
+
+STARTS = {
+    "in a terminal": partial(in_terminal, "/bin/sh", "sleep 30"),
+    "with pipes": partial(
+        subprocess.Popen, ["sleep", "30"], stdin=-1, stdout=-1, stderr=-1, bufsize=0, process_group=0
+    ),
+    "without": partial(subprocess.Popen, ["sleep", "30"], process_group=0),
+}
+
+
+def interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def alarm() -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, interrupt)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def assert_nothing_is_left(descriptors: int) -> None:
+    process = psutil.Process()
+    until = time.monotonic() + 10
+    while process.children() or process.num_fds() > descriptors:
+        assert time.monotonic() < until, (process.children(), process.num_fds() - descriptors)
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("again", [0, 0.0003], ids=["once", "twice"])
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_an_interrupt_at_any_instant_leaves_nothing(
+    start: partial[subprocess.Popen[bytes]], again: float
+) -> None:
+    chance = random.Random(1)
+    descriptors = psutil.Process().num_fds()
+    for _ in range(150):
+        supervised = Supervised(start)
+        try:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 + chance.random() * 0.006, again)
+                supervised.run(b"", lambda chunk: None, lambda chunk: None)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            pytest.fail("it went on")
+        except KeyboardInterrupt:
+            pass
+    assert_nothing_is_left(descriptors)
+
+
+def test_what_cannot_be_started_raises() -> None:
+    with pytest.raises(FileNotFoundError):
+        Supervised(partial(subprocess.Popen, ["no-such-program-x"])).run()
+
+
+def test_a_sink_that_fails_ends_the_child() -> None:
+    def fail(chunk: bytes) -> None:
+        raise OSError("full")
+
+    descriptors = psutil.Process().num_fds()
+    with pytest.raises(OSError, match="full"):
+        Supervised(partial(in_terminal, "/bin/sh", "echo; sleep 30")).run(out=fail)
+    assert_nothing_is_left(descriptors)
