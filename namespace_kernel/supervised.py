@@ -27,6 +27,8 @@ from queue import Empty, SimpleQueue
 
 #: Seconds that a child gets to end by itself after a Stop. Whoever stops twice does not wait for it.
 _GRACE = 1.0
+#: One that has just begun gets little more than it has had: a shell loses a SIGINT while it starts a program.
+_SHORT_GRACE = 0.05
 #: How long to wait at a time, in seconds: other threads than main are stopped between two waits.
 _TICK = 0.05
 #: How often to look whether the child has ended, in seconds: at first, and at last.
@@ -166,13 +168,15 @@ class Supervised:
                 news.come()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        began = time.monotonic()
         if self._ends(process, self._wanted):
             self._over.come()
             with self._wanted:
                 pass  # until its output has been read, too: others may hold the pipe
         else:
             self._send(process, signal.SIGINT)
-            self._ends(process, self._reading, _GRACE)
+            age = time.monotonic() - began
+            self._ends(process, self._reading, min(_GRACE, age + _SHORT_GRACE))
         if not self._all_read:
             self._send(process, signal.SIGKILL)
             self._ends(process, None, _GRACE)
