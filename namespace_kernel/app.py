@@ -207,7 +207,7 @@ class NamespaceKernelApp(IPKernelApp):
         loop = self.user_loop.loop
         tracking = OriginTracking(lambda: loop.call_soon_threadsafe(tracking.apply))
         self.user_loop.comes_home = tracking.apply
-        kernel.origins = Origins(tracking, self.namespace.live.get, shell.is_cell_file, shell.cell_files)
+        kernel.origins = Origins(tracking, self.namespace.look_up, shell.is_cell_file, shell.cell_files)
         self.never_awaited = NeverAwaitedHook(kernel.origins.leak_of, self._take_leak)
         self.inheritance = Inheritance(
             kernel.variables_of_output(),
@@ -237,11 +237,11 @@ class NamespaceKernelApp(IPKernelApp):
         )
         self.namespace.keeps_current = lambda: kernel.conflicts_keep == "current"
         self.isolated = IsolatedSite(lambda: int(kernel.isolated_processes), self.children.note)
-        self.dask = DaskSite(self.namespace.live.get, lambda: int(kernel.dask_result_limit) * 2**20)
+        self.dask = DaskSite(self.namespace.look_up, lambda: int(kernel.dask_result_limit) * 2**20)
         side_cells = SideCells()
         running: set[Execution] = shell.events.cells
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
-        router = Router(shell.transform_cell, self.namespace.live.get, lambda: engine.awaits_on_user_loop)
+        router = Router(shell.transform_cell, self.namespace.look_up, lambda: engine.awaits_on_user_loop)
         build = partial(
             ExecutionContextBridge,
             self.namespace,

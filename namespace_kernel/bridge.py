@@ -47,7 +47,7 @@ class ExecutionContextBridge:
         running: set[Execution] | None = None,
     ) -> None:
         self.namespace = manager
-        self.router = Router(lookup=manager.live.get) if router is None else router
+        self.router = Router(lookup=manager.look_up) if router is None else router
         self.engine: Engine = PythonEngine(manager) if engine is None else engine
         self.executors: Mapping[Context, Executor] = executors or {
             Context.ASYNC: AwaitingExecutor(),

@@ -6,6 +6,7 @@ from typing import Any
 
 from .jedi_cache import read_files_once, remember_conditions
 from .jedi_names import skip_other_names
+from .namespace.engine_names import only_names
 from .request_fields import CONTENT
 
 
@@ -22,7 +23,7 @@ class IntrospectionHandlers:
 
     async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
         """Overridden: complete on a snapshot, which no cell changes while jedi iterates over it."""
-        if self.shell.complete_in(self.namespace.namespace).use_jedi:
+        if self.shell.complete_in(only_names(self.namespace.namespace)).use_jedi:
             remember_conditions()
             read_files_once()
             skip_other_names()

@@ -65,9 +65,9 @@ def _close_coroutines(settling: Settling) -> None:
         live = manager.live
         names = set(settling.changes.added) | set(settling.changes.rebound)
         for name in set(_IDENTIFIER.findall(settling.execution.route.source)):
-            if type(live.get(name)) in _CONTAINERS:
+            if type(manager.look_up(name)) in _CONTAINERS:
                 names.add(name)
-        values = [live.get(name) for name in names]
+        values = [manager.look_up(name) for name in names]
         if not any(type(value) in _CONTAINERS or was_never_started(value) for value in values):
             return
         values.clear()  # references are counted

@@ -9,6 +9,7 @@ and is therefore replaced.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, MutableMapping
@@ -128,8 +129,10 @@ def close_leaked(
     for holder in search.holders:
         _replace_in(holder, replacements)
     for name, value in list(live.items()):
-        if id(value) in search.found and live.get(name) is value:
-            live[name] = replaced(value, replacements)
+        if id(value) in search.found:
+            with contextlib.suppress(Exception):  # of a key's own code
+                if live.get(name) is value:
+                    live[name] = replaced(value, replacements)
     return leaks, replacements
 
 

@@ -25,7 +25,15 @@ from typing import Any
 from ..cell import COPYING, CellChanges, Context, Outcome
 from ..tasks import coroutines_of_tasks, was_never_started
 from .assignments import assigned
-from .engine_names import ALWAYS_RIGHT, MODULE_NAMES, RESULT_NAMES, EngineSource, is_engine_name, set_right
+from .engine_names import (
+    ALWAYS_RIGHT,
+    MODULE_NAMES,
+    RESULT_NAMES,
+    EngineSource,
+    drop_odd_keys,
+    is_engine_name,
+    set_right,
+)
 from .history import ResultHistory
 from .merge import changes_between
 from .provenance import Provenance, ProvenanceBook
@@ -74,6 +82,13 @@ class AsyncNamespaceManager:
         """A snapshot of all names."""
         with self._lock:
             return self._live.copy()
+
+    def look_up(self, name: str) -> Any:
+        """The value of `name`, `None` if there is none, or if it cannot be reached (see `engine_names`)."""
+        try:
+            return self._live.get(name)
+        except Exception:
+            return None
 
     @property
     def lock(self) -> threading.RLock:
@@ -158,21 +173,29 @@ class AsyncNamespaceManager:
         """
         with self._lock:
             self._running = [one for one in self._running if one is not view]
-            if not view.aside:
-                self._exception = self._live["_exception"] = outcome.error
-            if view.namespace is self._live:
-                changes = changes_in(self._live, view)
-                disputed = contested(changes, view, self._provenance)
-                changes = own_changes(changes, view, self._running)
-                changes = self._finish(changes, execution_id, view.context, view.opened)
-                changes = replace(changes, contested=disputed)
-            elif outcome.succeeded:
-                changes = self._merge_copy(view, execution_id)
-            else:
-                changes = self._finish(CellChanges(), execution_id, view.context)
+            try:
+                changes = self._merge(view, execution_id, outcome)
+            except Exception:
+                # A key has the hash of a name, and its `__eq__` raises: nobody could use the name any more.
+                if not any([drop_odd_keys(names) for names in (self._live, view.namespace, view.base)]):
+                    raise
+                changes = self._merge(view, execution_id, outcome)
         # Without the lock: what the execution deleted or rebound ends here, and may run user code.
         view.base.clear()
         return changes
+
+    def _merge(self, view: View, execution_id: str, outcome: Outcome) -> CellChanges:
+        if not view.aside:
+            self._exception = self._live["_exception"] = outcome.error
+        if view.namespace is self._live:
+            changes = changes_in(self._live, view)
+            disputed = contested(changes, view, self._provenance)
+            changes = own_changes(changes, view, self._running)
+            changes = self._finish(changes, execution_id, view.context, view.opened)
+            return replace(changes, contested=disputed)
+        if outcome.succeeded:
+            return self._merge_copy(view, execution_id)
+        return self._finish(CellChanges(), execution_id, view.context)
 
     def _merge_copy(self, view: View, execution_id: str) -> CellChanges:
         changes = changes_between(view.base, view.namespace)
@@ -268,6 +291,7 @@ class AsyncNamespaceManager:
     def remove_user_names(self) -> None:
         """Remove every name but the engine's and the module's (`%reset`)."""
         with self._lock:
+            drop_odd_keys(self._live)
             for name in list(self._live):
                 if name not in MODULE_NAMES:
                     self._live.pop(name, None)

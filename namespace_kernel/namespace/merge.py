@@ -10,7 +10,7 @@ from operator import is_, is_not
 from typing import Any
 
 from ..cell import CellChanges
-from .engine_names import MISSING, is_numbered_input
+from .engine_names import MISSING, has_odd_keys, is_numbered_input, only_names
 
 #: So many names from the end on, the last cell's `_iN` is looked for.
 _NEAR = 64
@@ -19,6 +19,7 @@ _NEAR = 64
 def changes_between(before: dict[str, Any], after: dict[str, Any]) -> CellChanges:
     """Return which names `after` added, rebound and deleted against `before`.
 
+    Left out are keys that are no plain strings.
     Nobody may add or delete names meanwhile: with a `RuntimeError` or a `KeyError` somebody did. All passes
     over the names are in C: with 100,000 of them 2 ms instead of 26.
     """
@@ -26,9 +27,11 @@ def changes_between(before: dict[str, Any], after: dict[str, Any]) -> CellChange
     if more >= 0 and _begins_with(before, after, more):
         # Nothing was deleted; what was added stands at the end, so that it is found from there.
         new = list(islice(reversed(after), more))
-        added = {name: after[name] for name in reversed(new)}
+        added = {name: after[name] for name in reversed(new) if type(name) is str}
         changed = compress(after, map(is_not, before.values(), after.values()))
-        changes = CellChanges(added, {name: after[name] for name in changed})
+        changes = CellChanges(added, {name: after[name] for name in changed if type(name) is str})
+    elif has_odd_keys(before) or has_odd_keys(after):
+        return changes_between(only_names(before), only_names(after))
     else:
         added = {name: after[name] for name in filterfalse(before.__contains__, after)}
         changed = compress(after, map(is_not, map(before.get, after, repeat(MISSING)), after.values()))

@@ -75,7 +75,9 @@ class Copy:
             for name, value in after.items()
             if type(name) is str and before.get(name, _MISSING) is not value and name not in _PYTHONS
         }
-        deleted = {name for name in before if name not in after and name not in _PYTHONS}
+        deleted = {
+            name for name in before if type(name) is str and name not in after and name not in _PYTHONS
+        }
         spoilt = []
         known = self._unchanged_classes()
         for one in self._arrived:
