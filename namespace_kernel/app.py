@@ -44,6 +44,7 @@ from .kernel import NamespaceKernel, Parts
 from .lanes import Lane
 from .leftovers import CellReceipts, CollectLeaks, ReportFailedTasks, ShowReceipt
 from .namespace import AsyncNamespaceManager
+from .originals import make_unending, watch_originals
 from .output import Inheritance, Redirects
 from .own_libraries import OwnLibraries
 from .protocol import ProtocolThread
@@ -142,6 +143,8 @@ class NamespaceKernelApp(IPKernelApp):
         super().init_control(context)
         self.shell_channel_thread.io_loop.close()
         self.shell_channel_thread = ProtocolThread()
+        for thread in (self.control_thread, self.shell_channel_thread):
+            make_unending(thread.io_loop, self.log)
 
     @default("session")
     def _default_session(self) -> Session:
@@ -213,7 +216,7 @@ class NamespaceKernelApp(IPKernelApp):
             kernel.variables_of_output(),
             kernel.threads_inherit,
             shell.is_users_file,
-            self.receipts.refresh,
+            self._thread_ended,
             tracking.apply,
         )
         self.children = ChildProcesses()
@@ -318,6 +321,7 @@ class NamespaceKernelApp(IPKernelApp):
             front.install()
         install_captures()
         self.kernel.install_input()
+        self.kernel.originals = watch_originals()  # with our fronts in it
         self.user_loop.start()
         self.iopub_thread.before_stop = self._flush
         if hasattr(os, "register_at_fork"):
@@ -350,6 +354,7 @@ class NamespaceKernelApp(IPKernelApp):
         for stream in (self.kernel._stdout, self.kernel._stderr):
             if isinstance(stream, CellStream):
                 stream.forget()
+        self.kernel.become_child()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -357,7 +362,13 @@ class NamespaceKernelApp(IPKernelApp):
         for front in self._fronts:
             front.uninstall()
 
+    def _thread_ended(self, execution: Execution) -> None:
+        """A thread or a job that a cell started is over. Thread: it."""
+        self.kernel.end_if_child()
+        self.receipts.refresh(execution)
+
     def _before_cell(self) -> None:
+        self.kernel.originals.note_modules()
         self.signal_front.apply()
         self.asyncio_front.note_leftover()
 

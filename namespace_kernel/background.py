@@ -251,7 +251,13 @@ class BackgroundCells:
             announced, handle = self._waiting.popleft()
             self._running.add(announced)
             name = f"lane-{announced.lane.lane_id}"
-            threading.Thread(target=self._work, args=(announced, handle), name=name, daemon=True).start()
+            thread = threading.Thread(target=self._work, args=(announced, handle), name=name, daemon=True)
+            try:
+                thread.start()
+            except BaseException as error:  # Python has no more threads
+                self._running.discard(announced)
+                handle.finish(Outcome(error=error))
+                raise
 
     def _work(self, announced: Announced, handle: BackgroundCell) -> None:
         outcome = Outcome(error=KeyboardInterrupt())

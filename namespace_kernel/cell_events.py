@@ -28,7 +28,23 @@ class _AtWork:
         return any(execution in part for part in self._parts)
 
 
-class CellEvents(EventManager):
+class _GuardedEvents(EventManager):
+    """Calls all hooks, whatever one of them raises. IPython's lets a `SystemExit` end the cell, or worse."""
+
+    def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
+        """Overridden as said; the hook is named as IPython does it."""
+        for hook in self.callbacks[event][:]:
+            try:
+                hook(*args, **kwargs)
+            except BaseException:
+                if self.print_on_error:
+                    print(
+                        f"Error in callback {hook} (for {event}), with arguments args {args},kwargs {kwargs}:"
+                    )
+                self.shell.showtraceback()
+
+
+class CellEvents(_GuardedEvents):
     """Calls the hooks.
 
     While a cell runs, of those around a comm message only matplotlib's are called, which show what the
@@ -63,6 +79,6 @@ class CellEvents(EventManager):
             if not self.cells:
                 super().trigger(event, *args, **kwargs)
                 return
-        matplotlib_s = EventManager(self.shell, [event])
+        matplotlib_s = _GuardedEvents(self.shell, [event])
         matplotlib_s.callbacks[event] = [one for one in self.callbacks[event] if is_figures_hook(one)]
         matplotlib_s.trigger(event, *args, **kwargs)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ipykernel.jsonutil import json_clean
 
 from .cell import Cell, Outcome
 from .engine import words_of
-from .errors import RequestError
+from .errors import PayloadError, RequestError
 from .executors import complete
 from .lanes import Lane
 from .messages import error_content
+from .originals import describe_replaced, shield
 from .protocol import Dispatcher, ReplySocket, Request
 from .request_fields import tags_of
 
@@ -25,7 +25,7 @@ from .request_fields import tags_of
 class Announced:
     """A cell that has begun: it has its number. `error` is why there is no `cell`.
 
-    `answered` is set if the client was not to wait for the end, `stopped` if it ends before its code begins.
+    `stopped` is set if it ends before its code begins.
     """
 
     lane: Lane
@@ -33,7 +33,6 @@ class Announced:
     metadata: dict[str, Any]
     cell: Cell | None = None
     error: Exception | None = None
-    answered: bool = False
     stopped: bool = False
 
 
@@ -69,13 +68,24 @@ class CellHandlers:
     prepare_debugger: Callable[[], None]
     interrupts: Any
     background: Any
+    before_cell: Callable[[], None]
+    restore_streams: Callable[[], None]
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Overridden for the control channel: the cell waits with the others, whichever way it came."""
         self.lanes.foreground.put(Request(ident, parent, self.control_replies))
 
     def serve_cell(self, lane: Lane, request: Request) -> None:
-        """Run the cell of `request` and answer, or hand it over to run beside the others."""
+        """Run the cell of `request` and answer, or hand it over to run beside the others.
+
+        Guarantees: whatever fails meanwhile, there is one reply, and busy and idle are a pair.
+        """
+        shield(partial(self._serve, lane, request), partial(self._fail, lane, request))
+
+    def _serve(self, lane: Lane, request: Request) -> None:
+        if lane.lane_id is None:
+            self.before_cell()
+            self.interrupts.begin_cell()
         if request.error is not None or not self.background.take(lane, request):
             self.run_cell(self.announce_cell(lane, request))
         elif lane.lane_id is None:
@@ -85,12 +95,13 @@ class CellHandlers:
         """Say that the cell begins: status, number, input. Thread: the one that keeps the order of cells."""
         message = request.message
         self.prepare_debugger()
-        sys.stdout, sys.stderr = sys.stdout or self._stdout, sys.stderr or self._stderr  # a cell may set None
         if lane.lane_id is None:
             lane.context.run(self.set_parent, request.idents, message, "shell")
         else:
             lane.context.run(self.adopt, request)
+        self.restore_streams()
         self.publish_with_next("status", {"execution_state": "busy"}, message)
+        request.sent.add("busy")
         if lane.lane_id is None:
             self.running = message
         announced = Announced(lane, request, self.init_metadata(message))
@@ -105,40 +116,60 @@ class CellHandlers:
 
     def run_cell(self, announced: Announced) -> Outcome:
         """Run it and answer; nothing that it does keeps the reply from being sent."""
-        lane, request, message = announced.lane, announced.request, announced.request.message
-        outcome = Outcome(error=announced.error)
-        try:
-            if announced.cell is None:
-                raise announced.error or RuntimeError("there is no cell")
-            if announced.stopped:
-                outcome = lane.context.run(self._show_stop, announced.cell)
-            else:
-                outcome = complete(lane.bridge.execute(announced.cell))
-            expressions = message["content"].get("user_expressions") or {}
-            content = lane.context.run(self._reply_to, outcome, expressions)
-        except RequestError as error:
-            content = error_content(error)
-            self.publish_with_next("error", content, message)  # else its user would not see why
-        except Exception as error:
-            self.log.exception("an execute_request failed outside the cell's code")
-            content = {"status": "error", "ename": type(error).__name__, "evalue": words_of(error)}
-            content["traceback"] = traceback.format_exception(error)
+        failed = partial(self._fail, announced.lane, announced.request)
+        return shield(partial(self._run, announced), failed)
+
+    def _run(self, announced: Announced) -> Outcome:
+        lane, message = announced.lane, announced.request.message
+        if announced.cell is None:
+            raise announced.error or RuntimeError("there is no cell")
+        if announced.stopped:
+            outcome = lane.context.run(self._show_stop, announced.cell)
+        else:
+            outcome = complete(lane.bridge.execute(announced.cell))
+        expressions = message["content"].get("user_expressions") or {}
+        content = lane.context.run(self._reply_to, outcome, expressions)
         if lane.lane_id is None:  # what C code and children write is the foreground's
             lane.context.run(self.drain_descriptors)
         lane.context.run(self.hand_over_output)
         content = json_clean(content)
-        metadata = self.finish_metadata(message, announced.metadata, content)
+        self._answer(
+            lane, announced.request, content, self.finish_metadata(message, announced.metadata, content)
+        )
+        return outcome
+
+    def _fail(self, lane: Lane, request: Request, error: BaseException, replaced: list[str]) -> Outcome:
+        """Answer that `error` came up around the code of a cell. The cell counts as failed."""
+        content = error_content(error)
+        if replaced:
+            content["evalue"] += f" ({describe_replaced(replaced)})"
+        try:
+            if not isinstance(error, RequestError):  # of which the log has been told
+                self.log.error("an execute_request failed outside the cell's code", exc_info=error)
+            lane.context.run(self.hand_over_output)
+            if "busy" not in request.sent:
+                self.publish_with_next("status", {"execution_state": "busy"}, request.message)
+                request.sent.add("busy")
+            if not request.sent & {"execute_reply", "error"}:
+                request.sent.add("error")
+                shown = {key: content[key] for key in ("ename", "evalue", "traceback")}
+                self.publish_with_next("error", shown, request.message)
+            self._answer(lane, request, content, {})
+        except BaseException:  # the kernel's own parts were taken away; there is no way to say so
+            self.log.exception("a cell has no reply")
+        return Outcome(error=error)
+
+    def _answer(
+        self, lane: Lane, request: Request, content: dict[str, Any], metadata: dict[str, Any]
+    ) -> None:
+        """Send what has not been sent: the reply and idle."""
+        message = request.message
 
         def finish(with_next: bool = False) -> None:
-            if not announced.answered:
-                self.session.send(
-                    request.replies,
-                    "execute_reply",
-                    content,
-                    message,
-                    metadata=metadata,
-                    ident=request.idents,
-                )
+            if "execute_reply" not in request.sent:
+                self._send_reply(request, content, metadata)
+            if "idle" not in request.sent:
+                request.sent.add("idle")
                 # A subshell's client counts one busy and one idle, as ipykernel sends them.
                 self.publish_idle(message, of_cell=not lane.is_background, with_next=with_next)
 
@@ -151,7 +182,17 @@ class CellHandlers:
         else:
             # The next cell that waits begins at once, and says so.
             finish(with_next=lane.lane_id is None and not lane.cells.empty())
-        return outcome
+
+    def _send_reply(self, request: Request, content: dict[str, Any], metadata: dict[str, Any]) -> None:
+        self.session.send(
+            request.replies,
+            "execute_reply",
+            content,
+            request.message,
+            metadata=metadata,
+            ident=request.idents,
+        )
+        request.sent.add("execute_reply")
 
     def _show_stop(self, cell: Cell) -> Outcome:
         error = KeyboardInterrupt()
@@ -165,9 +206,9 @@ class CellHandlers:
         request, cell = announced.request, announced.cell
         count = 0 if cell is None else cell.number
         content = {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
-        announced.answered = True
         request.message["content"]["allow_stdin"] = False  # nobody reads the question any more
-        self.session.send(request.replies, "execute_reply", content, request.message, ident=request.idents)
+        self._send_reply(request, content, {})
+        request.sent.add("idle")
         self.publish_idle(request.message, of_cell=False)
 
     def tell_cell(self, announced: Announced, line: str) -> None:
@@ -224,6 +265,12 @@ class CellHandlers:
                 "engine_info": {"engine_uuid": self.ident, "engine_id": self.int_id, "method": "execute"},
                 "user_expressions": {},
             }
-        reply["payload"] = shell.payload_manager.read_payload()
+        payload = shell.payload_manager.read_payload()
         shell.payload_manager.clear_payload()
+        reply["payload"] = payload
+        if payload:
+            try:
+                self.session.pack(payload)
+            except Exception as error:
+                raise PayloadError(words_of(error)) from None
         return reply

@@ -140,7 +140,7 @@ class NamespaceDisplayPublisher(ZMQDisplayPublisher):
         super().publish(data, *args, **kwargs)
 
     def _flush_streams(self) -> None:
-        """Overridden not to wait, as a `flush` does, until the text has left the process."""
+        """Overridden not to wait, as a `flush` does, until the text has left; and for spoilt streams."""
         shell: Any = self.shell
         shell.kernel.hand_over_output()
 
@@ -208,5 +208,5 @@ class CommHandlers:
         if comm is not None:
             try:
                 comm.handle_msg(message)
-            except (Exception, KeyboardInterrupt):  # the latter is Stop, for a callback that does not end
+            except BaseException:  # also Stop, for a callback that does not end
                 self.shell.showtraceback()

@@ -3,6 +3,7 @@
 NamespaceKernelError
 ├── DirectiveError          a `%%` directive that is misspelt, doubled or contradictory
 ├── CellTextError           a cell whose text cannot be encoded
+├── PayloadError            what a cell put into its reply that cannot be sent
 ├── AwaitInThreadError      awaiting code where no event loop runs
 ├── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
 ├── RequestError            a message from a client whose fields are not what they must be
@@ -35,6 +36,16 @@ class CellTextError(NamespaceKernelError, ValueError):
         super().__init__(
             f"line {line} of the cell holds half a character (the lone surrogate U+{code:04X}), "
             "which cannot be encoded; delete it, or write it as an escape"
+        )
+
+
+class PayloadError(NamespaceKernelError, TypeError):
+    """A payload that is no JSON. The cell's code has run; its reply says this instead of `ok`."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"the cell has run, but what it put into its reply by `write_payload` cannot be sent: {problem}; "
+            "write text, numbers, lists and dicts"
         )
 
 

@@ -16,6 +16,7 @@ from ipykernel.eventloops import make_qt_app_for_kernel
 from IPython.core.error import UsageError
 from IPython.terminal.pt_inputhooks import UnknownBackend, get_inputhook_name_and_func
 
+from .originals import repair
 from .readiness import readable
 
 #: What `%gui` and `%matplotlib` may ask for that needs no toolkit's loop.
@@ -28,10 +29,13 @@ _PAUSE = 0.05
 class GuiLoop:
     """Waits for cells, and runs a toolkit meanwhile if one was asked for.
 
+    A toolkit whose hook raises is given up, and `failed` is told why.
+
     Thread: main, except `wake`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        self._failed = failed
         self._hook: Callable[[Any], None] | None = None
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
@@ -58,7 +62,15 @@ class GuiLoop:
     def next_cell(self, cells: SimpleQueue[Any]) -> Any:
         """Wait for a cell, running the toolkit meanwhile."""
         while self._hook is not None and cells.empty():
-            self._hook(self)
+            try:
+                self._hook(self)
+            except KeyboardInterrupt:  # Stop, of which toolkits make what they like
+                pass
+            except BaseException as error:
+                repair(error)
+                self._hook = None
+                self._failed(error)
+                break
             if not self.input_is_ready():
                 readable([self._reader.fileno()], _PAUSE)
             self._drain()

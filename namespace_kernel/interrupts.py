@@ -38,17 +38,17 @@ from __future__ import annotations
 
 import _thread
 import asyncio
-import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from os import getpid
 from types import FrameType, TracebackType
 from typing import Any, Protocol, TypeVar
 
 from .executors import Execution
+from .originals import monotonic
 from .step_on_main import APART as _APART
 from .step_on_main import PATIENCE, StepOnMain
 from .tasks import is_inside
@@ -79,7 +79,7 @@ class InterruptController:
         self.notice = notice
         self.describe = describe
         self.later = later
-        self._pid = os.getpid()
+        self._pid = getpid()
         # A kernel may be started in another thread (it then has no Stop): Python allows handlers only here.
         self._on_main_thread = threading.current_thread() is threading.main_thread()
         #: Whether a comm's callback executes, on whichever thread runs the user loop.
@@ -194,7 +194,7 @@ class InterruptController:
 
     def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
         try:
-            if os.getpid() != self._pid:  # a forked child has nothing but its own code
+            if getpid() != self._pid:  # a forked child has nothing but its own code
                 signal.default_int_handler(signum, frame)
             elif self.target is not None:
                 self.target.interrupt(frame)
@@ -276,7 +276,7 @@ class _AsyncCode:
             stop()
             return
         other, since = self._in_the_way
-        now = time.monotonic()
+        now = monotonic()
         if current is not other:
             self._in_the_way = current, now
             if stop is not _raise:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from typing import Any
+
+from ipykernel.jsonutil import json_clean
 
 from .jedi_cache import read_files_once, remember_conditions
 from .jedi_names import skip_other_names
@@ -20,8 +23,10 @@ class IntrospectionHandlers:
     namespace: Any
     session: Any
     comm_manager: Any
+    do_inspect: Any
+    do_is_complete: Any
 
-    async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
+    def do_complete(self, code: str, cursor_pos: int | None) -> Any:
         """Overridden: complete on a snapshot, which no cell changes while jedi iterates over it."""
         if self.shell.complete_in(only_names(self.namespace.namespace)).use_jedi:
             remember_conditions()
@@ -30,12 +35,7 @@ class IntrospectionHandlers:
         answer: dict[str, Any] = super().do_complete(code, cursor_pos)  # type: ignore[misc]
         return answer
 
-    async def do_inspect(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Overridden to be a coroutine function, which ipykernel asks for."""
-        answer: dict[str, Any] = super().do_inspect(*args, **kwargs)  # type: ignore[misc]
-        return answer
-
-    async def do_history(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def do_history(self, *args: Any, **kwargs: Any) -> Any:
         """Overridden: IPython says 0 for the current session's number."""
         known = {key: value for key, value in kwargs.items() if key in CONTENT["history_request"]}
         answer: dict[str, Any] = super().do_history(*args, **known)  # type: ignore[misc]
@@ -43,10 +43,34 @@ class IntrospectionHandlers:
         answer["history"] = [(session or current, *rest) for session, *rest in answer["history"]]
         return answer
 
-    async def do_is_complete(self, code: str) -> dict[str, Any]:
-        """Overridden to be a coroutine function."""
-        answer: dict[str, Any] = super().do_is_complete(code)  # type: ignore[misc]
-        return answer
+    # The requests: ipykernel's, which warn of an answer that is no coroutine, as all of its own are
+
+    async def complete_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden as said."""
+        content = parent["content"]
+        await self._reply(stream, ident, parent, self.do_complete(content["code"], content["cursor_pos"]))
+
+    async def inspect_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden as said."""
+        content = parent["content"]
+        detail, omitted = content.get("detail_level", 0), set(content.get("omit_sections", ()))
+        answer = self.do_inspect(content["code"], content["cursor_pos"], detail, omitted)
+        await self._reply(stream, ident, parent, answer)
+
+    async def history_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden as said."""
+        await self._reply(stream, ident, parent, self.do_history(**parent["content"]))
+
+    async def is_complete_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden as said."""
+        await self._reply(stream, ident, parent, self.do_is_complete(parent["content"]["code"]))
+
+    async def _reply(self, stream: Any, ident: Any, parent: dict[str, Any], answer: Any) -> None:
+        """Send `answer`; a subclass's may be awaitable."""
+        if isawaitable(answer):
+            answer = await answer
+        kind = parent["header"]["msg_type"].replace("_request", "_reply")
+        self.session.send(stream, kind, json_clean(answer), parent, ident)
 
     async def comm_info_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Overridden: cells open and close comms meanwhile, so iterate over a copy."""

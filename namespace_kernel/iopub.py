@@ -19,9 +19,9 @@ import asyncio
 import contextvars
 import logging
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
+from os import getpid
 from threading import get_ident
 from typing import Any
 
@@ -30,6 +30,7 @@ from ipykernel.iostream import IOPubThread
 from tornado.ioloop import IOLoop
 
 from .departures import Departures
+from .originals import make_unending, monotonic
 from .wire import may_be_held, send_parts
 from .written import Written
 
@@ -76,6 +77,7 @@ class PublishingThread(IOPubThread):
         # Whoever holds it may use the socket. A lock written in C; nobody waits for it but the thread.
         self._sending = threading.Lock()
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        make_unending(self.io_loop, _log)
         self.direct_socket = DirectSocket(self)
         self.queue_socket = QueueSocket(self)
         #: What the streams have to send.
@@ -89,7 +91,7 @@ class PublishingThread(IOPubThread):
 
     def stop(self) -> None:
         """Overridden to send first what is waiting."""
-        if self._serves and self._is_master_process():  # type: ignore[no-untyped-call]
+        if self._serves and self._is_master_process():
             if self.before_stop is not None:
                 self.before_stop()
             self.wait_until_sent()
@@ -106,7 +108,7 @@ class PublishingThread(IOPubThread):
         """
         if self._is_queue():
             self._events.append(f)
-            now = time.monotonic()
+            now = monotonic()
             if now >= self._look_at:
                 self._look_at = now + _TRUST
                 self._wake(self._handle_event, None)
@@ -117,7 +119,7 @@ class PublishingThread(IOPubThread):
         """Say that a cell has arrived: what it publishes at once is sent at its end, or by `later`, which
         calls a function after some seconds on the calling thread. Thread: one where no Stop can come.
         """
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._look_at:
             self._look_at = now + _HEAD_START
             later(_HEAD_START, self._look)
@@ -175,10 +177,14 @@ class PublishingThread(IOPubThread):
         if self._events:
             self._send_events()
 
+    def _is_master_process(self) -> bool:
+        """Overridden: `os.getpid` is asked for with each message, and may have been replaced."""
+        return bool(getpid() == self._master_pid)
+
     def _is_queue(self) -> bool:
         """Whether what is scheduled has to wait for its turn."""
         own = self._sender == get_ident()
-        return self._serves and not own and bool(self._is_master_process())  # type: ignore[no-untyped-call]
+        return self._serves and not own and self._is_master_process()
 
     def _wake(self, function: Callable[..., Any], *args: Any) -> None:
         """Call `function` in the thread."""
@@ -190,7 +196,7 @@ class PublishingThread(IOPubThread):
         self._look_at = 0.0
         if self._events:
             self._send_events()
-            self._look_at = time.monotonic() + _PACE
+            self._look_at = monotonic() + _PACE
             self.io_loop.call_later(_PACE, self._handle_event, None)
 
     def _send_events(self) -> None:
@@ -218,7 +224,7 @@ class PublishingThread(IOPubThread):
 
     def _really_send(self, msg: list[Any], *args: Any, copy: bool = True, **options: Any) -> None:
         """Overridden for the quick way, if there are no options."""
-        if args or options or self.socket is None or not self._serves or not self._is_master_process():  # type: ignore[no-untyped-call]
+        if args or options or self.socket is None or not self._serves or not self._is_master_process():
             super()._really_send(msg, *args, copy=copy, **options)  # type: ignore[no-untyped-call]
         else:
             self._departures.note(send_parts(self.socket, msg, copy, not copy))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from .compiler import CellCompiler
 from .coroutines import Origins
 from .debug_requests import DebugHandlers
 from .executors import SideCells, UserLoop
+from .forked_children import ForkedChildren
 from .gui import GuiLoop
 from .interrupts import InterruptController
 from .introspection import IntrospectionHandlers
@@ -34,13 +34,14 @@ from .lanes import Lane, Lanes, SubshellHandlers
 from .messages import MessageHandlers
 from .namespace import AsyncNamespaceManager
 from .options import KernelOptions
+from .originals import Originals, describe_replaced, keep_running, shield
 from .output import redirects
 from .protocol import Dispatcher, ReplySocket, Request, Worker
 from .shell import NamespaceShell
 from .shutdown import Ending, ShutdownHandlers
 from .side_cells import SideCellHandlers
+from .standard_streams import StandardStreamHandlers
 from .stdin import InputHandlers
-from .streams import CellStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class NamespaceKernel(
     InputHandlers,
     ShutdownHandlers,
     DebugHandlers,
+    StandardStreamHandlers,
+    ForkedChildren,
     KernelOptions,
     IPythonKernel,
 ):
@@ -77,6 +80,9 @@ class NamespaceKernel(
 
     #: Called on the main thread before each of its cells.
     before_cell: Callable[[], None]
+
+    #: Python's own functions, while the kernel serves.
+    originals: Originals
 
     #: Where the coroutines of cells come from.
     origins: Origins
@@ -127,7 +133,7 @@ class NamespaceKernel(
         later = self.shell_channel_thread.call_later
         self._introspection = Worker("Introspection", self.answer_apart, later)
         self._records = Worker("Records", self.answer_apart, later)
-        self.gui = GuiLoop()
+        self.gui = GuiLoop(self._toolkit_failed)
         self.comm_homes = CommHomes(self, self._current_request)
         self.shell_handlers["comm_msg"] = self.comm_msg
         self.control_handlers["ps_request"] = self.ps_request
@@ -152,20 +158,48 @@ class NamespaceKernel(
     def serve(self) -> None:
         """Run cells until the kernel is asked to end. Thread: main."""
         self.lanes.foreground_ident = threading.get_ident()
-        next_cell = partial(self.gui.next_cell, self.lanes.foreground.cells)
-        wake = partial(self.lanes.foreground.put, None)
-        while not self.ending.requested:
-            request = self.user_loop.anchors.wait(next_cell, wake)
-            if (
-                request is None
-            ):  # a step was taken, and there is no next cell for which an idle may have waited
-                self.iopub_thread.send_now()
-            else:
-                self.before_cell()
-                self.interrupts.begin_cell()
-                self.serve_cell(self.lanes.foreground, request)
-                self.interrupts.end_cell()
+        keep_running(self._serve_cells, self.log)
         self.iopub_thread.send_now()  # there is no next cell, for which the last idle may have waited
+
+    def _serve_cells(self) -> None:
+        while not self.ending.requested:
+            shield(self._serve_next, self._failed_between_cells)
+            self.end_if_child()
+
+    def _serve_next(self) -> None:
+        lane = self.lanes.foreground
+        # What a signal's handler or a toolkit's callback prints meanwhile appears under the last cell.
+        next_cell = partial(lane.context.copy().run, self.gui.next_cell, lane.cells)
+        request = self.user_loop.anchors.wait(next_cell, partial(lane.put, None))
+        if request is None:  # a step was taken, and there is no next cell for which an idle may have waited
+            self.iopub_thread.send_now()
+        else:
+            self.serve_cell(lane, request)
+            self.interrupts.end_cell()
+
+    def _failed_between_cells(self, error: BaseException, replaced: list[str]) -> None:
+        """A signal's handler is called on the main thread, and may raise while no cell runs."""
+        self.log.error("between two cells", exc_info=error)
+        self._tell("Between two cells a signal's handler, or what ran then, failed:", error)
+        self._tell_replaced(replaced)
+
+    def _toolkit_failed(self, error: BaseException) -> None:
+        self._tell("The toolkit of %gui failed, and is not run any more:", error)
+
+    def _tell(self, heading: str, error: BaseException) -> None:
+        """Show an error that no cell had, under the last one. Thread: main."""
+        self.lanes.foreground.context.copy().run(self.shell.show_failure, heading, error)
+        self.flush_output()
+
+    def _tell_replaced(self, replaced: list[str]) -> None:
+        if replaced:
+            self.shell.notice(describe_replaced(replaced))
+
+    def after_code(self, error: BaseException | None) -> None:
+        """A cell's code is over: what it has taken from the kernel is put back. Thread: the cell's."""
+        self._tell_replaced(self.originals.look())
+        self.end_if_child(error)
+        self.restore_streams()
 
     def _expect_output(self) -> None:
         self.iopub_thread.look_soon(self.io_loop.call_later)
@@ -197,32 +231,6 @@ class NamespaceKernel(
         self._shell_parent.set(request.message)
         self._shell_parent_ident.set(request.idents)
         self.shell.set_thread_parent(request.message)
-
-    def flush_output(self) -> None:
-        """Send what was printed. Thread: any."""
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-
-    def hand_over_output(self) -> None:
-        """Let what was printed be sent with the next message of `publish_now`. Thread: any."""
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, CellStream):
-                stream.hand_over()
-            elif stream is not None:
-                stream.flush()
-
-    def send_printed(self) -> None:
-        """As `hand_over_output`, whatever a cell has put in the streams' place. Thread: any."""
-        for stream in (self._stdout, self._stderr):
-            if isinstance(stream, CellStream):
-                stream.hand_over()
-
-    def drain_descriptors(self) -> None:
-        """Take in what C code and children have written to the file descriptors. Thread: any."""
-        for stream in (self._stdout, self._stderr):
-            if isinstance(stream, CellStream):
-                stream.drain()
 
     def threads_inherit(self) -> bool:
         """Whether what a thread prints is to go to the cell that is calling.

@@ -7,16 +7,21 @@ thread of its own, its own context variables, and the same namespace.
 from __future__ import annotations
 
 import contextvars
+import logging
 import re
 import threading
 import uuid
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from .bridge import ExecutionContextBridge
 from .captures import capture_nothing
+from .originals import keep_running
 from .protocol import Request
+
+_log = logging.getLogger("namespace_kernel")
 
 #: The id of the lane for urgent cells.
 URGENT = "urgent"
@@ -129,7 +134,7 @@ class Lanes:
         lane_id = str(uuid.uuid4())
         context = self.foreground.copy_context()
         lane = Lane(lane_id, context, self._build(context))
-        thread = threading.Thread(target=self._work, args=(lane,), name=f"lane-{lane_id}", daemon=True)
+        thread = self._thread_of(lane)
         with self._lock:
             self._subshells[lane_id] = (lane, thread)
         thread.start()
@@ -140,8 +145,7 @@ class Lanes:
         if self._urgent is None:
             context = self.foreground.copy_context()
             self._urgent = Lane(URGENT, context, self._build(context))
-            name = f"lane-{URGENT}"
-            threading.Thread(target=self._work, args=(self._urgent,), name=name, daemon=True).start()
+            self._thread_of(self._urgent).start()
         return self._urgent
 
     def delete(self, lane_id: str) -> bool:
@@ -171,6 +175,10 @@ class Lanes:
                 if thread.ident == ident:
                     return lane_id
         raise RuntimeError(f"thread {ident} does not belong to a subshell of this kernel")
+
+    def _thread_of(self, lane: Lane) -> threading.Thread:
+        work, name = partial(self._work, lane), f"lane-{lane.lane_id}"
+        return threading.Thread(target=keep_running, args=(work, _log), name=name, daemon=True)
 
     def _work(self, lane: Lane) -> None:
         while True:

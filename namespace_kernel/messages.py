@@ -11,6 +11,7 @@ from typing import Any
 from ipykernel.subshell_manager import UnknownSubshellError
 
 from .debug_answers import refusal
+from .engine import words_of
 from .errors import RequestError
 from .executors import complete
 from .iopub import PublishingThread
@@ -26,7 +27,7 @@ def error_content(error: BaseException) -> dict[str, Any]:
     return {
         "status": "error",
         "ename": type(error).__name__,
-        "evalue": str(error),
+        "evalue": words_of(error),
         "traceback": traceback.format_exception_only(error),
     }
 
@@ -138,7 +139,7 @@ class MessageHandlers:
                 result = handler(request.replies, request.idents, request.message)
                 if result is not None:
                     complete(result)
-        except Exception as error:
+        except BaseException as error:  # what a user's `__dir__` raises ends no thread
             self.log.exception("%s failed", request.kind)
             self.send_error(request, error)
 

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +28,7 @@ from zmq.eventloop.zmqstream import ZMQStream
 from .debug_answers import hide_from_debugger
 from .errors import RequestError
 from .haste import Haste
+from .originals import keep_running, monotonic
 from .shared_stream import SharedStream
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Request:
     replies: Replies
     #: Why it cannot be done as it is.
     error: RequestError | None = None
+    #: Which messages of an answer have been sent.
+    sent: set[str] = field(default_factory=set)
 
     @property
     def kind(self) -> str:
@@ -111,6 +113,7 @@ class ReplySocket:
 
 
 _haste = Haste()
+_log = logging.getLogger("namespace_kernel")
 
 
 class Worker:
@@ -143,20 +146,20 @@ class Worker:
         self._later(_SLOW, self._relieve)
 
     def _start(self) -> None:
-        thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+        thread = threading.Thread(target=keep_running, args=(self._work, _log), name=self._name, daemon=True)
         hide_from_debugger(thread)
         self._current, self._busy_since = thread, 0.0
         thread.start()
 
     def _relieve(self) -> None:
         """Thread: the one of `later`, alone."""
-        if not self._queue.empty() and self._busy_since and time.monotonic() - self._busy_since >= _SLOW:
+        if not self._queue.empty() and self._busy_since and monotonic() - self._busy_since >= _SLOW:
             self._start()
 
     def _work(self) -> None:
         while self._current is threading.current_thread():
             request = self._queue.get()
-            self._busy_since = time.monotonic()
+            self._busy_since = monotonic()
             with _haste:
                 self._handle(request)
             if self._current is threading.current_thread():
@@ -207,7 +210,7 @@ class Dispatcher:
             self._refuse(request)
         elif request.kind != "execute_request":
             self._submit(request)
-        elif time.monotonic() < lane.abort_until:
+        elif monotonic() < lane.abort_until:
             self._abort(request)
         else:
             self._announce()
@@ -226,6 +229,6 @@ class Dispatcher:
         waiting = lane.take_waiting()
         finish()
         if grace:
-            lane.abort_until = time.monotonic() + grace
+            lane.abort_until = monotonic() + grace
         for request in waiting:
             self._abort(request)

@@ -40,6 +40,8 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
         """Overridden for captures."""
         capture = active_capture()
         if capture is None:
+            shell: Any = self.shell
+            shell.kernel.restore_streams()
             super().__call__(result)
         else:
             capture.hook(result)

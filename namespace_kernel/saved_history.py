@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextvars
 import importlib.util
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from functools import lru_cache
@@ -22,6 +21,7 @@ from typing import Any
 from IPython.core.history import HistoryAccessor, HistoryManager, HistoryOutput, HistorySavingThread
 from traitlets import Instance, default
 
+from .originals import monotonic
 from .packed_records import PackedRecords
 
 #: Seconds after which a cell's input is in the database.
@@ -209,7 +209,7 @@ class BatchedHistory(HistoryManager):
 
     def _write_soon(self) -> None:
         # A time and not a flag: a Stop between the two lines would leave a flag set for good.
-        now = time.monotonic()
+        now = monotonic()
         if self.using_thread and self.db_cache_size == _NEVER and now >= self._due:
             self._due = now + _DELAY
             self._later(_DELAY, self._write)

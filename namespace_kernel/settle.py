@@ -44,7 +44,7 @@ def settle(settling: Settling, hooks: Iterable[Hook]) -> None:
     for hook in hooks:
         try:
             hook(settling)
-        except Exception:
+        except BaseException:  # what ends with the cell may raise anything
             _log.exception("post-cell hook %r failed", hook)
 
 

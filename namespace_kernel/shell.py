@@ -200,6 +200,8 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
         running_compiled_code: bool = False,
     ) -> None:
         """Overridden: a cell that was stopped shows `KeyboardInterrupt`, `sys.exit(n)` one line."""
+        if self.kernel.is_child:
+            return  # it writes its error when it ends
         kind, error, trace = sys.exc_info() if exc_tuple is None else exc_tuple
         if error is None and self.says_what_was_let_go():
             return
@@ -249,6 +251,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         """Overridden for errors whose `__str__` raises, and to keep what was shown for the reply."""
         self.last_shown = (etype.__name__, words_of(evalue))
+        self.kernel.restore_streams()
         super()._showtraceback(etype, self.last_shown[1], stb)
 
     def _format_exception_for_storage(
@@ -265,9 +268,12 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
 
     def show_task_error(self, error: BaseException) -> None:
         """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""
+        self.show_failure("A task that this cell started failed:", error)
+
+    def show_failure(self, heading: str, error: BaseException) -> None:
+        """Write a traceback below a line about it. Thread: any."""
         error.__traceback__ = from_users_line(error.__traceback__, self.is_users_file)
-        heading = "A task that this cell started failed:"
-        print("\n".join((heading, *self.lines_of(error))), file=sys.stderr)  # at once, with nothing between
+        self._say("\n".join((heading, *self.lines_of(error))) + "\n")
 
     # Parents
 
@@ -290,7 +296,14 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
 
     def notice(self, line: str) -> None:
         """Write one line about the kernel to stderr. Thread: any."""
-        print(f"namespace_kernel: {line}", file=sys.stderr)
+        self._say(f"namespace_kernel: {line}\n")
+
+    def _say(self, text: str) -> None:
+        """Write `text` to stderr at once, with nothing between; to the kernel's own if the user's fails."""
+        try:
+            sys.stderr.write(text)
+        except BaseException:
+            self.kernel._stderr.write(text)
 
     def enable_gui(self, gui: str | None = None) -> None:
         """Overridden: the toolkit's loop runs while the main thread waits for a cell."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,7 @@ class ShellEngine:
             else:
                 result = await running
         finally:
+            shell.kernel.after_code(_error_of(result))
             shell.events.trigger("post_execute")
             if not cell.silent:
                 shell.events.trigger("post_run_cell", result)
@@ -143,6 +145,14 @@ class LetGoOfError:
                 while frame is not None:
                     frame.clear()
                     frame = frame.f_back
+
+
+def _error_of(result: Any) -> BaseException | None:
+    """Why a cell's code ended; `result` is `None` if IPython itself failed."""
+    if result is None:
+        return sys.exception()
+    error: BaseException | None = result.error_before_exec or result.error_in_exec
+    return error
 
 
 def _running_frame(error: BaseException | None) -> FrameType | None:

@@ -13,7 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
+
+from .originals import monotonic
 
 if TYPE_CHECKING:
     import psutil
@@ -30,6 +33,9 @@ _LAST = 1.0
 #: Seconds that a frontend has, when a cell called `exit()`, to read its reply from a kernel that is alive:
 #: `jupyter console` looks for that first, and may take 0.1 s; a kernel that is gone it does not leave.
 _LINGER = 0.5
+
+# Whatever a notebook does to `time.sleep`, and found by nothing that freezes the time.
+_sleep = partial(time.sleep)
 
 
 class Ending:
@@ -65,9 +71,9 @@ class Ending:
         over = asyncio.Event()
         self._tell = partial(asyncio.get_running_loop().call_soon_threadsafe, over.set)
         self.request()
-        until = time.monotonic() + timeout
+        until = monotonic() + timeout
         await _happens(over, _GRACE)
-        while not self._served.is_set() and time.monotonic() < until:
+        while not self._served.is_set() and monotonic() < until:
             interrupt_main()
             await _happens(over, _INSIST)
 
@@ -87,11 +93,9 @@ class Ending:
     def watch(self, timeout: float) -> None:
         """End the process after `timeout` seconds, if it is still there. Thread: any."""
         # Two, because an `atexit` callback may block the first; and now, for Python 3.12 refuses to start
-        # a thread once the interpreter is ending.
+        # a thread once the interpreter is ending. Not a `threading.Timer`: a notebook may have replaced that.
         for seconds, end in ((timeout, _end_process), (timeout + _LAST, partial(os._exit, 0))):
-            timer = threading.Timer(seconds, end)
-            timer.daemon = True
-            timer.start()
+            _thread.start_new_thread(_end_after, (seconds, end))
 
 
 async def _happens(event: asyncio.Event, seconds: float) -> None:
@@ -108,6 +112,11 @@ def interrupt_main() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
+def _end_after(seconds: float, end: Callable[[], object]) -> None:
+    _sleep(seconds)
+    end()
+
+
 def _end_process() -> None:
     atexit._run_exitfuncs()
     os._exit(0)
@@ -118,6 +127,11 @@ class ShutdownHandlers:
 
     ending: Ending
     shutdown_time: Any
+    session: Any
+    io_loop: Any
+    control_thread: Any
+    do_shutdown: Any
+    _at_shutdown: Any
 
     async def shutdown_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Overridden: a running cell is ended first, and the whole ends in bounded time.
@@ -125,10 +139,17 @@ class ShutdownHandlers:
         Thread: control.
         """
         self.ending.watch(self.shutdown_time)
-        await self.ending.end_main_thread(self.shutdown_time / 2)
         try:
-            await super().shutdown_request(stream, ident, parent)  # type: ignore[misc]
+            await self.ending.end_main_thread(self.shutdown_time / 2)
+            answer: Any = self.do_shutdown(bool(parent["content"].get("restart")))
+            if isawaitable(answer):
+                answer = await answer
+            self.session.send(stream, "shutdown_reply", answer, parent, ident=ident)
+            self._shutdown_message = self.session.msg("shutdown_reply", answer, parent)
+            await self._at_shutdown()
         finally:
+            for loop in (self.control_thread.io_loop, self.io_loop):
+                loop.add_callback(loop.stop)
             self.ending.replied.set()
 
     def _process_children(self) -> list[Any]:
@@ -140,10 +161,6 @@ class ShutdownHandlers:
             return []
         children: list[Any] = super()._process_children()  # type: ignore[misc]
         return [child for child in children if not _has_ended(child)]
-
-    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
-        """Overridden: the queue that main serves is ended by `shutdown_request`."""
-        return {"status": "ok", "restart": restart}
 
 
 def _has_no_children() -> bool:

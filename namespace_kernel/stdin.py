@@ -13,6 +13,7 @@ import zmq
 from IPython.core.error import StdinNotImplementedError
 
 from .iopub import PublishingThread
+from .originals import monotonic
 from .request_fields import kind_of
 
 #: Seconds that a frontend has to connect its stdin channel: ZeroMQ connects each channel on its own, and
@@ -55,7 +56,7 @@ class InputHandlers:
             self.flush_output()
             self.iopub_thread.wait_until_sent()
             self.stdin_socket.router_mandatory = True
-            until = time.monotonic() + _PATIENCE
+            until = monotonic() + _PATIENCE
             while True:
                 try:
                     answer = super()._input_request(*args, **options)  # type: ignore[misc]
@@ -65,7 +66,7 @@ class InputHandlers:
                 except zmq.ZMQError as error:
                     if error.errno != zmq.EHOSTUNREACH:
                         raise
-                    if time.monotonic() > until:
+                    if monotonic() > until:
                         raise StdinNotImplementedError(_NOT_CONNECTED) from None
                 time.sleep(0.02)
 

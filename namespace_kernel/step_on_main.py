@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
+from .originals import monotonic
 from .tasks import is_inside
 
 #: After this many seconds the user is told that the cell cannot be stopped yet, and why.
@@ -56,7 +56,7 @@ class StepOnMain:
 
     def interrupt(self, frame: FrameType | None) -> None:
         """Keep it for the cell, or raise it in the step."""
-        now = time.monotonic()
+        now = monotonic()
         if not self._since:
             self._since = now
             if frame is not None:

@@ -25,6 +25,8 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from .originals import monotonic
+
 #: Seconds that a child gets to end by itself after a Stop. Whoever stops twice does not wait for it.
 _GRACE = 1.0
 #: One that has just begun gets little more than it has had: a shell loses a SIGINT while it starts a program.
@@ -185,8 +187,8 @@ class Supervised:
         self, process: subprocess.Popen[bytes], held: threading.Lock | None, timeout: float = math.inf
     ) -> bool:
         """Wait for the end of `process`, as long as `held` is; whether it has ended."""
-        until, pause = time.monotonic() + timeout, _FIRST_LOOK
-        while not self._has_ended(process) and time.monotonic() < until:
+        until, pause = monotonic() + timeout, _FIRST_LOOK
+        while not self._has_ended(process) and monotonic() < until:
             if held is None:
                 time.sleep(pause)
             elif held.acquire(timeout=pause):

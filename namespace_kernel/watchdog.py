@@ -12,13 +12,13 @@ import contextlib
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from .executors import Execution, UserLoop, current_execution
+from .originals import monotonic
 from .receipt import Kind, Receipts, Remark
 from .tasks import all_tasks_of
 
@@ -31,7 +31,7 @@ _LEAVE_OUT = "or leave out the await: a plain cell holds up no task"
 
 @dataclass(slots=True)
 class _Block:
-    """One callback that does not end. `since` and `until` are `time.monotonic()`."""
+    """One callback that does not end. `since` and `until` are `monotonic()`."""
 
     turn: int
     since: float
@@ -69,7 +69,7 @@ class LoopWatchdog:
 
     def arm(self) -> None:
         """Watch from now on, as long as the loop has work."""
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._due and (limit := self._limit()) > 0:
             self._due = now + limit
             self._later(limit / _LOOKS, self._look)
@@ -82,7 +82,7 @@ class LoopWatchdog:
             self._end(block)
             block = None
         if frame is not None and block is None:
-            block = _Block(self._loop.turns, time.monotonic())
+            block = _Block(self._loop.turns, monotonic())
         self._block = block
         untold = block is not None and block.execution is None
         if frame is not None and block is not None and untold and self._is_too_long(block):
@@ -94,7 +94,7 @@ class LoopWatchdog:
             self.arm()
 
     def _is_too_long(self, block: _Block) -> bool:
-        return time.monotonic() - block.since >= self._limit() > 0
+        return monotonic() - block.since >= self._limit() > 0
 
     def _tasks(self) -> list[Any]:
         return all_tasks_of(self._loop)
@@ -134,8 +134,8 @@ class LoopWatchdog:
 
         def remark() -> Remark:
             if not block.until and self._loop.turns != block.turn:
-                block.until = time.monotonic()
-            seconds = (block.until or time.monotonic()) - block.since
+                block.until = monotonic()
+            seconds = (block.until or monotonic()) - block.since
             said = "blocked the user loop for" if block.until else "has been blocking the user loop for"
             place, _, code = where.partition(": ")
             summary = f"{place} {said} {seconds:.0f} s"
@@ -146,7 +146,7 @@ class LoopWatchdog:
 
     def _end(self, block: _Block) -> None:
         if block.execution is not None:
-            block.until = block.until or time.monotonic()
+            block.until = block.until or monotonic()
             self._receipts.show(block.execution)
 
 

@@ -6,12 +6,12 @@ What arrives is looked into when its signature has been checked, and not before.
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import threading
 from collections.abc import Callable
 from hmac import compare_digest
+from os import getpid
 from typing import Any
 
 import zmq
@@ -110,7 +110,7 @@ class KernelSession(Session):
         return {
             "date": utcnow(),
             "version": protocol_version,
-            "msg_id": f"{session}_{os.getpid()}_{number}",
+            "msg_id": f"{session}_{getpid()}_{number}",
             "msg_type": msg_type,
             "username": self.username,
             "session": session,
@@ -138,7 +138,7 @@ class KernelSession(Session):
             or isinstance(stream, zmq.Socket)
             or self.adapt_version
             or self.debug
-            or os.getpid() != self.pid
+            or getpid() != self.pid
         ):
             return super().send(stream, msg_or_type, content, parent, ident, buffers, track, header, metadata)
         message: dict[str, Any] = (

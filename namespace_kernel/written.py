@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,6 +22,8 @@ from functools import partial
 from threading import get_ident
 from types import CodeType
 from typing import Any, TypeAlias
+
+from .originals import monotonic
 
 #: Whose the texts are that follow: the parent, the stream and the thread's ident. A mark has the last alone.
 Head: TypeAlias = tuple[Any, Any, int]
@@ -127,7 +128,7 @@ class Written:
             if "\n" in string:
                 self.flush()
             return
-        now = time.monotonic()
+        now = monotonic()
         if now >= self.flush_due:
             self.flush_due = now + self.interval
             self._thread.schedule(self._flush_later)

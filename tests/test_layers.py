@@ -37,7 +37,7 @@ def layer(parts: str, forbidden: str = "", apart: bool = False, closed: bool = F
 
 
 LAYERS = [
-    layer("own_libraries syntax readiness safe_facts", "IPython ipykernel zmq traitlets"),
+    layer("originals own_libraries syntax readiness safe_facts", "IPython ipykernel zmq traitlets"),
     # Values, errors, and the one question about asyncio that two packages of the next layer have.
     layer("errors cell tasks", "IPython ipykernel zmq traitlets", apart=True),
     layer("namespace coroutines routing transport spawning", "IPython ipykernel zmq traitlets", apart=True),
@@ -55,7 +55,8 @@ LAYERS = [
         "debugger debug_requests side_cells traceback_formatter remote elsewhere "
         "recent_signatures packed_records debug_answers lazy_debugger lent_modules script_magics haste "
         "completers options shell_commands shared_stream transformers jedi_cache jedi_names formatting "
-        "source_colours request_fields departures last_error",
+        "source_colours request_fields departures last_error standard_streams "
+        "forked_children",
         "app",
     ),
     layer("app bridges install __main__"),

@@ -8,6 +8,7 @@ from contextvars import Context as ContextVars
 from typing import Any
 
 from ..cell import Outcome
+from ..originals import repair
 from .base import Execution, Interrupts
 from .user_loop import UserLoop
 
@@ -66,6 +67,7 @@ class UserLoopExecutor:
         task = self._user_loop.start_cell(execution, body, self._context)
         visit = _Visit(loop)
         task.add_done_callback(visit.end)
+        turns = -1
         with self._interrupts.async_code(execution, task, loop):
             while not task.done():
                 try:
@@ -74,6 +76,11 @@ class UserLoopExecutor:
                     task.cancel()
                     continue
                 except SystemExit:  # raised by a task; in a cell's own code it is caught
+                    continue
+                except BaseException as error:  # the loop itself fails: a function of Python was replaced
+                    if not repair(error) and turns == loop.turns:
+                        raise
+                    turns = loop.turns
                     continue
                 if not visit.ended_by_task:
                     self._context.run(self._user_loop.stopped_by_user)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context as ContextVars
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..cell import Outcome
 from ..errors import WorkerLostError
+from ..originals import monotonic
 from .base import Execution, Interrupts
 from .main_thread import run_to_end
 from .workers import SideCells
@@ -98,13 +98,13 @@ class ElsewhereCall:
 
         until: float | None = None
         while True:
-            if self._stops > 1 or (until is not None and time.monotonic() >= until):
+            if self._stops > 1 or (until is not None and monotonic() >= until):
                 show(Printed("stderr", f"namespace_kernel: {_KILLED}\n"))
                 raise KeyboardInterrupt
             if self._stops and until is None:
-                until = time.monotonic() + GRACE
+                until = monotonic() + GRACE
                 run.interrupt()
-            message = run.next_message(None if until is None else max(0.0, until - time.monotonic()))
+            message = run.next_message(None if until is None else max(0.0, until - monotonic()))
             if message is None:
                 continue
             if isinstance(message, Lost):

@@ -23,6 +23,8 @@ from threading import get_ident
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+from ..originals import monotonic
+
 T = TypeVar("T")
 
 #: Seconds without an event after which the loop's home thread lets go of it.
@@ -106,7 +108,7 @@ class ThreadAwareLoop:
             due: float = self._scheduled[0].when()  # type: ignore[attr-defined]
         except IndexError:
             return None
-        wait: float = due - self.time()  # type: ignore[attr-defined]
+        wait: float = due - self.time()
         return max(0.0, wait)
 
     def has_work(self) -> bool:
@@ -121,7 +123,7 @@ class ThreadAwareLoop:
         self.rests_until = math.inf  # before looking: whoever adds a timer from now on finds this
         seconds = self._seconds_to_wait()
         if seconds is not None:
-            self.rests_until = self.time() + seconds  # type: ignore[attr-defined]
+            self.rests_until = self.time() + seconds
         if self._events is not None:
             self._events.poll(None if seconds is None else math.ceil(seconds * 1000))
 
@@ -129,6 +131,10 @@ class ThreadAwareLoop:
         """Whether whoever rests must be woken, now that the loop has been used. Thread: the user's."""
         timers = self._scheduled  # type: ignore[attr-defined]
         return bool(self._ready or (timers and timers[0].when() < self.rests_until))  # type: ignore[attr-defined]
+
+    def time(self) -> float:
+        """Overridden: a notebook that freezes Python's time does not stop the loop."""
+        return monotonic()
 
     def is_running(self) -> bool:
         """As `asyncio.loop.is_running`: a loop that rests runs, for all that its users can tell."""

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from contextvars import Context as ContextVars
 from functools import partial
@@ -24,6 +23,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
+from ..originals import monotonic, repair
 from .anchors import Anchors
 from .base import Execution, current_execution
 from .loop_class import new_loop
@@ -110,12 +110,12 @@ class UserLoop:
                 self._take()
                 return
         self.loop.call_soon_threadsafe(self._leave_home)
-        patience = time.monotonic() + _PATIENCE
+        patience = monotonic() + _PATIENCE
         while not self._has_left(_SLICE):
             if stopped():
                 self.give_back()
                 raise KeyboardInterrupt
-            if time.monotonic() > patience:
+            if monotonic() > patience:
                 patience = float("inf")
                 where = self._whereabouts()
                 self._notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
@@ -154,7 +154,8 @@ class UserLoop:
             self.anchors.arrive()
             try:
                 self.loop.run_forever()
-            except (SystemExit, KeyboardInterrupt) as error:
+            except BaseException as error:
+                repair(error)
                 self._notice(f"a task raised {type(error).__name__}; the user loop goes on")
                 self._leaving = True
             finally:
@@ -278,10 +279,10 @@ class UserLoop:
         ending = asyncio.run_coroutine_threadsafe(self._end_tasks(), self.loop)
         ended: SimpleQueue[object] = SimpleQueue()
         ending.add_done_callback(ended.put)
-        until = time.monotonic() + timeout
+        until = monotonic() + timeout
         try:
             while not ending.done():
-                remaining = max(0.0, until - time.monotonic())
+                remaining = max(0.0, until - monotonic())
                 self.anchors.wait(partial(ended.get, timeout=remaining), partial(ended.put, None))
             ending.result()
         except BaseException:  # late, cancelled or failing tasks cannot keep the process alive

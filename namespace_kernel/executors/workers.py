@@ -11,6 +11,7 @@ from contextvars import Context as ContextVars
 from typing import Any
 
 from ..cell import Outcome
+from ..originals import monotonic
 from .base import Execution
 from .main_thread import run_to_end
 from .steps import Steps, ThreadStop
@@ -66,8 +67,8 @@ class SideCells:
 
     def wait(self, timeout: float) -> None:
         """Wait until none is registered, at most `timeout` seconds."""
-        until = time.monotonic() + timeout
-        while self._stops and time.monotonic() < until:
+        until = monotonic() + timeout
+        while self._stops and monotonic() < until:
             time.sleep(0.01)
 
     def runs(self, execution: Execution) -> bool:

@@ -37,7 +37,7 @@ class Router:
             _check_text(cell.code)
             asked = take_directive(cell.code, cell.tags)
             source = self._transform(asked.code)
-        except Exception as error:
+        except BaseException as error:  # a transformer is the user's code
             return Route(Context.MAIN, "it cannot be prepared", cell.code, error)
         if asked.context is not None:
             return Route(asked.context, "its directive or tag says so", source, options=asked.options)

@@ -28,9 +28,22 @@ ROOT = Path(__file__).resolve().parents[2]
 # `python3` runs the same tests against ipykernel: that is how we know that the harness is right and that the
 # demos do fail there.
 SPEC = os.environ.get("NAMESPACE_KERNEL_TEST_SPEC", "namespace")
-MODULE = "namespace_kernel" if SPEC == "namespace" else "ipykernel_launcher"
-FLAGS = ["-Xfrozen_modules=off", *(["-P"] if SPEC == "namespace" else [])]  # as the kernelspecs have them
-ARGV = [sys.executable, *FLAGS, "-m", MODULE, "-f", "{connection_file}"]
+
+
+def module_of(spec: str) -> str:
+    return "namespace_kernel" if spec == "namespace" else "ipykernel_launcher"
+
+
+def argv_of(module: str) -> list[str]:
+    flags = [
+        "-Xfrozen_modules=off",
+        *(["-P"] if module == "namespace_kernel" else []),
+    ]  # as in the kernelspecs
+    return [sys.executable, *flags, "-m", module, "-f", "{connection_file}"]
+
+
+MODULE = module_of(SPEC)
+ARGV = argv_of(MODULE)
 
 # Under this name the kernelspec is installed for the programs that find kernels by name.
 KERNEL_NAME = "namespace-under-test"
@@ -41,7 +54,9 @@ class OneSpec(KernelSpecManager):
     """Knows one kernelspec, built here, so that no test depends on what is installed."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        return KernelSpec(argv=ARGV, display_name=kernel_name, language="python", interrupt_mode="signal")
+        return KernelSpec(
+            argv=argv_of(kernel_name), display_name=kernel_name, language="python", interrupt_mode="signal"
+        )
 
 
 R = TypeVar("R", bound=Request)
@@ -50,7 +65,8 @@ R = TypeVar("R", bound=Request)
 class Notebook:
     """A kernel process and the connection to it."""
 
-    def __init__(self, directory: Path, env: dict[str, str]) -> None:
+    def __init__(self, directory: Path, env: dict[str, str], module: str = MODULE) -> None:
+        self.module = module
         self.log_path = directory / "kernel.log"
         self._log = self.log_path.open("wb")
         for attempt in range(3):
@@ -73,7 +89,7 @@ class Notebook:
         connection = directory / "connection.json"
         connection.unlink(missing_ok=True)
         self.manager = KernelManager(
-            kernel_name=MODULE,
+            kernel_name=self.module,
             kernel_spec_manager=OneSpec(),
             connection_file=str(connection),
         )

@@ -171,7 +171,7 @@ def test_a_stop_ends_the_wait_for_a_busy_loop(desk: Desk) -> None:
 
 
 def test_a_forked_child_has_python_s_own_handler(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interrupts.os, "getpid", lambda: -1)
+    monkeypatch.setattr(interrupts, "getpid", lambda: -1)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 

@@ -89,8 +89,7 @@ class Watch:
 def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     with user_loop_running() as home:
         one = Watch(home)
-        clock: Any = type("Clock", (), {"monotonic": staticmethod(lambda: one.now)})
-        monkeypatch.setattr(watchdog, "time", clock)
+        monkeypatch.setattr(watchdog, "monotonic", lambda: one.now)
         yield one
 
 
