@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -70,12 +70,14 @@ class Route:
 class Outcome:
     """What an execution came to: a value or an error, never both.
 
-    `detail` is the engine's own record of it (IPython's `ExecutionResult` in the kernel).
+    `detail` is the engine's own record of it (IPython's `ExecutionResult` in the kernel). `ending` is set if
+    something is left to do where no event loop runs; it returns the outcome in which nothing is.
     """
 
     value: Any = None
     error: BaseException | None = None
     detail: Any = None
+    ending: Callable[[], Outcome] | None = None
 
     @property
     def succeeded(self) -> bool:

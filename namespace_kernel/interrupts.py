@@ -165,6 +165,11 @@ class InterruptController:
                 except KeyboardInterrupt:
                     signal.signal(signal.SIGINT, own)
 
+    def run_ending(self, run: Callable[[], T]) -> T:
+        """See `executors.Interrupts`."""
+        self.pending = False
+        return self.run_sync(run)
+
     def async_code(
         self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
     ) -> _AsyncCode:

@@ -56,6 +56,11 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
     #: Class name and text of the error shown last.
     last_shown = PerCell(("", ""))
     _own_count = PerCell()
+    #: The error that is to be shown when the loop has gone home, and whether one is to be kept for that.
+    _postponed = PerCell()
+    _postpones = PerCell(False)
+    #: How many codes run within one another: a cell may run another.
+    _depth = PerCell(0)
     #: The cell that is to run elsewhere.
     elsewhere = PerCell()
     _next_count = 1
@@ -189,7 +194,33 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
         self.live_tables = LiveTables(self)
         self.awaiting_magics = AwaitingMagics(self)
 
+    async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> bool:
+        """Overridden to know which code is the cell's own."""
+        depth = self._depth
+        self._depth = depth + 1
+        try:
+            return bool(await super().run_code(code_obj, result, async_=async_))
+        finally:
+            self._depth = depth
+
     # Errors
+
+    def begin_code(self, on_loop: bool) -> None:
+        """A cell's code begins in the calling context. `on_loop` if its error is to be shown by
+        `show_postponed`: to make a traceback may take seconds, in which no task of the loop would go on.
+        """
+        self._depth, self._postponed, self._postpones = 0, None, on_loop
+
+    def show_postponed(self, number: int | None) -> None:
+        """Show the error that the code of the cell of this number has ended with, if it is not shown yet."""
+        self._postpones = False
+        error, self._postponed = self._postponed, None
+        if error is None:
+            return
+        self.showtraceback((type(error), error, error.__traceback__), running_compiled_code=True)
+        kept = self.history_manager.exceptions
+        if number in kept:
+            kept[number] = self._format_exception_for_storage(error)
 
     def showtraceback(
         self,
@@ -204,6 +235,9 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
             return  # it writes its error when it ends
         kind, error, trace = sys.exc_info() if exc_tuple is None else exc_tuple
         if error is None and self.says_what_was_let_go():
+            return
+        if running_compiled_code and self._postpones and self._depth == 1:
+            self._postponed = error
             return
         if isinstance(error, SystemExit):
             self._show_exit(error)

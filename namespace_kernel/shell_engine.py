@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ class ShellEngine:
         shell._last_traceback = None
         shell._last_traceback_during_displayhook = False
         shell.elsewhere = self._elsewhere(cell, route, namespace)
+        shell.begin_code(route.context is Context.ASYNC)
         failure = None if route.error is None else (type(route.error), route.error, route.error.__traceback__)
         result = None
         running = shell.run_cell_async(
@@ -74,12 +76,26 @@ class ShellEngine:
                 result = await running
         finally:
             shell.kernel.after_code(_error_of(result))
-            shell.events.trigger("post_execute")
-            if not cell.silent:
-                shell.events.trigger("post_run_cell", result)
+            if result is None:
+                self._trigger_hooks(cell, result)
+        ending = partial(self._end, cell, result)
+        return Outcome(ending=ending) if route.context is Context.ASYNC else ending()
+
+    def _end(self, cell: Cell, result: Any) -> Outcome:
+        """What follows the cell's code, where no loop runs: tasks need not wait for it."""
+        shell = self._shell
+        try:
+            shell.show_postponed(result.execution_count)
+        finally:
+            self._trigger_hooks(cell, result)
         if result.error_in_exec is not None:
             result.error_in_exec = shell.as_interrupt(result.error_in_exec)
         return Outcome(result.result, result.error_before_exec or result.error_in_exec, result)
+
+    def _trigger_hooks(self, cell: Cell, result: Any) -> None:
+        self._shell.events.trigger("post_execute")
+        if not cell.silent:
+            self._shell.events.trigger("post_run_cell", result)
 
     def _elsewhere(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> ElsewhereCell | None:
         execution = current_execution.get()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextvars import Context as ContextVars
+from functools import partial
 from typing import Any
 
 from ..cell import Outcome
@@ -32,7 +33,8 @@ class UserLoopExecutor:
     """Runs async cells on the user loop, on the main thread.
 
     Guarantees: tasks of earlier cells go on meanwhile; a loop that user code stops is run on until
-    the cell is done; afterwards the loop is at home again, whatever happened.
+    the cell is done; afterwards the loop is at home again, whatever happened. What is left to do then, an
+    error to show, keeps no task waiting.
 
     Thread: main.
     """
@@ -51,13 +53,21 @@ class UserLoopExecutor:
         except BaseException:
             body.close()
             raise
+        try:
+            outcome = self._run_on_loop(execution, body)
+            if outcome.ending is not None:
+                return self._interrupts.run_ending(partial(self._context.run, outcome.ending))
+            return outcome
+        finally:
+            execution.finished = True
+
+    def _run_on_loop(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         # Playwright's sync API leaves its loop set as this thread's running loop between two calls.
         others_loop = asyncio._get_running_loop()
         asyncio._set_running_loop(None)
         try:
             return self._run_visit(execution, body)
         finally:
-            execution.finished = True
             execution.own_task = None  # it keeps the outcome
             asyncio._set_running_loop(others_loop)
             self._user_loop.give_back()

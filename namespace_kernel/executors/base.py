@@ -88,6 +88,9 @@ class Interrupts(Protocol):
     def run_sync(self, run: Callable[[], T]) -> T:
         """Return `run()`; while it runs, and only then, Stop raises `KeyboardInterrupt`."""
 
+    def run_ending(self, run: Callable[[], T]) -> T:
+        """As `run_sync`, for what follows an async cell's code; a Stop that came between the two is over."""
+
     def async_code(
         self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
     ) -> AbstractContextManager[None]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context as ContextVars
+from functools import partial
 from typing import Any
 
 from ..cell import Outcome
@@ -76,6 +77,20 @@ class SideCells:
         return execution in self._stops
 
 
+def _stoppable(side_cells: SideCells, execution: Execution, run: Callable[[], Outcome]) -> Outcome:
+    """Return `run()`, in which Stop raises `KeyboardInterrupt` between two bytecodes."""
+    interrupt = ThreadStop()
+    try:
+        side_cells.enter(execution, interrupt.stop)
+        return run()
+    finally:
+        try:
+            interrupt.close()
+        except KeyboardInterrupt:  # it came before `close` could catch it
+            interrupt.close()
+        side_cells.leave(execution)
+
+
 class WorkerExecutor:
     """Runs sync cells on the calling worker thread, in its lane's context variables.
 
@@ -91,16 +106,11 @@ class WorkerExecutor:
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
-        interrupt = ThreadStop()
         try:
-            self._side_cells.enter(execution, interrupt.stop)
-            return self._context.run(run_to_end, execution, body)
+            return _stoppable(
+                self._side_cells, execution, partial(self._context.run, run_to_end, execution, body)
+            )
         finally:
-            try:
-                interrupt.close()
-            except KeyboardInterrupt:  # it came before `close` could catch it
-                interrupt.close()
-            self._side_cells.leave(execution)
             execution.finished = True
             body.close()
 
@@ -121,6 +131,15 @@ class WorkerLoopExecutor:
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
+        try:
+            outcome = self._run_on_loop(execution, body)
+            if outcome.ending is not None:
+                return _stoppable(self._side_cells, execution, partial(self._context.run, outcome.ending))
+            return outcome
+        finally:
+            execution.finished = True
+
+    def _run_on_loop(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         outcome: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
         steps = Steps(body)
         self._user_loop.loop.call_soon_threadsafe(self._start, execution, steps, outcome)
@@ -129,7 +148,6 @@ class WorkerLoopExecutor:
             return outcome.result()
         finally:
             self._side_cells.leave(execution)
-            execution.finished = True
             execution.own_task = None  # it keeps the outcome
 
     def _start(
