@@ -17,6 +17,7 @@ from IPython.display import display
 
 from .activity import Activities, Activity, age
 from .executors import Execution
+from .frames import unseen
 from .tasks import snapshot
 
 #: The longest name or line that a table shows.
@@ -56,6 +57,7 @@ class ActivityMagics(Magics):
         return shell.kernel
 
     @line_magic
+    @unseen
     def ps(self, line: str) -> None:
         """List the cells, tasks, threads and child processes that run now, and where each stands.
 
@@ -67,6 +69,7 @@ class ActivityMagics(Magics):
         self._show(self._kernel.activities.all(), "Nothing runs.", verbose=bool(options))
 
     @line_magic
+    @unseen
     def tasks(self, line: str) -> None:
         """List the tasks that run; `%tasks cancel N …` cancels some of them, `%tasks cancel all` each."""
         words = line.split()
@@ -79,6 +82,7 @@ class ActivityMagics(Magics):
             raise UsageError(_TASKS_USAGE)
 
     @line_magic
+    @unseen
     def stop(self, line: str) -> None:
         """End one thing that `%ps` lists: `%stop 5` (a cell), `%stop task 7`, `thread 8`, `process 1234`."""
         words = line.split()

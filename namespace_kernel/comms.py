@@ -21,6 +21,7 @@ from traitlets import HasTraits
 from .captures import active_capture
 from .cell import Cell, Context, Route
 from .executors import Execution, SideCells, ThreadStop, UserLoop, current_execution
+from .frames import unseen
 from .per_cell import PerCell
 from .protocol import Request
 
@@ -129,6 +130,7 @@ class NamespaceDisplayPublisher(ZMQDisplayPublisher):
     # Of two cells that overlap, each has its own.
     _in_post_execute = PerCell(False)
 
+    @unseen
     def publish(self, data: Any, *args: Any, **kwargs: Any) -> None:
         """Overridden as said."""
         capture = active_capture()

@@ -7,12 +7,15 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
+from .frames import unseen
+
 
 @magics_class
 class NamespaceMagics(Magics):
     """`%coroutines`, and help for the directives, which the router takes before IPython sees them."""
 
     @line_magic
+    @unseen
     def coroutines(self, line: str) -> None:
         """List the coroutines that were created and not awaited yet, with the line that created them.
 
@@ -26,6 +29,7 @@ class NamespaceMagics(Magics):
             print("No open coroutines.")
 
     @line_magic
+    @unseen
     def wait(self, line: str) -> None:
         """Wait for background cells: `%wait` for all, `%wait 3 5` for some. One that failed raises here."""
         shell: Any = self.shell
@@ -46,11 +50,13 @@ class NamespaceMagics(Magics):
         raise UsageError("`%%async` must be the first line of the cell")
 
     @cell_magic
+    @unseen
     def background(self, line: str, cell: str) -> None:
         """Run the cell beside those that follow: they do not wait for it. Must be the cell's first line."""
         raise UsageError("`%%background` must be the first line of the cell")
 
     @cell_magic
+    @unseen
     def sync(self, line: str, cell: str) -> None:
         """Run the cell where no event loop is running. Must be the cell's first line."""
         raise UsageError("`%%sync` must be the first line of the cell")

@@ -16,6 +16,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from .debug_answers import hide_from_debugger
 from .executors import Execution
 from .executors.base import current_execution
+from .frames import unseen
 from .namespace.engine_names import MISSING, is_engine_name
 from .settle import Settling
 
@@ -163,6 +164,7 @@ class NamespaceTableMagic(Magics):
     """`%namespace`."""
 
     @line_magic
+    @unseen
     def namespace(self, line: str) -> None:
         """Show your names: type, size, and the cell that wrote each last; the newest first.
 

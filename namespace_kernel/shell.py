@@ -7,7 +7,6 @@ import asyncio
 import builtins
 import sys
 import warnings
-from subprocess import CalledProcessError
 from traceback import walk_tb
 from typing import Any
 
@@ -25,6 +24,7 @@ from .coroutines import Leak, find_open
 from .engine import exit_code_of, exit_words, words_of
 from .executors import current_execution
 from .formatting import QuickDisplayFormatter
+from .frames import unseen, without_own_frames
 from .last_error import LastError
 from .magics import NamespaceMagics
 from .namespace import AsyncNamespaceManager
@@ -35,11 +35,8 @@ from .results import NamespaceDisplayHook, ShellNames
 from .saved_history import BatchedHistory
 from .shell_commands import ShellCommands, use_stoppable_scripts
 from .traceback_formatter import LettingGoTB
-from .tracebacks import from_users_line, groups_in, lines_with_members, without_own_frames
+from .tracebacks import from_users_line, groups_in, lines_with_members
 from .transformers import QuickTransformers
-
-#: What is raised in our code without being about it: a Stop, and the end of a command that failed.
-_COMES_FROM_OUTSIDE = (KeyboardInterrupt, CalledProcessError)
 
 
 class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, ZMQInteractiveShell):
@@ -78,10 +75,13 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
         # a lock; one user that never leaves keeps the builtins (`get_ipython`) in place.
         self.builtin_trap.__enter__()
         self.builtin_trap._nested_level += 1_000_000
-        builtins.cell = lambda number: self.kernel.background.handle(number)  # type: ignore[attr-defined]
+        builtins.cell = unseen(self._handle_of)  # type: ignore[attr-defined]
         warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
         self.namespace.remember_module_names()
         self.namespace.attach_engine(ShellNames(self))
+
+    def _handle_of(self, number: int) -> Any:
+        return self.kernel.background.handle(number)
 
     @default("input_transformer_manager")
     def _default_transformers(self) -> QuickTransformers:
@@ -243,7 +243,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
             self._show_exit(error)
             return
         if error is not None:
-            trace = without_own_frames(trace, also_last=isinstance(error, _COMES_FROM_OUTSIDE))
+            trace = without_own_frames(trace, also_last=True)
             stopped = self.as_interrupt(error.with_traceback(trace))
             kind, error = type(stopped), stopped
             exc_tuple = (kind, error, trace)

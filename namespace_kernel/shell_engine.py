@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import FrameType
@@ -13,10 +14,11 @@ from IPython.core.async_helpers import _asyncio_runner
 
 from .cell import ELSEWHERE, Cell, Context, Outcome, Route
 from .errors import AwaitInThreadError
-from .executors import UserLoop, current_execution
+from .executors import Execution, UserLoop, current_execution
 from .routing.analysis import awaits
 from .settle import Settling
 from .shell import NamespaceShell
+from .tracebacks import lines_of_error
 from .wire import encodable
 
 if TYPE_CHECKING:  # imported when a cell goes elsewhere, not when a kernel starts
@@ -146,21 +148,37 @@ class LetGoOfError:
 
     def __init__(self, shell: NamespaceShell) -> None:
         self._shell = shell
-        self._last: FrameType | None = None
+        #: The cell that failed last, the frame that keeps what it left, and the lines of its error.
+        self._last: tuple[Execution | None, FrameType | None, list[tuple[str, int]]] = (None, None, [])
 
     def __call__(self, settling: Settling) -> None:
-        """See `settle.Hook`."""
+        """See `settle.Hook`. What ends here is the failed cell's, and is told under it."""
         cell, error = settling.execution.cell, settling.outcome.error
         if cell.silent or cell.background:
             return
+        failed, frame, lines = self._last
+        at_home = failed.at_home if failed is not None else _directly
+        origins = self._shell.kernel.origins
+        origins.error_lines = lines
         if error is not None:
             self._shell.note_last_error(error, cell.number)
-        if error is not None or self._shell.forget_last_error(cell.code, cell.number):
-            frame, self._last = self._last, _running_frame(error)
-            with contextlib.suppress(RuntimeError):  # it runs: the thread's own, or a debugger's
-                while frame is not None:
-                    frame.clear()
-                    frame = frame.f_back
+        if error is not None or at_home(self._shell.forget_last_error, cell.code, cell.number):
+            self._last = (None, None, [])
+            if error is not None:
+                self._last = (settling.execution, _running_frame(error), list(lines_of_error(error)))
+            at_home(_clear, frame)
+        origins.error_lines = ()
+
+
+def _directly(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
+
+
+def _clear(frame: FrameType | None) -> None:
+    with contextlib.suppress(RuntimeError):  # it runs: the thread's own, or a debugger's
+        while frame is not None:
+            frame.clear()
+            frame = frame.f_back
 
 
 def _error_of(result: Any) -> BaseException | None:

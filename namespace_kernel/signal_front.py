@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .frames import unseen
+
 
 class SignalFront:
     """Stands in for `signal.signal`. `home_ident` tells the user loop's own thread.
@@ -39,6 +41,7 @@ class SignalFront:
             if number != signal.SIGINT:
                 self._original(number, handler)
 
+    @unseen
     def _signal(self, signalnum: int, handler: Any) -> Any:
         if threading.get_ident() != self._home_ident():
             return self._original(signalnum, handler)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ipykernel.iostream import PIPE_BUFFER_SIZE, OutStream
 
+from .frames import hide, unseen
 from .output import active_redirect, redirects
 from .readiness import readable
 from .written import Written
@@ -40,7 +41,11 @@ class CellStream(OutStream):
         lock and hashes the parent's header: 1.9 µs. This takes 0.2, and what can wait is done by `Written`.
         """
         if type(string) is not str or redirects.get():
-            return self._write_elsewhere(string)
+            try:
+                return self._write_elsewhere(string)
+            except BaseException as error:
+                hide(error)
+                raise
         parent = self._parent_header.get(None)
         if parent is None:
             parent = self._parent_header_global
@@ -63,6 +68,7 @@ class CellStream(OutStream):
         written: int | None = redirect.target.write(string)
         return written
 
+    @unseen
     def accept(self, string: str) -> int:
         """Write whatever is redirected."""
         if not isinstance(string, str):
@@ -82,6 +88,7 @@ class CellStream(OutStream):
             self._written.look_after(string)
         return len(string)
 
+    @unseen
     def flush(self) -> None:
         """Overridden for redirections, and to keep the promise: what was written has left the process.
 
@@ -124,6 +131,7 @@ class CellStream(OutStream):
         super().close()  # type: ignore[no-untyped-call]
         self._written.ask_next(self)
 
+    @unseen
     def isatty(self) -> bool:
         """Overridden for redirections."""
         redirect = active_redirect(self.name)
@@ -131,6 +139,7 @@ class CellStream(OutStream):
             return bool(super().isatty())  # type: ignore[no-untyped-call]
         return bool(getattr(redirect.target, "isatty", bool)())
 
+    @unseen
     def fileno(self) -> int:
         """Overridden for redirections, and to be the descriptor that is watched.
 
@@ -148,6 +157,7 @@ class CellStream(OutStream):
         """The descriptor of the process's own output, which is not watched."""
         return getattr(self, "_original_stdstream_copy", None)
 
+    @unseen
     def __getattr__(self, name: str) -> Any:
         """What only the target has, `getvalue` or `buffer`."""
         redirect = None if name.startswith("_") else active_redirect(self.name)

@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator
+from traceback import walk_tb
 from types import TracebackType
 
-_PACKAGE = __name__.partition(".")[0]
+from .frames import without_own_frames
+
 #: Of a group, so many members are shown, and groups within groups so deep; as in Python's own tracebacks.
 _WIDTH, _DEPTH = 15, 10
-
-
-def without_own_frames(trace: TracebackType | None, *, also_last: bool = False) -> TracebackType | None:
-    """Return `trace` without the frames of this package, as IPython leaves out its own.
-
-    The last one stays, unless `also_last`: an error that is raised here is our business. Changes the
-    chain in place, so `%debug` and the exception itself see the same.
-    """
-    kept: TracebackType | None = None
-    first: TracebackType | None = None
-    while trace is not None:
-        following = trace.tb_next
-        own = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
-        if not own or (following is None and not also_last):
-            if kept is None:
-                first = trace
-            else:
-                kept.tb_next = trace
-            kept = trace
-        trace = following
-    if kept is not None:
-        kept.tb_next = None
-    return first
 
 
 def from_users_line(
@@ -45,6 +24,20 @@ def from_users_line(
     while first is not None and not is_users_file(first.tb_frame.f_code.co_filename):
         first = first.tb_next
     return trace if first is None else first
+
+
+def lines_of_error(error: BaseException | None) -> Iterator[tuple[str, int]]:
+    """The files and lines that `error` went through, what it came from, and what is in its groups."""
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield from ((frame.f_code.co_filename, line) for frame, line in walk_tb(one.__traceback__))
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
 
 
 def groups_in(error: BaseException | None) -> Iterator[BaseExceptionGroup[BaseException]]:

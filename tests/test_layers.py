@@ -37,7 +37,7 @@ def layer(parts: str, forbidden: str = "", apart: bool = False, closed: bool = F
 
 
 LAYERS = [
-    layer("originals own_libraries syntax readiness safe_facts", "IPython ipykernel zmq traitlets"),
+    layer("originals own_libraries syntax readiness safe_facts frames", "IPython ipykernel zmq traitlets"),
     # Values, errors, and the one question about asyncio that two packages of the next layer have.
     layer("errors cell tasks", "IPython ipykernel zmq traitlets", apart=True),
     layer("namespace coroutines routing transport spawning", "IPython ipykernel zmq traitlets", apart=True),

@@ -80,6 +80,13 @@ def open_calls(tree: ast.AST) -> Iterator[OpenCall]:
                     waiting.append((child, passes, inside))
 
 
+def all_calls(tree: ast.AST) -> Iterator[OpenCall]:
+    """All calls in `tree`, also those whose value has an owner."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield OpenCall(node.func, node.lineno, later=False)
+
+
 def _passes(node: ast.AST, field: str, owned: bool) -> bool:
     """Whether a call in `field` of `node` has someone who awaits its value."""
     if isinstance(node, ast.Await):

@@ -9,6 +9,7 @@ from types import CoroutineType, FunctionType, TracebackType
 from typing import Any
 
 from ..errors import DeferredCoroutineError
+from ..frames import unseen
 
 
 class DeferredCoroutine(Coroutine[Any, Any, Any]):
@@ -58,14 +59,17 @@ class DeferredCoroutine(Coroutine[Any, Any, Any]):
         (function, args, kwargs), self._call = self._call, None
         return function(*args, **kwargs)
 
+    @unseen
     def __await__(self) -> Generator[Any, Any, Any]:
         result: Generator[Any, Any, Any] = self._claim().__await__()
         return result
 
+    @unseen
     def send(self, value: Any) -> Any:
         """Start or resume the coroutine (a task does)."""
         return self._step("send", value)
 
+    @unseen
     def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:
         """Raise an exception in the coroutine (a task does, to cancel it)."""
         error = typ if isinstance(typ, BaseException) else (typ() if val is None else typ(val))
@@ -80,6 +84,7 @@ class DeferredCoroutine(Coroutine[Any, Any, Any]):
             self._over = True
             raise
 
+    @unseen
     def close(self) -> None:
         """End the coroutine; an unstarted one can then no longer be awaited."""
         self._call = None

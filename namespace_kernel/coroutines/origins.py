@@ -13,13 +13,15 @@ import dis
 import linecache
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from types import CoroutineType, FrameType
 from typing import Any
 
 from ..syntax import tree_of
-from .calls import CoroutineFunctions, Lookup, open_calls
+from .calls import CoroutineFunctions, Lookup, all_calls, open_calls
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Origins:
         self._functions = CoroutineFunctions(lookup)
         self._is_cell_file = is_cell_file
         self._cell_files = cell_files
+        #: The lines that the error went through whose frames are being let go.
+        self.error_lines: Iterable[tuple[str, int]] = ()
         #: Whether functions of the latest cell need notes whenever they run.
         self._lasting = False
 
@@ -120,13 +124,30 @@ class Origins:
                 return Leak(leak.name, filename, line) if self._is_cell_file(filename) else None
         if self._functions.is_defined(name) and not self._is_cell_file(coroutine.cr_code.co_filename):
             return None  # a library's function of the same name
-        return self.located(leak)
+        if not (self.error_lines and is_own(dropped_in)):
+            return self.located(leak)
+        # It is of a failed cell: a line of a file that its error went through.
+        files = {filename for filename, _ in self.error_lines}
+        return self.located(leak, files) or self._handed_over(leak)
 
-    def located(self, leak: Leak) -> Leak | None:
-        """Find the line for a leak of which Python noted none. `None` if no cell calls such a thing."""
+    def _handed_over(self, leak: Leak) -> Leak | None:
+        """Find the line of a failed cell that gave a coroutine to somebody who did not get to await it."""
+        name = leak.name.rpartition(".")[2]
+        for filename, line in self.error_lines:
+            if self._is_cell_file(filename) and line in _lines_calling(name, filename, handed_over=True):
+                return Leak(leak.name, filename, line)
+        return None
+
+    def located(self, leak: Leak, files: Container[str] | None = None) -> Leak | None:
+        """Find the line for a leak of which Python noted none. `None` if no cell calls such a thing, of
+        those with the `files`, if they are given.
+        """
         name = leak.name.rpartition(".")[2]
         places = {
-            (file, line): None for file in list(self._cell_files()) for line in _lines_calling(name, file)
+            (file, line): None
+            for file in list(self._cell_files())
+            if files is None or file in files
+            for line in _lines_calling(name, file)
         }
         if not places:
             return None
@@ -140,7 +161,16 @@ def _lets_go_of_result(frame: FrameType) -> bool:
     return not instruction.startswith(("STORE_", "DELETE_"))
 
 
-def _lines_calling(name: str, filename: str) -> list[int]:
-    """The lines of a file with open calls of something called `name`."""
+def is_own(frame: FrameType | None) -> bool:
+    """Whether it is a frame of this package, which lets go of what a cell has left."""
+    name = None if frame is None else dict.get(frame.f_globals, "__name__")
+    return type(name) is str and name.partition(".")[0] == _PACKAGE
+
+
+def _lines_calling(name: str, filename: str, handed_over: bool = False) -> list[int]:
+    """The lines of a file with calls of something called `name`, open ones or all."""
     source = "".join(linecache.getlines(filename))
-    return [call.line for call in open_calls(tree_of(source)) if call.name == name] if name in source else []
+    if name not in source:
+        return []
+    calls = all_calls(tree_of(source)) if handed_over else open_calls(tree_of(source))
+    return [call.line for call in calls if call.name == name]

@@ -19,7 +19,7 @@ from types import CoroutineType, FrameType
 from typing import Any
 
 from ..tasks import was_never_started
-from .origins import Leak
+from .origins import Leak, is_own
 
 #: How many unreported leaks are kept; a loop that leaks a million coroutines needs no million lines.
 _KEPT = 1000
@@ -86,7 +86,8 @@ class NeverAwaitedHook:
                     self._leaks.append(leak)
                 return
         if self._previous is _pythons_own:
-            _warn(coroutine)
+            if not is_own(sys._getframe(1)):  # a library made it, and whoever is told then can do nothing
+                _warn(coroutine)
         elif self._previous is not None:
             self._previous(coroutine)
 

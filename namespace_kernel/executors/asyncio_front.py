@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
+from ..frames import unseen
+
 
 class _Local:
     """Stands for the policy's thread-local, which nest_asyncio looks into."""
@@ -49,6 +51,7 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         self._set = threading.local()
         self._local = _Local(self)
 
+    @unseen
     def get_event_loop(self) -> Any:
         """The loop that was set in this thread, if it is open; else the user loop."""
         return self.current_loop()
@@ -60,15 +63,18 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         loop = getattr(self._set, "loop", None)
         return self._user_loop if loop is None or loop.is_closed() else loop
 
+    @unseen
     def set_event_loop(self, loop: Any) -> None:
         """Remember `loop` for this thread."""
         self._set.loop = loop
         self.delegate.set_event_loop(loop)
 
+    @unseen
     def new_event_loop(self) -> Any:
         """A new loop of the delegate's kind."""
         return self.delegate.new_event_loop()
 
+    @unseen
     def get_child_watcher(self) -> Any:
         """The delegate's; the platform's own if it has none (uvloop's), for the user loop is native."""
         try:
@@ -80,6 +86,7 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         """Set the delegate's."""
         self.delegate.set_child_watcher(watcher)
 
+    @unseen
     def __getattr__(self, name: str) -> Any:
         return getattr(self.delegate, name)  # what uvloop's policy adds
 
@@ -134,6 +141,7 @@ class AsyncioFront:
         And `gather` needs the loop to stand still: what is done before it returns, it would never notice.
         """
 
+        @unseen
         @functools.wraps(function)
         def watched(*args: Any, **options: Any) -> Any:
             if self._are_for_user_loop(args):
@@ -166,6 +174,7 @@ class AsyncioFront:
         take itself from the list.
         """
 
+        @unseen
         @functools.wraps(function)
         def set_event(event: Any) -> None:
             ours = getattr(event, "_loop", None) is self._loop
@@ -182,9 +191,12 @@ class AsyncioFront:
             return policy
         return UserLoopPolicy(policy or asyncio.DefaultEventLoopPolicy(), self._loop, self._serves)
 
+    @unseen
     def _set_policy(self, policy: asyncio.AbstractEventLoopPolicy | None) -> None:
         """As `asyncio.set_event_loop_policy`; a user's policy (`uvloop.install()`) is wrapped at once."""
-        _set_event_loop_policy(self._wrapped(policy))
+        if policy is None or isinstance(policy, asyncio.AbstractEventLoopPolicy):
+            policy = self._wrapped(policy)
+        _set_event_loop_policy(policy)  # which refuses what is none
 
     def note_leftover(self) -> None:
         """Note the running loop that is set though nothing of it is on the stack, before a cell.
@@ -194,6 +206,7 @@ class AsyncioFront:
         self._leftover = asyncio._get_running_loop()
 
     def _ignoring_leftover(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        @unseen
         @functools.wraps(run)
         def run_all_the_same(*args: Any, **kwargs: Any) -> Any:
             loop = asyncio._get_running_loop()
@@ -219,6 +232,7 @@ class AsyncioFront:
     def _with_user_loop(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if function.__name__ == "create_task":
 
+            @unseen
             @functools.wraps(function)
             def create_task(coro: Any, **options: Any) -> Any:
                 if asyncio._get_running_loop() is None and self._serves():
@@ -229,6 +243,7 @@ class AsyncioFront:
 
             return create_task
 
+        @unseen
         @functools.wraps(function)
         def all_tasks(loop: Any = None) -> Any:
             if loop is None and asyncio._get_running_loop() is None and self._serves():

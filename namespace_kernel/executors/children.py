@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
+from ..frames import unseen
 from .base import current_execution
 
 #: How many processes are remembered; pids are reused, and the last one counts.
@@ -43,6 +44,7 @@ class ChildProcesses:
         self._cells[pid] = cell
 
     def _noting(self, original: Callable[..., None]) -> Callable[..., None]:
+        @unseen
         @functools.wraps(original)
         def start(process: Any, *args: Any, **options: Any) -> None:
             original(process, *args, **options)

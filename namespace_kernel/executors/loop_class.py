@@ -23,6 +23,7 @@ from threading import get_ident
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+from ..frames import hide, unseen
 from ..originals import monotonic
 
 T = TypeVar("T")
@@ -140,17 +141,23 @@ class ThreadAwareLoop:
         """As `asyncio.loop.is_running`: a loop that rests runs, for all that its users can tell."""
         return self.rests or bool(super().is_running())  # type: ignore[misc]
 
+    # These three are called so often that they do without `unseen`.
+
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
         """As `asyncio.loop.call_soon`, in any thread."""
-        if self.away and self.is_away(callback):
-            handle = events.Handle(callback, args, self, context)  # type: ignore[arg-type]
-            self._ready.append(self.anchors.deferring(handle))  # type: ignore[attr-defined]
-            if self.owner != get_ident():
-                self._write_to_self()  # type: ignore[attr-defined]
-            return handle
-        if self.owner == get_ident():
-            return super().call_soon(callback, *args, context=context)  # type: ignore[misc]
-        return self.call_soon_threadsafe(callback, *args, context=context)  # type: ignore[attr-defined]
+        try:
+            if self.away and self.is_away(callback):
+                handle = events.Handle(callback, args, self, context)  # type: ignore[arg-type]
+                self._ready.append(self.anchors.deferring(handle))  # type: ignore[attr-defined]
+                if self.owner != get_ident():
+                    self._write_to_self()  # type: ignore[attr-defined]
+                return handle
+            if self.owner == get_ident():
+                return super().call_soon(callback, *args, context=context)  # type: ignore[misc]
+            return self.call_soon_threadsafe(callback, *args, context=context)  # type: ignore[attr-defined]
+        except BaseException as error:
+            hide(error)
+            raise
 
     def is_away(self, callback: Any) -> bool:
         """Whether `callback` takes a step of a task that is away. Thread: any."""
@@ -159,19 +166,28 @@ class ThreadAwareLoop:
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
         """As `asyncio.loop.call_at`, in any thread; `call_later` comes here, too."""
-        if self.owner == get_ident():
-            return super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
-        timer = events.TimerHandle(when, callback, args, self, context)  # type: ignore[arg-type]
-        self.call_soon_threadsafe(self._schedule, timer)  # type: ignore[attr-defined]
-        return timer
+        try:
+            if self.owner == get_ident():
+                return super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
+            timer = events.TimerHandle(when, callback, args, self, context)  # type: ignore[arg-type]
+            self.call_soon_threadsafe(self._schedule, timer)  # type: ignore[attr-defined]
+            return timer
+        except BaseException as error:
+            hide(error)
+            raise
 
     def create_task(self, coro: Any, **options: Any) -> Any:
         """As `asyncio.loop.create_task`, in any thread."""
-        task = super().create_task(coro, **options)  # type: ignore[misc]
-        if self.on_task is not None:
-            self.on_task(task)
-        return task
+        try:
+            task = super().create_task(coro, **options)  # type: ignore[misc]
+            if self.on_task is not None:
+                self.on_task(task)
+            return task
+        except BaseException as error:
+            hide(error)
+            raise
 
+    @unseen
     def call_inside(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
         """Call `function` in the loop, wait for it, interruptibly, and return its result. Thread: another."""
         ended: SimpleQueue[concurrent.futures.Future[T]] = SimpleQueue()
@@ -192,6 +208,7 @@ class ThreadAwareLoop:
             heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
             timer._scheduled = True
 
+    @unseen
     def _run_forever(self) -> None:
         self._check_running()  # type: ignore[attr-defined]
         self._may_rest = self.was_idle = False
@@ -203,6 +220,7 @@ class ThreadAwareLoop:
         finally:
             self.owner = None
 
+    @unseen
     def _run_until_complete(self, future: Any) -> Any:
         if self.owner == get_ident():
             return type(self).run_until_complete(self, future)  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ from types import FunctionType
 from typing import Any
 
 from ..executors import Started, current_execution, note_start
+from ..frames import unseen
 from ..safe_facts import attribute_of_class, called_function
 from .thread_pools import ThreadPoolFront
 
@@ -27,6 +28,12 @@ _NOTHING: Any = object()
 
 #: As Python stores them, whatever a subclass says about its attributes.
 _attributes_of: Callable[[threading.Thread], dict[str, Any]] = vars(threading.Thread)["__dict__"].__get__
+
+
+def _can_start(thread: threading.Thread) -> bool:
+    """Whether Python will not refuse to start it."""
+    attributes = _attributes_of(thread)
+    return bool(attributes.get("_initialized")) and not attributes["_started"].is_set()
 
 
 def _target_of(thread: threading.Thread) -> Any:
@@ -94,6 +101,7 @@ class Inheritance:
         """Put our functions in front of Python's."""
         inheritance, WorkItem = self, self._work_item
 
+        @unseen
         def start(thread: threading.Thread) -> None:
             inheritance._before_start(thread)
             inheritance._start(thread)
@@ -138,8 +146,8 @@ class Inheritance:
             return function
         inherited = self._capture()
 
+        @unseen
         def run_as_submitter(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
             tokens = [current_execution.set(execution), *inherited.set()]
             self._begin_code()
             try:
@@ -159,7 +167,7 @@ class Inheritance:
 
     def _before_start(self, thread: threading.Thread) -> None:
         execution = current_execution.get()
-        if execution is None:
+        if execution is None or not _can_start(thread):
             return
         target = _target_of(thread)
         if _is_thread_pools(target):

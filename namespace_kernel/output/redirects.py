@@ -15,6 +15,8 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+from ..frames import unseen
+
 
 class Redirect:
     """One `with redirect_stdout(target)`, until it ends; contexts copied inside it may live longer."""
@@ -61,9 +63,11 @@ class Redirects:
         """Put ours in place."""
         redirects_ = self
 
+        @unseen
         def enter(manager: Any) -> Any:
             return redirects_._begin(manager)
 
+        @unseen
         def leave(manager: Any, *error: Any) -> Any:
             return redirects_._end(manager, error)
 

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..frames import unseen
+
 #: Every way to submit a job ends in one of these. `ThreadPool` inherits them.
 _METHODS = ("apply_async", "_map_async", "imap", "imap_unordered")
 #: What of their arguments is called later, in one of the pool's threads.
@@ -42,6 +44,7 @@ class ThreadPoolFront:
     def _submitting(self, original: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(original)
 
+        @unseen
         @functools.wraps(original)
         def submit(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs)

@@ -21,9 +21,10 @@ from traitlets.config import Config
 
 from ..awaiting_magics import AwaitingMagics
 from ..engine import exit_code_of, exit_words
+from ..frames import without_own_frames
 from ..shell_commands import ShellCommands, use_stoppable_scripts
 from ..traceback_formatter import LettingGoTB
-from ..tracebacks import groups_in, lines_with_members, without_own_frames
+from ..tracebacks import groups_in, lines_with_members
 from ..transport import CellRequest, Cleared, Displayed, Event
 
 _VIEW = "application/vnd.jupyter.widget-view+json"

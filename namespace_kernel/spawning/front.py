@@ -18,6 +18,8 @@ from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
 from typing import Any
 
+from ..frames import unseen
+
 #: Where such processes have names and things of their own, and are asked whether they will be used.
 _CONTEXTS: tuple[Any, ...] = tuple(
     getattr(multiprocessing.context, name)
@@ -44,9 +46,11 @@ class MultiprocessingFront:
         """Take part in what multiprocessing pickles."""
         front = self
 
+        @unseen
         def reducer_override(pickler: ForkingPickler, obj: Any) -> Any:
             return front._reduce(pickler, obj)
 
+        @unseen
         def get_context(context: BaseContext, method: str | None = None) -> Any:
             front._is_used()
             return BaseContext.get_context(context, method)

@@ -66,11 +66,11 @@ LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
     "a cell that raises": (["f(1)\nraise ValueError"], [["f 1"]]),
     "a failed cell's frame": (
         ["def g():\n    c = f(1)\n    raise ValueError\ng()", "1", "2"],
-        [[], ["f 2 of 0"], []],
+        [["f 2"], [], []],
     ),
     "frames of failed cells in a row": (
         ["def g():\n    c = f(1)\n    raise ValueError\ng()", "g()", "g()", "1"],
-        [[], ["f 2 of 0"], ["f 2 of 0"], ["f 2 of 0"]],
+        [["f 2"], ["f 2 of 0"], ["f 2 of 0"], []],
     ),
     "a failed async cell's frame": (
         [
@@ -78,7 +78,7 @@ LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
             "1",
             "2",
         ],
-        [[], ["f 2 of 0"], []],
+        [["f 2"], [], []],
     ),
     "an error that is caught": (
         ["def g():\n    c = f(1)\n    raise ValueError\ntry: g()\nexcept ValueError: pass"],
@@ -242,7 +242,7 @@ def test_a_cell_that_is_stopped_tells_its_leaks(code: str, how: str, story: Stor
     assert cell.wait().error == ("KeyboardInterrupt", "")
     story.run("1", "await kept")
     # The third line's is in the frame, which the next cell lets go of.
-    assert story.told() == [["f 1"], ["f 3 of 0"], []]
+    assert story.told() == [["f 1", "f 3"], [], []]
     assert story.open == []
 
 
