@@ -18,11 +18,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from IPython.core.history import HistoryAccessor, HistoryManager, HistoryOutput, HistorySavingThread
-from traitlets import Instance, default
+from IPython.core.history import HistoryAccessor, HistoryManager, HistorySavingThread
+from traitlets import default
 
 from .originals import monotonic
-from .packed_records import PackedRecords
 
 #: Seconds after which a cell's input is in the database.
 _DELAY = 0.2
@@ -32,9 +31,6 @@ _NEVER = 1_000_000
 
 class BatchedHistory(HistoryManager):
     """`later` calls a function after some seconds, on a thread that runs no user code."""
-
-    output_hist_reprs: Any = Instance(PackedRecords, ())
-    exceptions: Any = Instance(PackedRecords, ())
 
     def __init__(self, later: Callable[[float, Callable[[], None]], None], **options: Any) -> None:
         """Overridden to do what super does, but for opening the database and starting the thread."""
@@ -52,7 +48,6 @@ class BatchedHistory(HistoryManager):
         self.db_output_cache_lock = threading.Lock()
         self.using_thread = bool(self.enabled) and self.hist_file != ":memory:"
         self._instances.add(self)
-        self.outputs = PackedRecords(_plain_outputs, _outputs, list)  # type: ignore[assignment]
         self._later = later
         self._due = 0.0
         self._order = threading.RLock()
@@ -239,14 +234,6 @@ class _OpeningThread(HistorySavingThread):
 def _one_text(text: str) -> str:
     """The same object for equal texts: a cell that is run again and again is kept once."""
     return text
-
-
-def _plain_outputs(outputs: list[HistoryOutput]) -> Any:
-    return [(output.output_type, output.bundle) for output in outputs]
-
-
-def _outputs(plain: list[Any]) -> list[HistoryOutput]:
-    return [HistoryOutput(output_type, bundle) for output_type, bundle in plain]
 
 
 # `%config HistoryManager` finds it by the class's name.

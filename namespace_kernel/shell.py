@@ -12,7 +12,7 @@ from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.events import available_events
-from traitlets import Type, default, observe
+from traitlets import Type, observe
 
 from .activity_magics import ActivityMagics
 from .awaiting_magics import AwaitingMagics, await_magics
@@ -36,7 +36,6 @@ from .saved_history import BatchedHistory
 from .shell_commands import ShellCommands, use_stoppable_scripts
 from .traceback_formatter import LettingGoTB
 from .tracebacks import from_users_line, groups_in, lines_with_members
-from .transformers import QuickTransformers
 
 
 class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, ZMQInteractiveShell):
@@ -82,10 +81,6 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
 
     def _handle_of(self, number: int) -> Any:
         return self.kernel.background.handle(number)
-
-    @default("input_transformer_manager")
-    def _default_transformers(self) -> QuickTransformers:
-        return QuickTransformers()
 
     def init_display_formatter(self) -> None:
         """Overridden for the quick one."""

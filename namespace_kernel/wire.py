@@ -19,10 +19,8 @@ from jupyter_client._version import protocol_version
 from jupyter_client.adapter import adapt
 from jupyter_client.jsonutil import extract_dates, json_default
 from jupyter_client.session import DELIM, DONE, Session, json_packer, utcnow
-from traitlets import Any as AnyTrait
 
 from .errors import RequestError
-from .recent_signatures import CHUNK, RecentSignatures
 from .request_fields import kind_of
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -71,8 +69,6 @@ class KernelSession(Session):
     that held it could not be saved.
     """
 
-    digest_history: Any = AnyTrait()
-
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         packer: Callable[[Any], bytes] = self.pack
@@ -85,23 +81,9 @@ class KernelSession(Session):
                 return _pack_any(packer, content)
 
         self.pack = pack
-        self.digest_history = RecentSignatures() if self.digest_history_size >= 2 * CHUNK else set()
         self._comparing = threading.Lock()
         #: A copy of the parent header that was packed last, and how. One tuple: several threads send.
         self._last_parent: tuple[dict[str, Any], bytes] = ({}, self.none)
-
-    def clone(self) -> Session:
-        """Overridden for our set of signatures."""
-        clone = super().clone()
-        clone.digest_history = self.digest_history.copy()
-        return clone
-
-    def _cull_digest_history(self) -> None:
-        """Overridden likewise."""
-        if isinstance(self.digest_history, RecentSignatures):
-            self.digest_history.forget_oldest()
-        else:
-            super()._cull_digest_history()
 
     def msg_header(self, msg_type: str) -> dict[str, Any]:
         """Overridden: jupyter_client's reads four traits and calls three functions."""

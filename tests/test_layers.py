@@ -53,8 +53,8 @@ LAYERS = [
         "awaiting_magics breakpoints cells commands comms compiler gui lanes per_cell results wire "
         "activity_magics background captures iopub namespace_magic saved_history messages places streams "
         "debugger debug_requests side_cells traceback_formatter remote elsewhere "
-        "recent_signatures packed_records debug_answers lazy_debugger lent_modules script_magics haste "
-        "completers options shell_commands shared_stream transformers jedi_cache jedi_names formatting "
+        "debug_answers lazy_debugger lent_modules script_magics haste "
+        "completers options shell_commands shared_stream jedi_cache jedi_names formatting "
         "source_colours request_fields departures last_error standard_streams "
         "forked_children",
         "app",

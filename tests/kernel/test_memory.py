@@ -99,7 +99,6 @@ def test_cells_that_show_something_leave_what_ipython_keeps(codes: list[str], no
 
 
 def test_notebook_magic_has_the_outputs_of_all_cells(fresh_notebook: Notebook, tmp_path: Path) -> None:
-    """Those of older cells are kept compressed."""
     count = 300
     codes = ["{n}", "print({n})", "1 / 0 # {n}"]
     for number in range(count):
