@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import inspect
 import linecache
+import os
+import sys
+import traceback
 from collections.abc import Coroutine
 from types import CodeType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from .cell import Cell, Context, Outcome, Route
 from .errors import AwaitInThreadError
@@ -82,6 +86,22 @@ def exit_words(error: SystemExit) -> str:
     """What is shown of it. `unittest.main()` exits with a bool."""
     code = error.code
     return f"exited with {exit_code_of(error) if code is None or isinstance(code, int) else code}"
+
+
+def end_child(error: BaseException | None, *streams: Any) -> NoReturn:
+    """End this process, a forked child whose code has ended, with `error` or without.
+
+    `streams` are flushed with `sys.stdout` and `sys.stderr`; `atexit` callbacks are the parent's.
+    """
+    try:
+        if error is not None and not isinstance(error, SystemExit | KeyboardInterrupt):
+            sys.stderr.write("".join(traceback.format_exception(error)))
+        for stream in (sys.stdout, sys.stderr, *streams):
+            with contextlib.suppress(Exception):
+                stream.flush()
+    finally:
+        code = 0 if error is None else exit_code_of(error) if isinstance(error, SystemExit) else 1
+        os._exit(code)
 
 
 def words_of(error: object) -> str:

@@ -8,14 +8,10 @@ the end of what forked it: the cell, the task, the thread or the thread pool's j
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
-import traceback
 from threading import get_ident
 from typing import Any
 
-from .engine import exit_code_of
+from .engine import end_child
 from .executors import UserLoop
 from .tracebacks import from_users_line
 
@@ -52,16 +48,9 @@ class ForkedChildren:
         """End this process if it is a child: the code that forked it is over, with `error` or without."""
         if not self.is_child:
             return
-        try:
-            if error is not None and not isinstance(error, SystemExit | KeyboardInterrupt):
-                error.__traceback__ = from_users_line(error.__traceback__, self.shell.is_users_file)
-                sys.stderr.write("".join(traceback.format_exception(error)))
-            for stream in (sys.stdout, sys.stderr, self._stdout, self._stderr):
-                with contextlib.suppress(Exception):
-                    stream.flush()
-        finally:
-            code = 0 if error is None else exit_code_of(error) if isinstance(error, SystemExit) else 1
-            os._exit(code)
+        if error is not None:
+            error.__traceback__ = from_users_line(error.__traceback__, self.shell.is_users_file)
+        end_child(error, self._stdout, self._stderr)
 
 
 def _error_of(task: asyncio.Task[Any]) -> BaseException | None:

@@ -17,11 +17,12 @@ from typing import Any
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
-from ..engine import words_of
+from ..engine import end_child, words_of
 from ..namespace.assignments import by_products
 from ..own_libraries import OwnLibraries
 from ..places import is_installed
 from ..tasks import is_inside
+from ..tracebacks import from_users_line
 from ..transport import VALUE, CellRequest, Event, Failure, Piece, Printed, Report, Surroundings
 from .changes import Copy
 from .shell import RemoteShell
@@ -81,14 +82,22 @@ def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Even
 
 
 def _execute(shell: RemoteShell) -> Any:
-    request, result = shell.request, None
+    request, result, pid = shell.request, None, os.getpid()
     running = shell.run_cell_async(request.source, transformed_cell=request.source)
     try:
         result = _in_loop(running) if request.in_loop else _pseudo_sync_runner(running)
     finally:
+        if os.getpid() != pid:  # a child that the cell has forked is no second worker
+            _end_child(None if result is None else result.error_before_exec or result.error_in_exec)
         shell.events.trigger("post_execute")
         shell.events.trigger("post_run_cell", result)
     return result
+
+
+def _end_child(error: BaseException | None) -> None:
+    if error is not None:
+        error.__traceback__ = from_users_line(error.__traceback__, lambda name: not is_installed(name))
+    end_child(error)
 
 
 def _in_loop(running: Coroutine[Any, Any, Any]) -> Any:
