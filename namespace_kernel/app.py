@@ -223,7 +223,8 @@ class NamespaceKernelApp(IPKernelApp):
         self.multiprocessing_front = MultiprocessingFront(self.namespace.live)
         self.redirects = Redirects(lambda stream: issubclass(type(stream), CellStream), CellStream.direct)
         self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
-        self.signal_front = SignalFront(lambda: self.user_loop.home_ident)
+        self.signal_front = SignalFront(lambda: self.user_loop.home_ident, self.wakeup.wake_main)
+        self.wakeup.woken = self.signal_front.apply
         self.system_front = SystemFront()
         self.class_sources = ClassSources(shell.cell_files)
         #: What stands in front of functions of Python while the kernel serves.
@@ -370,6 +371,7 @@ class NamespaceKernelApp(IPKernelApp):
     def _before_cell(self) -> None:
         self.kernel.originals.note_modules()
         self.signal_front.apply()
+        self.wakeup.take_descriptor()
         self.asyncio_front.note_leftover()
 
     def _report_task(self, error: BaseException) -> None:

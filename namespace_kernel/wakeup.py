@@ -42,6 +42,8 @@ class SignalWakeup:
         #: Called for each SIGINT, by the thread that watches: when main was woken, and when it is dealt with.
         self.interrupted: Callable[[], None] = lambda: None
         self.was_handled: Callable[[], None] = lambda: None
+        #: Called on the main thread, in a signal handler, when it was woken.
+        self.woken: Callable[[], None] = lambda: None
 
     def fileno(self) -> int:
         """The descriptor to watch; call `signalled` when it is readable."""
@@ -51,8 +53,19 @@ class SignalWakeup:
         """Take the descriptor, also back from user code that took it. Thread: main."""
         if hasattr(signal, "SIGURG") and threading.current_thread() is threading.main_thread():
             self._thread = threading.get_ident()
-            signal.signal(signal.SIGURG, _do_nothing)
+            signal.signal(signal.SIGURG, self._be_woken)
+            self.take_descriptor()
+
+    def take_descriptor(self) -> None:
+        """Take it back from a loop that had it, and gave it to nobody. Thread: main."""
+        if self._thread is not None:
             signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+
+    def wake_main(self) -> None:
+        """Let the main thread call `woken` soon, also if it blocks. Thread: any."""
+        self._wake()
+        for delay in _DELAYS:
+            self._later(delay, self._wake)
 
     def signalled(self) -> None:
         """Read what arrived, and wake the main thread if SIGINT did. Thread: the one that watches."""
@@ -80,6 +93,5 @@ class SignalWakeup:
         if self._thread is not None:
             signal.pthread_kill(self._thread, signal.SIGURG)
 
-
-def _do_nothing(signum: int, frame: object) -> None:
-    pass
+    def _be_woken(self, signum: int, frame: object) -> None:
+        self.woken()

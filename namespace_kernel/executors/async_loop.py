@@ -26,7 +26,7 @@ class _Visit:
         """Done callback. If user code stopped the loop first, it comes late, at home: then nothing."""
         if not self.over:
             self.ended_by_task = True
-            self._loop.stop()
+            self._loop.halt()
 
 
 class UserLoopExecutor:

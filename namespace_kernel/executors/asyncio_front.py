@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
-from ..frames import unseen
+from ..frames import hide, unseen
+from .asyncio_names import STILL
 
 
 class _Local:
@@ -33,7 +35,8 @@ class _Local:
 
 
 _NATIVE = asyncio.DefaultEventLoopPolicy()
-_set_event_loop_policy = asyncio.set_event_loop_policy
+#: What `as_completed` has no more of.
+_END = object()
 
 
 class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
@@ -91,13 +94,6 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         return getattr(self.delegate, name)  # what uvloop's policy adds
 
 
-def _wake_waiters(event: Any) -> None:
-    """What `Event.set` does for its waiters, also if it has been cleared since."""
-    for future in event._waiters:
-        if not future.done():
-            future.set_result(True)
-
-
 class AsyncioFront:
     """Installs and removes the answers. Thread: main."""
 
@@ -108,95 +104,87 @@ class AsyncioFront:
         self._leftover: asyncio.AbstractEventLoop | None = None
 
     def install(self) -> None:
-        """Put the policy and the three functions in place."""
+        """Put the policy and the functions in place."""
         asyncio.set_event_loop_policy(self._wrapped(asyncio.get_event_loop_policy()))
-        for module in (asyncio, asyncio.events):
-            self._originals.append((module, "set_event_loop_policy", module.set_event_loop_policy))
-            module.set_event_loop_policy = self._set_policy  # type: ignore[attr-defined]
-        run = self._ignoring_leftover(asyncio.run)
-        for owner, name, replacement in (
-            (asyncio, "run", run),
-            (asyncio.runners, "run", run),
-            (asyncio.Runner, "run", self._ignoring_leftover(asyncio.Runner.run)),
-            (asyncio.Runner, "close", self._ignoring_leftover(asyncio.Runner.close)),
-            (asyncio.Event, "set", self._set_for_loop(asyncio.Event.set)),
-        ):
-            self._originals.append((owner, name, getattr(owner, name)))
-            setattr(owner, name, replacement)
+        self._replace("set_event_loop_policy", self._with_policy_wrapped, asyncio, asyncio.events)
+        self._replace("run", self._ignoring_leftover, asyncio, asyncio.runners)
+        self._replace("run", self._ignoring_leftover, asyncio.Runner)
+        self._replace("close", self._ignoring_leftover, asyncio.Runner)
         for name in ("create_task", "all_tasks"):
-            original = getattr(asyncio, name)
-            front = self._with_user_loop(original)
-            for module in (asyncio, asyncio.tasks):
-                self._originals.append((module, name, getattr(module, name)))
-                setattr(module, name, front)
+            self._replace(name, self._with_user_loop, asyncio, asyncio.tasks)
         for name in ("gather", "shield"):
-            watched = self._watched(getattr(asyncio, name))
-            for module in (asyncio, asyncio.tasks):
-                self._originals.append((module, name, getattr(module, name)))
-                setattr(module, name, watched)
+            self._replace(name, self._watched, asyncio, asyncio.tasks)
+        self._replace("as_completed", self._still_at_each, asyncio, asyncio.tasks)
+        for owners, names in STILL:
+            for name in names:
+                if hasattr(owners[0], name):
+                    self._replace(name, self._still, *owners)
+
+    def _replace(
+        self, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]], *owners: Any
+    ) -> None:
+        """Put what `make` returns for the original in its place, in each of `owners`."""
+        front = make(getattr(owners[0], name))
+        for owner in owners:
+            self._originals.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, front)
+
+    def _still(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Where no loop runs in the calling thread, the user loop stands still for `function`."""
+
+        @functools.wraps(function)
+        def still(*args: Any, **options: Any) -> Any:
+            try:  # not `unseen`: they are called often
+                if asyncio._get_running_loop() is not None or not self._serves():
+                    return function(*args, **options)
+                return self._loop.still(function, *args, **options)
+            except BaseException as error:
+                hide(error)
+                raise
+
+        return still
 
     def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`gather` and `shield` take their tasks' exceptions; if nobody awaits them, nobody would hear of it.
-
-        And `gather` needs the loop to stand still: what is done before it returns, it would never notice.
-        """
+        """`gather` and `shield` take their tasks' exceptions, which nobody hears of if nobody awaits them."""
+        still = self._still(function)
 
         @unseen
         @functools.wraps(function)
         def watched(*args: Any, **options: Any) -> Any:
-            if self._are_for_user_loop(args):
-                future = self._loop.call_inside(function, *self._scheduled(args), **options)
-            else:
-                future = function(*args, **options)
+            future = still(*args, **options)
             if future.get_loop() is self._loop and self._loop.on_gathering is not None:
                 self._loop.on_gathering(future)
             return future
 
         return watched
 
-    def _are_for_user_loop(self, awaitables: Collection[Any]) -> bool:
-        """Whether the calling thread runs no loop, and asyncio takes the user loop for `awaitables`."""
-        if asyncio._get_running_loop() is not None or not self._serves():
-            return False
-        loops = {one.get_loop() for one in awaitables if asyncio.isfuture(one)}
-        return loops | {asyncio.get_event_loop_policy().get_event_loop()} == {self._loop}
-
-    def _scheduled(self, awaitables: Collection[Any]) -> list[Any]:
-        """`awaitables` with a task for each coroutine, begun by the user's line that calls us."""
-        tasks: dict[int, Any] = {}
-        for one in awaitables:
-            if id(one) not in tasks:
-                tasks[id(one)] = self._loop.create_task(one) if asyncio.iscoroutine(one) else one
-        return [tasks[id(one)] for one in awaitables]
-
-    def _set_for_loop(self, function: Callable[[asyncio.Event], None]) -> Callable[[asyncio.Event], None]:
-        """`Event.set` walks through its waiters. The loop must not wake the first of them meanwhile: it would
-        take itself from the list.
-        """
+    def _still_at_each(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """As `_still`; until Python 3.12 `as_completed` is a generator, which works when it is asked."""
+        still, ask = self._still(function), self._still(next)
 
         @unseen
         @functools.wraps(function)
-        def set_event(event: Any) -> None:
-            ours = getattr(event, "_loop", None) is self._loop
-            if asyncio._get_running_loop() is not None or not ours:
-                function(event)
-            elif not event._value:
-                event._value = True
-                self._loop.call_soon_threadsafe(_wake_waiters, event)
+        def as_completed(*args: Any, **options: Any) -> Any:
+            each = still(*args, **options)
+            return (one for one in iter(lambda: ask(each, _END), _END)) if inspect.isgenerator(each) else each
 
-        return set_event
+        return as_completed
 
     def _wrapped(self, policy: asyncio.AbstractEventLoopPolicy | None) -> UserLoopPolicy:
         if isinstance(policy, UserLoopPolicy):
             return policy
         return UserLoopPolicy(policy or asyncio.DefaultEventLoopPolicy(), self._loop, self._serves)
 
-    @unseen
-    def _set_policy(self, policy: asyncio.AbstractEventLoopPolicy | None) -> None:
-        """As `asyncio.set_event_loop_policy`; a user's policy (`uvloop.install()`) is wrapped at once."""
-        if policy is None or isinstance(policy, asyncio.AbstractEventLoopPolicy):
-            policy = self._wrapped(policy)
-        _set_event_loop_policy(policy)  # which refuses what is none
+    def _with_policy_wrapped(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+        """A user's policy (`uvloop.install()`) is wrapped at once."""
+
+        @unseen
+        @functools.wraps(function)
+        def set_event_loop_policy(policy: Any) -> None:
+            function(policy)  # it knows what a policy is
+            function(self._wrapped(policy))
+
+        return set_event_loop_policy
 
     def note_leftover(self) -> None:
         """Note the running loop that is set though nothing of it is on the stack, before a cell.

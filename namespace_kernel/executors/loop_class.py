@@ -9,41 +9,33 @@ costs one comparison.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import heapq
-import inspect
 import math
 import select
 import sys
 from asyncio import events
 from collections.abc import Callable
-from functools import partial
-from queue import SimpleQueue
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakSet
 
 from ..frames import hide, unseen
 from ..originals import monotonic
-
-T = TypeVar("T")
+from .loop_signals import LoopSignals
+from .loop_visitors import LoopVisitors
 
 #: Seconds without an event after which the loop's home thread lets go of it.
 _LINGER = 0.002
 
 
-class ThreadAwareLoop:
+class ThreadAwareLoop(LoopSignals, LoopVisitors):
     """Mixed in before a native loop class.
 
-    Guarantees: `call_soon`, `call_at`, `call_later`, `create_task` and `run_until_complete` work in every
-    thread; elsewhere `run_until_complete` waits, interruptibly, for the loop to do the work.
-
-    Limitations: `add_reader`, subprocess transports and other calls that reach into the selector are
-    the native ones.
+    Guarantees: `call_soon`, `call_at`, `call_later`, `create_task`, `run_until_complete`, `run_forever`,
+    `stop`, `add_reader` and its like work in every thread; elsewhere `run_until_complete` and `run_forever`
+    wait, interruptibly, for the loop to do the work.
     """
 
-    #: The thread that runs the loop at this moment; `None` while it moves.
-    owner: int | None = None
     #: The thread that lets go of the loop while there is nothing to do, so that another can have it at once.
     home: int | None = None
     #: Whether it has done so, and will run the loop as soon as there is something to do.
@@ -55,8 +47,6 @@ class ThreadAwareLoop:
     _may_rest = _in_turn = False
     #: How often the loop has looked for events and run what was due.
     turns = 0
-    #: Has the steps of the tasks that are `away` taken on the thread where they belong.
-    anchors: Any = None
     #: Called with each new task in the thread that creates it.
     on_task: Callable[[asyncio.Task[Any]], None] | None = None
     #: Called with each future of `asyncio.gather` and `shield`, likewise.
@@ -99,7 +89,9 @@ class ThreadAwareLoop:
     def _is_idle(self) -> bool:
         """Whether for a moment there is nothing to do. Thread: the loop's."""
         seconds = self._seconds_to_wait()
-        return (seconds is None or seconds > _LINGER) and not self._events.poll(_LINGER * 1000)  # type: ignore[union-attr]
+        if seconds is not None and seconds <= _LINGER:
+            return False
+        return not self.letting_in(self._events.poll, _LINGER * 1000)  # type: ignore[union-attr]
 
     def _seconds_to_wait(self) -> float | None:
         """Until the next timer; 0 if something is due, `None` if nothing ever will be."""
@@ -187,22 +179,6 @@ class ThreadAwareLoop:
             hide(error)
             raise
 
-    @unseen
-    def call_inside(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
-        """Call `function` in the loop, wait for it, interruptibly, and return its result. Thread: another."""
-        ended: SimpleQueue[concurrent.futures.Future[T]] = SimpleQueue()
-
-        def call() -> None:
-            outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
-            try:
-                outcome.set_result(function(*args, **options))
-            except Exception as error:
-                outcome.set_exception(error)
-            ended.put(outcome)
-
-        self.call_soon_threadsafe(call)  # type: ignore[attr-defined]
-        return ended.get().result()
-
     def _schedule(self, timer: Any) -> None:
         if not timer.cancelled():
             heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
@@ -210,55 +186,20 @@ class ThreadAwareLoop:
 
     @unseen
     def _run_forever(self) -> None:
+        if self.home is not None and get_ident() not in (self.home, self.borrower):
+            self.wait_for_stop()
+            return
         self._check_running()  # type: ignore[attr-defined]
         self._may_rest = self.was_idle = False
         self.owner = get_ident()
         at_home = self.can_rest and self.owner == self.home
         vars(self)["_run_once"] = self._turn_at_home if at_home else self._turn
         try:
-            type(self).run_forever(self)  # type: ignore[attr-defined]
+            with self.mutex:
+                self.is_busy = True
+                type(self).run_forever(self)  # type: ignore[attr-defined]
         finally:
-            self.owner = None
-
-    @unseen
-    def _run_until_complete(self, future: Any) -> Any:
-        if self.owner == get_ident():
-            return type(self).run_until_complete(self, future)  # type: ignore[attr-defined]
-        if not inspect.isawaitable(future):
-            raise TypeError("An asyncio.Future, a coroutine or an awaitable is required")
-
-        async def wait() -> Any:
-            return await future
-
-        # Not `run_coroutine_threadsafe`: a Stop while its future is waited for may leave that locked, and
-        # then the loop would wait for it for ever. This queue is one call into C.
-        ended: SimpleQueue[asyncio.Task[Any] | None] = SimpleQueue()
-        started: list[asyncio.Task[Any]] = []
-
-        def start() -> None:
-            task = asyncio.ensure_future(future if asyncio.iscoroutine(future) else wait(), loop=self)  # type: ignore[call-overload]
-            started.append(task)
-            task.add_done_callback(ended.put)
-
-        def cancel() -> None:
-            for task in started:
-                task.cancel()
-
-        try:
-            self.call_soon_threadsafe(start)  # type: ignore[attr-defined]
-            while (task := self._wait(ended)) is None:
-                pass
-        except BaseException:
-            self.call_soon_threadsafe(cancel)  # type: ignore[attr-defined]
-            raise
-        return task.result()
-
-    def _wait(self, ended: SimpleQueue[T | None]) -> T | None:
-        """Wait for the loop; `None` if there is nothing yet. Tasks of the calling thread go on meanwhile."""
-        if self.anchors is None:
-            return ended.get()
-        waited: T | None = self.anchors.wait(ended.get, partial(ended.put, None))
-        return waited
+            self.owner, self.is_busy = None, False
 
 
 def new_loop() -> Any:

@@ -65,6 +65,7 @@ class UserLoop:
     ) -> None:
         self.loop: Any = new_loop()
         self.loop.on_task = self._task_created
+        self.loop.on_stop = self.stopped_by_user
         self.loop.on_gathering = self._gathering_created
         self.loop.set_exception_handler(self._callback_failed)
         self._notice = notice
@@ -123,7 +124,8 @@ class UserLoop:
 
     def _take(self) -> None:
         self._taken, self.loop.rests = True, False
-        self.loop.owner = threading.get_ident()  # what it schedules before it runs the loop wakes nobody
+        # What is scheduled before it runs the loop wakes nobody.
+        self.loop.owner = self.loop.borrower = threading.get_ident()
         self.anchors.arrive()
 
     def _has_left(self, timeout: float) -> bool:
@@ -137,7 +139,7 @@ class UserLoop:
             self._wanted = False
             if self._taken:
                 self._taken = False
-                loop.owner, loop.rests = None, self._rests
+                loop.owner, loop.borrower, loop.rests = None, None, self._rests
             self._condition.notify_all()
             if self._rests and loop.oversleeps():
                 loop._write_to_self()
@@ -145,7 +147,7 @@ class UserLoop:
     def _leave_home(self) -> None:
         if self._wanted and self._at_home:
             self._leaving = True
-            self.loop.stop()
+            self.loop.halt()
 
     def _live(self) -> None:
         self.loop.home = threading.get_ident()
@@ -167,6 +169,7 @@ class UserLoop:
                     self._condition.notify_all()
             if unexpected:
                 self._notice(_STOPPED)
+        self.loop.home = None
 
     def _comes_to_run(self) -> bool:
         """Rest until the loop, not borrowed, has work; whether it is to be run. Thread: home."""
@@ -195,7 +198,7 @@ class UserLoop:
                 self.loop._write_to_self()
 
     def stopped_by_user(self) -> None:
-        """Say that user code stopped the loop. Thread: the borrower."""
+        """Say that user code stopped the loop. Thread: the one that runs it."""
         self._notice(_STOPPED)
 
     def _whereabouts(self) -> str:
@@ -290,7 +293,7 @@ class UserLoop:
         with self._condition:
             self._closing = True
             self._condition.notify_all()
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.halt)
         self._home.join(timeout)
         if not self._home.is_alive():
             self.loop.close()
