@@ -51,7 +51,8 @@ class Departures:
         """Get the number of the next mark. Thread: any; a Stop may come."""
         with self._waiting:
             if self._sender is None:
-                self._connect()
+                with contextlib.suppress(zmq.ZMQError):  # no descriptor is left: then nobody waits
+                    self._connect()
             self._announced += 1
             return self._announced
 
@@ -62,7 +63,7 @@ class Departures:
 
     def wait(self, number: int) -> None:
         """Wait until the mark is back. Thread: any; a Stop may come."""
-        with self._waiting, contextlib.suppress(zmq.Again, zmq.NotDone):
+        with self._waiting, contextlib.suppress(zmq.Again, zmq.NotDone, ValueError):
             while self._arrived < number and self._receiver is not None:
                 arrived, left = map(int, self._receiver.recv().split())
                 if self._large is not None:
@@ -76,9 +77,12 @@ class Departures:
                 end.close(linger=0)
 
     def _connect(self) -> None:
-        sender, receiver = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
-        sender.sndtimeo = receiver.rcvtimeo = int(_PATIENCE * 1000)
-        # Of this kind of socket the first that connects is the only one.
-        receiver.bind("tcp://127.0.0.1:*")
-        sender.connect(bytes(receiver.getsockopt(zmq.LAST_ENDPOINT)).decode().rstrip("\0"))
-        self._receiver, self._sender = receiver, sender
+        with contextlib.ExitStack() as opened:
+            sender = opened.enter_context(self._context.socket(zmq.PAIR))
+            receiver = opened.enter_context(self._context.socket(zmq.PAIR))
+            sender.sndtimeo = receiver.rcvtimeo = int(_PATIENCE * 1000)
+            # Of this kind of socket the first that connects is the only one.
+            receiver.bind("tcp://127.0.0.1:*")
+            sender.connect(bytes(receiver.getsockopt(zmq.LAST_ENDPOINT)).decode().rstrip("\0"))
+            self._receiver, self._sender = receiver, sender
+            opened.pop_all()

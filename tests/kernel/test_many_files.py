@@ -14,6 +14,15 @@ opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
 max(opened) >= 1024"""
 
 
+EVERYTHING = """\
+opened = []
+while True:
+    try:
+        opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        break"""
+
+
 @pytest.fixture
 def crowded(fresh_notebook: Notebook) -> Notebook:
     assert fresh_notebook.run(OPEN).result == "True"
@@ -32,6 +41,17 @@ def test_an_isolated_cell_that_prints_much_and_is_lost_is_told_of(crowded: Noteb
     assert cell.error is not None and cell.error[0] == "WorkerLostError"
     assert "exit status 3" in cell.error[1]
     assert crowded.run("%%isolated\n1 + 1").result == "2"
+
+
+@pytest.mark.parametrize(
+    "code", ["print('said', flush=True)", "print('said')", "'said'", "raise OSError('said')"]
+)
+def test_output_arrives_though_no_further_file_can_be_opened(code: str, fresh_notebook: Notebook) -> None:
+    fresh_notebook.run("import os, resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))")
+    fresh_notebook.run(EVERYTHING)
+    for _ in range(2):
+        cell = fresh_notebook.run(code)
+        assert "said" in cell.text and "Too many" not in cell.text
 
 
 def test_output_of_c_code_and_children_arrives(crowded: Notebook) -> None:
