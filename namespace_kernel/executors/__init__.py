@@ -7,7 +7,7 @@ from .dask import DaskSite
 from .elsewhere import ElsewhereCall, ElsewhereExecutor, RemoteRun, Site, beside, in_foreground
 from .isolated import IsolatedSite
 from .main_thread import AwaitingExecutor, CallingThreadExecutor, MainThreadExecutor
-from .started import Place, Started, note_start, started_of
+from .started import Place, Started, is_nobodys, note_start, started_of
 from .steps import ThreadStop
 from .user_loop import UserLoop
 from .workers import SideCells, WorkerExecutor, WorkerLoopExecutor
@@ -38,6 +38,7 @@ __all__ = [
     "complete",
     "current_execution",
     "in_foreground",
+    "is_nobodys",
     "note_start",
     "started_of",
 ]

@@ -16,13 +16,19 @@ import sys
 from asyncio import events
 from collections.abc import Callable
 from threading import get_ident
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 from weakref import WeakSet
 
 from ..frames import hide, unseen
 from ..originals import monotonic
+from ..safe_facts import attribute_of_class
 from .loop_signals import LoopSignals
 from .loop_visitors import LoopVisitors
+from .started import is_nobodys, nobodys_context
+
+#: What gives attributes without any code of Python.
+_STORED_IN_C = (GetSetDescriptorType, MemberDescriptorType)
 
 #: Seconds without an event after which the loop's home thread lets go of it.
 _LINGER = 0.002
@@ -133,7 +139,7 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
         """As `asyncio.loop.is_running`: a loop that rests runs, for all that its users can tell."""
         return self.rests or bool(super().is_running())  # type: ignore[misc]
 
-    # These three are called so often that they do without `unseen`.
+    # These four are called so often that they do without `unseen`.
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
         """As `asyncio.loop.call_soon`, in any thread."""
@@ -146,14 +152,15 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
                 return handle
             if self.owner == get_ident():
                 return super().call_soon(callback, *args, context=context)  # type: ignore[misc]
-            return self.call_soon_threadsafe(callback, *args, context=context)  # type: ignore[attr-defined]
+            return self.call_soon_threadsafe(callback, *args, context=context)
         except BaseException as error:
             hide(error)
             raise
 
     def is_away(self, callback: Any) -> bool:
         """Whether `callback` takes a step of a task that is away. Thread: any."""
-        task = getattr(callback, "__self__", None)
+        stored = attribute_of_class(type(callback), "__self__")  # of a method, which is not asked itself
+        task = stored.__get__(callback) if type(stored) in _STORED_IN_C else None
         return asyncio.isfuture(task) and task in self.away
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
@@ -162,7 +169,7 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
             if self.owner == get_ident():
                 return super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
             timer = events.TimerHandle(when, callback, args, self, context)  # type: ignore[arg-type]
-            self.call_soon_threadsafe(self._schedule, timer)  # type: ignore[attr-defined]
+            self.call_soon_threadsafe(self._schedule, timer)
             return timer
         except BaseException as error:
             hide(error)
@@ -171,10 +178,25 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
     def create_task(self, coro: Any, **options: Any) -> Any:
         """As `asyncio.loop.create_task`, in any thread."""
         try:
-            task = super().create_task(coro, **options)  # type: ignore[misc]
-            if self.on_task is not None:
-                self.on_task(task)
-            return task
+            if is_nobodys():
+                return nobodys_context().run(self._create_task, coro, **options)
+            return self._create_task(coro, **options)
+        except BaseException as error:
+            hide(error)
+            raise
+
+    def _create_task(self, coro: Any, **options: Any) -> Any:
+        task = super().create_task(coro, **options)  # type: ignore[misc]
+        if self.on_task is not None:
+            self.on_task(task)
+        return task
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        """As asyncio's, but of no cell where the end of an object calls it."""
+        try:
+            if context is None and is_nobodys():
+                context = nobodys_context()
+            return super().call_soon_threadsafe(callback, *args, context=context)  # type: ignore[misc]
         except BaseException as error:
             hide(error)
             raise

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import inspect
 import itertools
 import sys
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
+from weakref import ReferenceType, finalize
 
 from ..coroutines import DeferredCoroutine
 from ..safe_facts import callable_facts
 from .base import Execution, current_execution
+
+#: Where asyncio calls a callback, and `weakref.finalize` its function.
+_CALLBACK, _FINALIZE = asyncio.Handle._run.__code__, finalize.__call__.__code__
+_SUSPENDS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 #: Modules whose frames only pass on that something is to be started.
 _GO_BETWEENS = frozenset(("asyncio", "threading", "concurrent", "namespace_kernel"))
@@ -45,6 +53,40 @@ class Started:
     thread_ident: int = 0
     number: int = field(default_factory=lambda: next(_numbers))
     since: float = field(default_factory=time.time)
+
+
+def is_nobodys() -> bool:
+    """Whether the calling code runs because an object has ended: by `__del__`, a callback of `weakref`, or
+    `weakref.finalize`. What it starts is not of the cell that happens to run then. Thread: any.
+    """
+    return current_execution.get() is not None and _ends_something(sys._getframe(1))
+
+
+def nobodys_context() -> Context:
+    """A copy of the calling context, but of no cell."""
+    context = copy_context()
+    context.run(current_execution.set, None)
+    return context
+
+
+def _ends_something(frame: FrameType | None) -> bool:
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__del__" or code is _FINALIZE:
+            return True
+        if code.co_name == "<module>" or code is _CALLBACK:  # the cell's code, or a step of a task's
+            return False
+        if _may_be_callback(code) and _module_of(frame) not in _GO_BETWEENS:
+            value: Any = frame.f_locals.get(code.co_varnames[code.co_argcount - 1])
+            if issubclass(type(value), ReferenceType) and ReferenceType.__call__(value) is None:
+                return True
+        frame = frame.f_back
+    return False
+
+
+def _may_be_callback(code: CodeType) -> bool:
+    """Whether it takes what `weakref` gives to a callback, the reference, perhaps after `self`."""
+    return code.co_argcount in (1, 2) and not code.co_flags & _SUSPENDS
 
 
 def note_start(thing: Any, target: Any, is_users_file: Callable[[str], bool]) -> Started:

@@ -18,7 +18,7 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from ..executors import Started, current_execution, note_start
+from ..executors import Started, current_execution, is_nobodys, note_start
 from ..frames import unseen
 from ..safe_facts import attribute_of_class, called_function
 from .thread_pools import ThreadPoolFront
@@ -142,7 +142,7 @@ class Inheritance:
 
     def _homing(self, function: Callable[..., Any]) -> Callable[..., Any]:
         execution = current_execution.get()
-        if execution is None:
+        if execution is None or is_nobodys():
             return function
         inherited = self._capture()
 
@@ -159,7 +159,7 @@ class Inheritance:
 
     def _before_job(self, future: Any, call: tuple[Any, ...]) -> Started | None:
         execution = current_execution.get()
-        if execution is None:
+        if execution is None or is_nobodys():
             return None
         execution.jobs.add(future)
         self.jobs.add(future)
@@ -167,7 +167,7 @@ class Inheritance:
 
     def _before_start(self, thread: threading.Thread) -> None:
         execution = current_execution.get()
-        if execution is None or not _can_start(thread):
+        if execution is None or not _can_start(thread) or is_nobodys():
             return
         target = _target_of(thread)
         if _is_thread_pools(target):
