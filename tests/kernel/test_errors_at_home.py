@@ -44,6 +44,7 @@ CELLS = {
 
 @pytest.fixture
 def ticking(notebook: Notebook) -> Notebook:
+    notebook.run("%tasks cancel all")  # they share the globals of those to come
     notebook.run("%reset -f")
     assert notebook.run(PRELUDE).status == "ok"
     return notebook
@@ -92,7 +93,7 @@ def test_an_error_of_code_that_a_cell_runs_is_shown_where_it_happens(ticking: No
 
 @pytest.mark.parametrize("how", INTERRUPTS)
 def test_stop_ends_the_showing_of_an_error(how: str, ticking: Notebook) -> None:
-    ticking.run("ticking.cancel()")
+    ticking.run("%tasks cancel all")
     cell = ticking.submit("await fail(Slow())")
     cell.wait_for_text("rendered where")
     ticking.interrupt(how)
