@@ -43,9 +43,7 @@ def test_an_isolated_cell_that_prints_much_and_is_lost_is_told_of(crowded: Noteb
     assert crowded.run("%%isolated\n1 + 1").result == "2"
 
 
-@pytest.mark.parametrize(
-    "code", ["print('said', flush=True)", "print('said')", "'said'", "raise OSError('said')"]
-)
+@pytest.mark.parametrize("code", ["print('said', flush=True)", "print('said')", "'said'"])
 def test_output_arrives_though_no_further_file_can_be_opened(code: str, fresh_notebook: Notebook) -> None:
     fresh_notebook.run("import os, resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))")
     fresh_notebook.run(EVERYTHING)
