@@ -38,6 +38,7 @@ from .executors import (
     current_execution,
 )
 from .executors.asyncio_front import AsyncioFront
+from .idle_loops import TellOfIdleLoops
 from .interrupts import InterruptController
 from .iopub import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
 from .kernel import NamespaceKernel, Parts
@@ -245,7 +246,12 @@ class NamespaceKernelApp(IPKernelApp):
         side_cells = SideCells()
         running: set[Execution] = shell.events.cells
         engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
-        router = Router(shell.transform_cell, self.namespace.look_up, lambda: engine.awaits_on_user_loop)
+        router = Router(
+            shell.transform_cell,
+            self.namespace.look_up,
+            lambda: engine.awaits_on_user_loop,
+            lambda: kernel.plain_cells == "loop",
+        )
         build = partial(
             ExecutionContextBridge,
             self.namespace,
@@ -260,6 +266,7 @@ class NamespaceKernelApp(IPKernelApp):
                 CollectLeaks(self.never_awaited, kernel.origins),
                 ReportFailedTasks(self.user_loop),
                 # The receipt tells what the hooks before it found.
+                TellOfIdleLoops(self.receipts, self.asyncio_front.take_set_loops),
                 ShowReceipt(self.receipts),
                 # Last: the tables show what the namespace is when the cell is done.
                 shell.live_tables.after_cell,

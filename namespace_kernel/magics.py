@@ -44,6 +44,21 @@ class NamespaceMagics(Magics):
                 raise UsageError(str(error)) from None
             handle.result()
 
+    @line_magic
+    @unseen
+    def plain_cells(self, line: str) -> None:
+        """How cells run that do not await: `%plain_cells loop`, with the event loop running around them, or
+        `%plain_cells script`, without. `%plain_cells` alone tells.
+        """
+        shell: Any = self.shell
+        wanted = line.strip()
+        if wanted not in ("", "loop", "script"):
+            raise UsageError("`%plain_cells` takes `loop` or `script`")
+        if wanted:
+            shell.kernel.plain_cells = wanted
+        else:
+            print(shell.kernel.plain_cells)
+
     @cell_magic("async")  # type: ignore[arg-type]
     def async_(self, line: str, cell: str) -> None:
         """Run the cell on the user loop, whatever its code says. Must be the cell's first line."""

@@ -39,6 +39,19 @@ class KernelOptions(HasTraits):
         cannot be copied back.""",
     ).tag(config=True)
 
+    report_idle_loops = Bool(
+        True,
+        help="Show a line under a cell that set an event loop which has work and which nobody runs.",
+    ).tag(config=True)
+
+    plain_cells = CaselessStrEnum(
+        ["script", "loop"],
+        "script",
+        help="""How cells run that neither await nor use the running loop: like a script, where no event loop
+        is running, or with "loop" as in ipykernel, with the user loop running around them. `%plain_cells`
+        sets it for the notebook.""",
+    ).tag(config=True)
+
     background_cells = Int(
         32, help="How many `%%background` cells may run at a time; further ones wait for their turn."
     ).tag(config=True)
@@ -119,4 +132,5 @@ class KernelOptions(HasTraits):
             Kind.BLOCKING: self.blocking_time > 0,
             Kind.CONFLICTS: self.report_conflicts,
             Kind.STAYED: self.report_stayed,
+            Kind.IDLE_LOOPS: self.report_idle_loops,
         }[kind]

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     BLOCKING = "blocking"
     CONFLICTS = "conflicts"
     STAYED = "stayed"
+    IDLE_LOOPS = "idle_loops"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from .results import NamespaceDisplayHook, ShellNames
 from .saved_history import BatchedHistory
 from .shell_commands import ShellCommands, use_stoppable_scripts
 from .traceback_formatter import LettingGoTB
-from .tracebacks import from_users_line, groups_in, lines_with_members
+from .tracebacks import from_users_line, groups_in, lines_with_members, misses_loop
 
 
 class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, ZMQInteractiveShell):
@@ -247,7 +247,9 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
             self._get_exc_info(exc_tuple)
             self._showtraceback(kind, error, ["KeyboardInterrupt"])
             return
-        if type(error) is RuntimeError and str(error) == "no running event loop":
+        execution = current_execution.get()
+        is_plain = execution is not None and execution.route.context is Context.MAIN
+        if error is not None and is_plain and misses_loop(error):
             error.add_note("This cell runs where no event loop is running. Put %%async on its first line.")
         last = getattr(sys, "last_value", None) if error is None else error
         if last is not None and any(groups_in(last)) and not exception_only:

@@ -43,7 +43,7 @@ LAYERS = [
     layer("namespace coroutines routing transport spawning", "IPython ipykernel zmq traitlets", apart=True),
     layer("executors output", "IPython ipykernel zmq traitlets routing", closed=True),
     layer(
-        "bridge settle interrupts step_on_main wakeup signal_front tracebacks receipt leftovers "
+        "bridge settle idle_loops interrupts step_on_main wakeup signal_front tracebacks receipt leftovers "
         "activity watchdog engine namespace_table table_text written supervised system_front "
         "class_sources changed_files",
         "IPython ipykernel zmq",

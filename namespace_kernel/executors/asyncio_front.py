@@ -9,11 +9,13 @@ same reason `current_task` is left alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 from ..frames import hide, unseen
 from .asyncio_names import STILL
@@ -102,11 +104,13 @@ class AsyncioFront:
         self._serves = serves
         self._originals: list[tuple[Any, str, Any]] = []
         self._leftover: asyncio.AbstractEventLoop | None = None
+        self._set_loops: WeakSet[Any] = WeakSet()
 
     def install(self) -> None:
         """Put the policy and the functions in place."""
         asyncio.set_event_loop_policy(self._wrapped(asyncio.get_event_loop_policy()))
         self._replace("set_event_loop_policy", self._with_policy_wrapped, asyncio, asyncio.events)
+        self._replace("set_event_loop", self._noting, asyncio, asyncio.events)
         self._replace("run", self._ignoring_leftover, asyncio, asyncio.runners)
         self._replace("run", self._ignoring_leftover, asyncio.Runner)
         self._replace("close", self._ignoring_leftover, asyncio.Runner)
@@ -185,6 +189,25 @@ class AsyncioFront:
             function(self._wrapped(policy))
 
         return set_event_loop_policy
+
+    def _noting(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Note which loops cells set."""
+
+        @unseen
+        @functools.wraps(function)
+        def set_event_loop(loop: Any) -> None:
+            function(loop)
+            if loop is not None and loop is not self._loop and self._serves():
+                with contextlib.suppress(TypeError):  # not every loop can be referred to weakly
+                    self._set_loops.add(loop)
+
+        return set_event_loop
+
+    def take_set_loops(self) -> list[Any]:
+        """The loops that cells have set since this was called last, if they are still there. Thread: any."""
+        loops = list(self._set_loops)
+        self._set_loops.clear()
+        return loops
 
     def note_leftover(self) -> None:
         """Note the running loop that is set though nothing of it is on the stack, before a cell.

@@ -9,34 +9,21 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator
-from types import ModuleType
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from ..syntax import COMPILE_ERRORS, compile_ahead, tree_of
-
-#: What needs a running loop though nobody awaits, and works in ipykernel's cells: by package and name.
-_NEEDS_LOOP = frozenset(
-    ("asyncio", name)
-    for name in (
-        "create_task",
-        "ensure_future",
-        "get_running_loop",
-        "current_task",
-        "all_tasks",
-        "gather",
-        "shield",
-    )
-) | {("aiohttp", name) for name in ("ClientSession", "TCPConnector", "UnixConnector")}
-#: What starts a loop of its own, and refuses to where one is running.
-_RUNS_LOOP = frozenset((("asyncio", "run"), ("asyncio", "Runner")))
-_PACKAGES = frozenset(package for package, _ in _NEEDS_LOOP)
-_WORDS = frozenset(name for _, name in _NEEDS_LOOP)
-_RUNS_LOOP_METHODS = frozenset(("run_until_complete", "run_forever"))
+from .needs_loop import NEEDS_LOOP, RUNS_LOOP, RUNS_LOOP_METHODS
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 _AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+
+#: The last parts of the names, by package.
+_WORDS = {package: {name.rpartition(".")[2] for name in names} for package, names in NEEDS_LOOP.items()}
+_RUN_WORDS = frozenset(name for names in RUNS_LOOP.values() for name in names)
 
 Lookup = Callable[[str], Any]
 Origin = tuple[str, str]
@@ -63,13 +50,34 @@ def uses_running_loop(source: str, lookup: Lookup) -> bool:
     """
     # Cheaper than parsing, and enough for nearly every cell: is any of them mentioned, under any name?
     words = set(_IDENTIFIER.findall(source))
-    if not words & _WORDS and not any(_origin(lookup(word)) in _NEEDS_LOOP for word in words):
+    packages = [package for package in NEEDS_LOOP if package in sys.modules or package in words]
+    mentioned = any(not _WORDS[package].isdisjoint(words) for package in packages)
+    if not mentioned and not any(_is_in(_origin(lookup(word)), NEEDS_LOOP) for word in words):
         return False
+    calls, runs = _calls(source, lookup)
+    return not runs and any(_is_in(call, NEEDS_LOOP) for call in calls)
+
+
+def runs_loop(source: str, lookup: Lookup) -> bool:
+    """Whether the top-level code of `source` runs a loop of its own, which it can't where one is running."""
+    words = set(_IDENTIFIER.findall(source))
+    if not words & (_RUN_WORDS | RUNS_LOOP_METHODS):
+        return False
+    return _calls(source, lookup)[1]
+
+
+def _calls(source: str, lookup: Lookup) -> tuple[list[Origin | None], bool]:
+    """What the top-level code calls, and whether that runs a loop."""
     nodes = list(top_level(tree_of(source)))
-    imports = _imports(nodes)
-    calls = {_called(node.func, imports, lookup) for node in nodes if isinstance(node, ast.Call)}
-    runs = any(isinstance(node, ast.Attribute) and node.attr in _RUNS_LOOP_METHODS for node in nodes)
-    return bool(calls & _NEEDS_LOOP) and not calls & _RUNS_LOOP and not runs
+    names = _imports(nodes)
+    names.update(_made(nodes, names, lookup))
+    calls = [_called(node.func, names, lookup) for node in nodes if isinstance(node, ast.Call)]
+    runs = any(isinstance(node, ast.Attribute) and node.attr in RUNS_LOOP_METHODS for node in nodes)
+    return calls, runs or any(_is_in(call, RUNS_LOOP) for call in calls)
+
+
+def _is_in(origin: Origin | None, table: Mapping[str, frozenset[str]]) -> bool:
+    return origin is not None and origin[1] in table.get(origin[0], ())
 
 
 def top_level(tree: ast.AST) -> Iterator[ast.AST]:
@@ -89,43 +97,59 @@ def top_level(tree: ast.AST) -> Iterator[ast.AST]:
 def _imports(nodes: list[ast.AST]) -> dict[str, Origin]:
     """What the cell itself imports from the packages in question: local name → where it comes from.
 
-    The name is "" for a module.
+    The name is "" for the package. `from package.module import name` counts as if the package had the name.
     """
     names: dict[str, Origin] = {}
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 package, _, inner = alias.name.partition(".")
-                if package in _PACKAGES and not (inner and alias.asname):
-                    names[alias.asname or package] = (package, "")
-        elif isinstance(node, ast.ImportFrom) and node.module in _PACKAGES:
-            for alias in node.names:
+                if package in NEEDS_LOOP:
+                    names[alias.asname or package] = (package, inner if alias.asname else "")
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            package = node.module.partition(".")[0]
+            for alias in node.names if package in NEEDS_LOOP else ():
                 if alias.name == "*":
-                    every = _NEEDS_LOOP | _RUNS_LOOP
-                    names.update({origin[1]: origin for origin in every if origin[0] == node.module})
+                    every = NEEDS_LOOP[package] | RUNS_LOOP.get(package, frozenset())
+                    names.update({name: (package, name) for name in every if "." not in name})
                 else:
-                    names[alias.asname or alias.name] = (node.module, alias.name)
+                    names[alias.asname or alias.name] = (package, alias.name)
     return names
 
 
-def _called(func: ast.expr, imports: dict[str, Origin], lookup: Lookup) -> Origin | None:
-    """Where the function or class that is called comes from, `None` if from elsewhere."""
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-        base = func.value.id
-        package = imports[base] if base in imports else _module(lookup(base))
-        return (package[0], func.attr) if package is not None and package[1] == "" else None
+def _made(nodes: list[ast.AST], names: dict[str, Origin], lookup: Lookup) -> dict[str, Origin]:
+    """The names that the cell binds to what a class in question makes: their methods are the class's."""
+    made: dict[str, Origin] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            origin = _called(node.value.func, names, lookup)
+            for target in node.targets:
+                if isinstance(target, ast.Name) and origin is not None:
+                    made[target.id] = origin
+    return made
+
+
+def _called(func: ast.expr, names: dict[str, Origin], lookup: Lookup) -> Origin | None:
+    """Where what is called comes from, `None` if from elsewhere."""
     if isinstance(func, ast.Name):
-        return imports[func.id] if func.id in imports else _origin(lookup(func.id))
+        return names[func.id] if func.id in names else _origin(lookup(func.id))
+    if isinstance(func, ast.Call):
+        return _called(func.func, names, lookup)  # a method of what it makes
+    if isinstance(func, ast.Attribute):
+        base = _called(func.value, names, lookup)
+        return None if base is None else (base[0], f"{base[1]}.{func.attr}".removeprefix("."))
     return None
 
 
-def _module(value: Any) -> Origin | None:
-    return (value.__name__, "") if isinstance(value, ModuleType) and value.__name__ in _PACKAGES else None
-
-
 def _origin(value: Any) -> Origin | None:
-    """The package and name of a function or class, `None` if it has none, however strange it is."""
+    """The package and name of a function or class, or of the class of anything else; `None` for others'."""
+    kind = type(value)
+    if kind is ModuleType:
+        package, _, inner = str(value.__name__).partition(".")
+        return (package, inner) if package in NEEDS_LOOP else None
     try:
-        return str(value.__module__).partition(".")[0].removeprefix("_"), str(value.__name__)
+        known = value if issubclass(kind, (type, FunctionType, BuiltinFunctionType)) else kind
+        package = str(known.__module__).partition(".")[0].removeprefix("_")
+        return (package, str(known.__name__)) if package in NEEDS_LOOP else None
     except Exception:
         return None

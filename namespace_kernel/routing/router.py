@@ -7,7 +7,7 @@ from typing import Any
 
 from ..cell import Cell, Context, Route
 from ..errors import CellTextError
-from .analysis import awaits, uses_running_loop
+from .analysis import awaits, runs_loop, uses_running_loop
 from .directives import take_directive
 
 
@@ -16,7 +16,8 @@ class Router:
 
     `transform` turns the user's text into Python (IPython's input transformers: user code, which is
     why routing happens on the thread that runs cells). `lookup` gives a global's value or `None`.
-    `may_await` tells whether top-level await is switched on (`%autoawait`).
+    `may_await` tells whether top-level await is switched on (`%autoawait`), `plain_on_loop` whether plain
+    cells of the foreground are to have the loop running around them.
 
     Thread: the one that runs the cell.
     """
@@ -26,10 +27,12 @@ class Router:
         transform: Callable[[str], str] = str,
         lookup: Callable[[str], Any] = lambda name: None,
         may_await: Callable[[], bool] = lambda: True,
+        plain_on_loop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._transform = transform
         self._lookup = lookup
         self._may_await = may_await
+        self._plain_on_loop = plain_on_loop
 
     def route(self, cell: Cell) -> Route:
         """Return where `cell` goes; never raises, an error in it is the route's."""
@@ -47,6 +50,9 @@ class Router:
             return Route(Context.ASYNC, "it awaits", source)
         if uses_running_loop(source, self._lookup):
             return Route(Context.ASYNC, "it uses the running loop", source)
+        beside = cell.background or cell.lane_id is not None  # it would hold up the loop
+        if self._plain_on_loop() and not beside and not runs_loop(source, self._lookup):
+            return Route(Context.ASYNC, "plain cells have the loop running around them", source)
         return Route(Context.MAIN, "it does not need the loop", source)
 
 

@@ -76,7 +76,22 @@ IN_LOOP = [
     "from asyncio import *\ncreate_task(f())",
     "import asyncio\nx = lambda task=asyncio.create_task(f()): task",
 ]
+# What libraries need that do not say so.
+IN_LOOP += [
+    "import adaptive\nrunner = adaptive.Runner(learner, goal=f)",
+    "from adaptive import Runner\nRunner(learner, goal=f)",
+    "from adaptive.runner import AsyncRunner as R\nR(learner)",
+    "import panel as pn\npn.state.add_periodic_callback(f, 100)",
+    "from panel import state\nstate.add_periodic_callback(f, 100)",
+    "from apscheduler.schedulers.asyncio import AsyncIOScheduler\ns = AsyncIOScheduler()\ns.start()",
+    "from apscheduler.schedulers.asyncio import AsyncIOScheduler\nAsyncIOScheduler().start()",
+    "import apscheduler.schedulers.asyncio as a\ns = a.AsyncIOScheduler()\ns.add_job(f)\ns.start()",
+]
 NOT_IN_LOOP = [
+    "from apscheduler.schedulers.background import BackgroundScheduler\ns = BackgroundScheduler()\ns.start()",
+    "from apscheduler.schedulers.asyncio import AsyncIOScheduler\ns = AsyncIOScheduler()\ns.add_job(f)",
+    "import adaptive\nadaptive.BlockingRunner(learner)",
+    "import threading\nt = threading.Thread(target=f)\nt.start()",
     "import asyncio\ndef f(): return asyncio.create_task(g())",
     "import asyncio\nasync def f(): asyncio.create_task(g())",
     "import asyncio\nf = lambda: asyncio.create_task(g())",
@@ -239,3 +254,23 @@ def test_with_autoawait_off_nothing_goes_to_the_loop_by_itself() -> None:
 
 def test_the_cell_s_own_future_does_not_change_ours() -> None:
     assert context_of("from __future__ import annotations\nawait f()") is Context.ASYNC
+
+
+@pytest.mark.parametrize(
+    ("code", "context"),
+    [
+        ("x = 1", Context.ASYNC),
+        ("print(asyncio.get_event_loop())", Context.ASYNC),
+        ("def main(): asyncio.run(f())", Context.ASYNC),
+        ("import asyncio\nasyncio.run(f())", Context.MAIN),
+        ("import asyncio\nwith asyncio.Runner() as runner: runner.run(f())", Context.MAIN),
+        ("loop.run_until_complete(f())", Context.MAIN),
+        ("%%sync\nx = 1", Context.MAIN),
+    ],
+)
+def test_plain_cells_have_the_loop_around_them_where_that_is_asked_for(code: str, context: Context) -> None:
+    router = Router(plain_on_loop=lambda: True)
+    assert router.route(Cell(code, "cell")).context is context
+    assert router.route(Cell(code, "cell", background=True)).context is Context.MAIN
+    assert router.route(Cell(code, "cell", lane_id="subshell")).context is Context.MAIN
+    assert Router().route(Cell(code, "cell")).context is Context.MAIN
