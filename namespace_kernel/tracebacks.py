@@ -93,7 +93,8 @@ def _lines_of_one(error: BaseException, structured: Callable[..., list[str]]) ->
 _NO_LOOP_ERRORS = {("anyio", "NoEventLoopError"), ("sniffio", "AsyncLibraryNotFoundError")}
 _NO_LOOP_WORDS = re.compile(
     r"no (running|current) (event|asyncio) ?loop|no (event|asyncio) loop (is )?running"
-    r"|(requires?|needs?|without|not in|(out|in)side( of)?|within) an? (running|current|active) (event|asyncio)"
+    r"|(requires?|needs?|without|not in|(out|in)side( of)?|within) an? (running|current|active) "
+    r"(event|asyncio)"
     r"|(event|asyncio) loop (is not|isn't|must be) running",
     re.IGNORECASE,
 )
