@@ -41,6 +41,12 @@ def test_closed_descriptors_are_told(notebook: Notebook) -> None:
     assert notebook.run("%%isolated\n6 * 7").result == "42"
 
 
+ENDED = """\
+import resource, threading
+for thread in threading.enumerate():
+    if thread.name.startswith(('read-', 'write-')):
+        thread.join()  # of the process of the last cell: its pipes are closed"""
+
 EXHAUST = """\
 import os, resource
 opened = []
@@ -59,10 +65,10 @@ def test_without_descriptors_for_a_process_the_cell_says_so_and_none_is_lost(
     left: int, fresh_notebook: Notebook
 ) -> None:
     # What is imported or opened once is there.
+    fresh_notebook.run("%config NamespaceKernel.isolated_processes = 0")
     fresh_notebook.run("%%isolated\n1")
     fresh_notebook.run("print('flushed', flush=True)")
-    fresh_notebook.run("%config NamespaceKernel.isolated_processes = 0\nimport resource")
-    fresh_notebook.run("%%isolated\n1")
+    fresh_notebook.run(ENDED)
     fresh_notebook.run("resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))")
     fresh_notebook.run(EXHAUST.format(left=left))
     cell = fresh_notebook.run("%%isolated\n1 + 1")
