@@ -15,7 +15,6 @@ from types import CodeType, FrameType
 from typing import Any
 from weakref import ReferenceType, finalize
 
-from ..coroutines import DeferredCoroutine
 from ..safe_facts import callable_facts
 from .base import Execution, current_execution
 
@@ -89,13 +88,15 @@ def _may_be_callback(code: CodeType) -> bool:
     return code.co_argcount in (1, 2) and not code.co_flags & _SUSPENDS
 
 
-def note_start(thing: Any, target: Any, is_users_file: Callable[[str], bool]) -> Started:
+def note_start(
+    thing: Any, target: Any, is_users_file: Callable[[str], bool], called: str | None = None
+) -> Started:
     """Record that the calling code starts `thing`, which will run `target`: a coroutine, or something
-    to call. Neither is asked for anything: it may answer with code of its own. Thread: any.
+    to call. Neither is asked for anything: it may answer with code of its own. `called` is the target's
+    name, if that is known better. Thread: any.
     """
     name, code = callable_facts(target)
-    if type(target) is DeferredCoroutine:
-        name = target.__qualname__
+    name = called or name
     place = _place_of(sys._getframe(1), code, is_users_file)
     started = Started(current_execution.get(), place, f"{name.rpartition('<locals>.')[2]}()")
     with contextlib.suppress(AttributeError, TypeError):  # of a class that has no room for it

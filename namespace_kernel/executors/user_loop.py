@@ -23,6 +23,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
+from ..coroutines import DeferredCoroutine
 from ..originals import monotonic, repair
 from .anchors import Anchors
 from .base import Execution, current_execution
@@ -226,7 +227,9 @@ class UserLoop:
     def _task_created(self, task: asyncio.Task[Any]) -> None:
         self.task_began()
         execution = current_execution.get()
-        note_start(task, task.get_coro(), self._is_users_file)
+        coroutine = task.get_coro()
+        called = coroutine.__qualname__ if type(coroutine) is DeferredCoroutine else None
+        note_start(task, coroutine, self._is_users_file, called)
         if execution is not None:
             execution.tasks.add(task)
             task.add_done_callback(self._task_done)
