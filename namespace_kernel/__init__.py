@@ -6,11 +6,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .bridge import ExecutionContextBridge
-    from .cell import Cell, CellChanges, Context, Outcome, Route
-    from .coroutines import DeferredCoroutine
-    from .executors.anchors import on_main
-    from .namespace import AsyncNamespaceManager
+    from namespace_kernel.base.cell import Cell, CellChanges, Context, Outcome, Route
+    from namespace_kernel.coroutines.deferred import DeferredCoroutine
+    from namespace_kernel.execution.bridge import ExecutionContextBridge
+    from namespace_kernel.execution.user_loop.anchors import on_main
+    from namespace_kernel.namespace.manager import AsyncNamespaceManager
 del TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AsyncNamespaceManager": "namespace",
-    "DeferredCoroutine": "coroutines",
-    "ExecutionContextBridge": "bridge",
-    "on_main": "executors.anchors",
+    "AsyncNamespaceManager": "namespace.manager",
+    "DeferredCoroutine": "coroutines.deferred",
+    "ExecutionContextBridge": "execution.bridge",
+    "on_main": "execution.user_loop.anchors",
 }
 
 
@@ -41,7 +41,7 @@ def __getattr__(name: str) -> "Any":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    thing = getattr(importlib.import_module(f".{_MODULES.get(name, 'cell')}", __name__), name)
+    thing = getattr(importlib.import_module(f".{_MODULES.get(name, 'base.cell')}", __name__), name)
     globals()[name] = thing
     return thing
 

@@ -27,16 +27,16 @@ def main() -> None:
     """Dispatch the command line."""
     leave_folder_out()
     if sys.argv[1:2] in (["install"], ["remove"]):
-        from .install import main as install
+        from namespace_kernel.install import main as install
 
         sys.exit(install(sys.argv[1:]))
     # Nearly all that a start makes, modules and their functions, stays: looking for garbage among it takes a
     # tenth of the time. The app turns the collector on, before it runs anything of the user's.
     gc.disable()
-    from .lent_modules import import_packages
+    from namespace_kernel.kernel.lent_modules import import_packages
 
     import_packages()
-    from .app import launch_new_instance
+    from namespace_kernel.app import launch_new_instance
 
     launch_new_instance()
 

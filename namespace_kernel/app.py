@@ -21,46 +21,47 @@ from traitlets import Type, default
 from traitlets.config import Config
 from traitlets.config.application import IS_PYTHONW
 
-from .activity import Activities
-from .breakpoints import install_breakpoint_hook
-from .bridge import ExecutionContextBridge
-from .bridges import Bridges, Sites
-from .captures import install_captures
-from .class_sources import ClassSources
-from .coroutines import Leak, NeverAwaitedHook, Origins, OriginTracking
-from .executors import (
-    ChildProcesses,
-    DaskSite,
-    Execution,
-    IsolatedSite,
-    SideCells,
-    UserLoop,
-    current_execution,
-)
-from .executors.asyncio_front import AsyncioFront
-from .idle_loops import TellOfIdleLoops
-from .interrupts import InterruptController
-from .iopub import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
-from .kernel import NamespaceKernel, Parts
-from .lanes import Lane
-from .leftovers import CellReceipts, CollectLeaks, ReportFailedTasks, ShowReceipt
-from .namespace import AsyncNamespaceManager
-from .originals import make_unending, watch_originals
-from .output import Inheritance, Redirects
-from .own_libraries import OwnLibraries
-from .protocol import ProtocolThread
-from .routing import Router
-from .settle import close_coroutines
-from .shared_stream import SharedStream
-from .shell import NamespaceShell
-from .shell_engine import LetGoOfError, ShellEngine, UserLoopRunner
-from .signal_front import SignalFront
-from .spawning import MultiprocessingFront
-from .streams import CellStream
-from .system_front import SystemFront
-from .wakeup import SignalWakeup
-from .watchdog import LoopWatchdog
-from .wire import KernelSession
+from namespace_kernel.attribution.child_processes import ChildProcesses
+from namespace_kernel.attribution.inheritance import Inheritance
+from namespace_kernel.attribution.redirects import Redirects
+from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.lines import Leak
+from namespace_kernel.base.originals import make_unending, watch_originals
+from namespace_kernel.base.own_libraries import OwnLibraries
+from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
+from namespace_kernel.coroutines.origins import Origins, OriginTracking
+from namespace_kernel.execution.bridge import ExecutionContextBridge
+from namespace_kernel.execution.hooks import close_coroutines
+from namespace_kernel.execution.stop.interrupts import InterruptController
+from namespace_kernel.execution.stop.registry import SideCells
+from namespace_kernel.execution.stop.system_patch import SystemFront
+from namespace_kernel.execution.stop.wakeup import SignalWakeup
+from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
+from namespace_kernel.execution.user_loop.signal_patch import SignalFront
+from namespace_kernel.execution.user_loop.user_loop import UserLoop
+from namespace_kernel.ipython.captures import install_captures
+from namespace_kernel.ipython.engine import LetGoOfError, ShellEngine, UserLoopRunner
+from namespace_kernel.ipython.shell import NamespaceShell
+from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
+from namespace_kernel.kernel.debugging.breakpoints import install_breakpoint_hook
+from namespace_kernel.kernel.kernel import NamespaceKernel, Parts
+from namespace_kernel.kernel.lanes.executors import Bridges, Sites
+from namespace_kernel.kernel.lanes.lanes import Lane
+from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
+from namespace_kernel.kernel.wire.publishing import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
+from namespace_kernel.kernel.wire.session import KernelSession
+from namespace_kernel.kernel.wire.shell_stream import SharedStream
+from namespace_kernel.kernel.wire.stdout import CellStream
+from namespace_kernel.namespace.manager import AsyncNamespaceManager
+from namespace_kernel.remote.sites.dask import DaskSite
+from namespace_kernel.remote.sites.isolated import IsolatedSite
+from namespace_kernel.remote.spawning.multiprocessing_patch import MultiprocessingFront
+from namespace_kernel.reports.activities import Activities
+from namespace_kernel.reports.hooks import CollectLeaks, ReportFailedTasks, ShowReceipt
+from namespace_kernel.reports.idle_loops import TellOfIdleLoops
+from namespace_kernel.reports.remarks import CellReceipts
+from namespace_kernel.reports.watchdog import LoopWatchdog
+from namespace_kernel.routing.router import Router
 
 
 class NamespaceKernelApp(IPKernelApp):
@@ -73,7 +74,7 @@ class NamespaceKernelApp(IPKernelApp):
     name = "namespace-kernel"
     description = "A Jupyter kernel for Python for people whose code mixes sync and async."
     kernel_class = Type(
-        "namespace_kernel.kernel.NamespaceKernel",
+        "namespace_kernel.kernel.kernel.NamespaceKernel",
         klass="ipykernel.kernelbase.Kernel",
         help="The kernel class, as an importable name; a subclass of NamespaceKernel.",
     ).tag(config=True)
@@ -87,7 +88,7 @@ class NamespaceKernelApp(IPKernelApp):
 
     @default("outstream_class")
     def _default_outstream_class(self) -> str:
-        return "namespace_kernel.streams.CellStream"
+        return "namespace_kernel.kernel.wire.stdout.CellStream"
 
     @default("ip")
     def _ip_default(self) -> str:

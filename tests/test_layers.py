@@ -1,14 +1,14 @@
-"""The layers of the package: who may import whom.
+"""The house: an import goes only to a lower floor, and wings of one floor do not import each other.
 
-A module may import from its own layer and from lower ones, unless the table says otherwise. Every
-import counts, also one inside a function or under `if TYPE_CHECKING`.
+Every import counts, also one inside a function or under `if TYPE_CHECKING`. Which third parties may be
+imported is said here, too. ARCHITECTURE.md describes the wings.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,52 +18,41 @@ import namespace_kernel
 NAME = "namespace_kernel"
 PACKAGE = Path(namespace_kernel.__file__).parent
 
+#: From the ground up. What stands on one floor does not import its neighbours.
+FLOORS = (
+    "base",
+    "namespace routing coroutines attribution",
+    "execution",
+    "remote",
+    "reports",
+    "ipython",
+    "kernel worker",
+    "assembly",
+    "app",
+    "install",
+    "__main__",
+)
+FLOOR_OF = {wing: number for number, wings in enumerate(FLOORS) for wing in wings.split()}
 
-@dataclass(frozen=True)
-class Layer:
-    """`parts` are the modules and packages of a layer; `forbidden` what none of them may import.
-
-    With `apart`, they must not import each other; with `closed`, not what is inside each other.
-    """
-
-    parts: frozenset[str]
-    forbidden: frozenset[str] = field(default_factory=frozenset)
-    apart: bool = False
-    closed: bool = False
-
-
-def layer(parts: str, forbidden: str = "", apart: bool = False, closed: bool = False) -> Layer:
-    return Layer(frozenset(parts.split()), frozenset(forbidden.split()), apart, closed)
-
-
-LAYERS = [
-    layer("originals own_libraries syntax readiness safe_facts frames", "IPython ipykernel zmq traitlets"),
-    # Values, errors, and the one question about asyncio that two packages of the next layer have.
-    layer("errors cell tasks", "IPython ipykernel zmq traitlets", apart=True),
-    layer("namespace coroutines routing transport spawning", "IPython ipykernel zmq traitlets", apart=True),
-    layer("executors output", "IPython ipykernel zmq traitlets routing", closed=True),
-    layer(
-        "bridge settle idle_loops interrupts step_on_main wakeup signal_front tracebacks receipt leftovers "
-        "activity watchdog engine namespace_table table_text written supervised system_front "
-        "class_sources changed_files",
-        "IPython ipykernel zmq",
-    ),
-    layer(
-        "shell shell_engine cell_events figures magics kernel protocol introspection stdin shutdown "
-        "awaiting_magics breakpoints cells commands comms compiler gui lanes per_cell results wire "
-        "activity_magics background captures iopub namespace_magic saved_history messages places streams "
-        "debugger debug_requests side_cells traceback_formatter remote elsewhere "
-        "debug_answers lazy_debugger lent_modules script_magics haste "
-        "completers options shell_commands shared_stream jedi_cache jedi_names formatting "
-        "source_colours request_fields departures last_error standard_streams "
-        "forked_children",
-        "app",
-    ),
-    layer("app bridges install __main__"),
-]
 #: The package itself exposes the public names: programs import it that have no Jupyter.
-TOP = layer("__init__", "IPython ipykernel zmq traitlets jupyter_client jupyter_core")
-TOP_LAYER = 4
+FLOOR_OF["__init__"] = FLOOR_OF["remote"]
+
+#: Who may import what is Jupyter's. All others are the product without Jupyter, and what embedders use.
+PROTOCOL = frozenset(("kernel", "assembly", "app", "install"))
+THIRD_PARTIES = {
+    "zmq": PROTOCOL,
+    "tornado": PROTOCOL,
+    "jupyter_client": PROTOCOL,
+    "jupyter_core": PROTOCOL,
+    "ipykernel": PROTOCOL | {"ipython"},
+    "comm": PROTOCOL | {"ipython"},
+    "IPython": PROTOCOL | {"ipython", "worker"},
+    "traitlets": PROTOCOL | {"ipython", "worker"},
+    "debugpy": PROTOCOL,
+}
+
+#: Files that one folder may hold, and that may lie flat in the package.
+MOST_FILES, MOST_FLAT = 14, 6
 
 
 @dataclass(frozen=True)
@@ -83,14 +72,8 @@ class Import:
         return f"{self.module}.py:{self.line} imports {self.target}"
 
 
-def part_of(module: str) -> str:
+def wing_of(module: str) -> str:
     return module.partition(".")[0]
-
-
-def layer_of(part: str) -> int | None:
-    if part == "__init__":
-        return TOP_LAYER
-    return next((number for number, layer in enumerate(LAYERS) if part in layer.parts), None)
 
 
 def modules_in(package: Path) -> dict[str, str]:
@@ -117,58 +100,66 @@ def imports_of(module: str, source: str) -> Iterator[Import]:
         elif isinstance(node, ast.ImportFrom) and node.level:
             within = module.split(".")[: -node.level]
             base = ".".join([NAME, *within, *([node.module] if node.module else [])])
-            targets = [base] if node.module else [f"{base}.{name.name}" for name in node.names]
+            targets = [f"{base}.{name.name}" for name in node.names]
         elif isinstance(node, ast.ImportFrom):
-            is_package = node.module == NAME
-            targets = [f"{NAME}.{name.name}" if is_package else str(node.module) for name in node.names]
+            targets = [f"{node.module}.{name.name}" for name in node.names]
         else:
             continue
-        for target in dict.fromkeys(targets):
+        for target in targets:
             ours = target == NAME or target.startswith(f"{NAME}.")
-            name = target.removeprefix(f"{NAME}.")
-            yield Import(module, name, ours, node.lineno, node not in unexecuted)
+            yield Import(module, target.removeprefix(f"{NAME}."), ours, node.lineno, node not in unexecuted)
 
 
 def violations(sources: dict[str, str]) -> list[str]:
-    """What is wrong, in words; also modules that have no place in the table."""
+    """What is wrong, in words; also modules that stand nowhere."""
     wrong = []
     for module, source in sources.items():
-        number = layer_of(part_of(module))
-        if number is None:
-            wrong.append(f"{module}.py has no layer; give it a place in the table")
+        if wing_of(module) not in FLOOR_OF:
+            wrong.append(f"{module}.py stands on no floor; which wing does it belong to?")
             continue
-        row = TOP if module == "__init__" else LAYERS[number]
         for one in imports_of(module, source):
-            problem = problem_of(one, number, row)
+            problem = _problem_of_ours(one) if one.ours else _problem_of_others(one)
             if problem:
                 wrong.append(f"{one}: {problem}")
     return wrong
 
 
-def problem_of(one: Import, number: int, row: Layer) -> str | None:
-    target = part_of(one.target)
-    if target in row.forbidden and (one.ours or layer_of(target) is None):
-        return "its layer must not"
-    if not one.ours or target == part_of(one.module):
+def _problem_of_ours(one: Import) -> str | None:
+    here, there = wing_of(one.module), wing_of(one.target)
+    if here == there or one.target in ("__version__", NAME):
         return None
-    below = layer_of(target)
-    if below is None:
-        return "that has no layer"
-    if below > number:
-        return f"layer {number} imports upward, from layer {below}"
-    if below == number and row.apart:
-        return f"the parts of layer {number} must not import each other"
-    if below == number and row.closed and "." in one.target:
-        return f"the parts of layer {number} must not import each other's inside"
+    if there not in FLOOR_OF:
+        return "that stands on no floor"
+    if FLOOR_OF[there] > FLOOR_OF[here]:
+        return "that is upward"
+    if FLOOR_OF[there] == FLOOR_OF[here]:
+        return "wings of one floor do not import each other"
+    return None
+
+
+def _problem_of_others(one: Import) -> str | None:
+    library = wing_of(one.target)
+    if wing_of(one.module) not in THIRD_PARTIES.get(library, FLOOR_OF):
+        return f"{library} is not for this wing"
+    return None
+
+
+def module_behind(target: str, sources: dict[str, str]) -> str | None:
+    """The module that `from … import …` runs: `target` itself, or what it is a name of."""
+    for name in (target, target.rpartition(".")[0]):
+        for module in (name, f"{name}.__init__"):
+            if module in sources:
+                return module
     return None
 
 
 def cycles(sources: dict[str, str]) -> list[str]:
     """Modules that import each other around a circle when they run."""
-    graph = {
-        module: {one.target for one in imports_of(module, source) if one.ours and one.runs} & sources.keys()
-        for module, source in sources.items()
-    }
+    graph: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        ran = [one.target for one in imports_of(module, source) if one.ours and one.runs]
+        found = {module_behind(target, sources) for target in ran}
+        graph[module] = {one for one in found if one is not None} - {module}
     while True:
         imported = set().union(*graph.values())
         outside = {module for module in graph if not graph[module] & graph.keys() or module not in imported}
@@ -188,41 +179,53 @@ def test_no_module_imports_itself_by_a_detour() -> None:
     assert cycles(SOURCES) == []
 
 
-def test_the_table_names_each_module_once() -> None:
-    parts = [part for layer in LAYERS for part in layer.parts]
-    assert len(parts) == len(set(parts))
-    assert {part_of(module) for module in SOURCES} >= {"cell", "namespace", "bridge", "kernel", "app"}
+def test_each_wing_stands_and_is_named_once() -> None:
+    wings = [wing for floor in FLOORS for wing in floor.split()]
+    assert len(wings) == len(set(wings))
+    assert {wing_of(module) for module in SOURCES} | {"assembly"} == {*wings, "__init__"}
+
+
+def test_no_room_is_crowded() -> None:
+    folders = [PACKAGE, *(path for path in PACKAGE.rglob("*") if path.is_dir())]
+    for folder in folders:
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= (MOST_FLAT if folder == PACKAGE else MOST_FILES), folder
+
+
+def test_a_wing_says_what_it_is_and_lends_no_names() -> None:
+    """Imports name the module where a thing is defined."""
+    for module, source in SOURCES.items():
+        if module.endswith(".__init__"):
+            assert [type(node) for node in ast.parse(source).body] == [ast.Expr], module
 
 
 def test_imports_inside_functions_are_found() -> None:
-    source = "def f():\n    if True:\n        from .app import x\n        import namespace_kernel.kernel"
-    found = [(one.target, one.ours, one.line) for one in imports_of("settle", source)]
-    assert found == [("app", True, 3), ("kernel", True, 4)]
+    source = (
+        "def f():\n    if True:\n        from ..app import x\n        import namespace_kernel.kernel.comms"
+    )
+    found = [(one.target, one.ours, one.line) for one in imports_of("execution.hooks", source)]
+    assert found == [("app.x", True, 3), ("kernel.comms", True, 4)]
 
 
 @pytest.mark.parametrize(
     ("module", "source", "complaint"),
     [
-        ("newcomer", "", "newcomer.py has no layer"),
-        ("newpackage.inside", "", "newpackage.inside.py has no layer"),
-        ("cell", "from .errors import x", "must not import each other"),
-        ("tasks", "from . import namespace", "upward"),
-        ("namespace.merge", "from ..coroutines import x", "must not import each other"),
-        ("namespace.merge", "from .. import executors", "upward"),
-        ("namespace.merge", "def f():\n    from ..routing.router import x", "must not import each other"),
-        ("coroutines.closing", "import IPython.core", "its layer must not"),
-        ("routing.router", "from traitlets import Bool", "its layer must not"),
-        ("executors.base", "from ..routing import Router", "its layer must not"),
-        ("executors.base", "from ..output.streams import x", "each other's inside"),
-        ("output.streams", "from ..executors.base import x", "each other's inside"),
-        ("executors.base", "from ..interrupts import x", "upward"),
-        ("bridge", "import zmq", "its layer must not"),
-        ("settle", "from namespace_kernel.kernel import x", "upward"),
-        ("settle", "from namespace_kernel import kernel", "upward"),
-        ("kernel", "from .app import x", "its layer must not"),
-        ("bridge", "from .nowhere import x", "that has no layer"),
-        ("__init__", "from .kernel import x", "upward"),
-        ("__init__", "import traitlets", "its layer must not"),
+        ("newcomer", "", "stands on no floor"),
+        ("newwing.inside", "", "stands on no floor"),
+        ("base.cell", "from ..namespace.merge import x", "upward"),
+        ("namespace.merge", "from ..coroutines.closing import x", "wings of one floor"),
+        ("namespace.merge", "from namespace_kernel.execution import bridge", "upward"),
+        ("namespace.merge", "def f():\n    from ..routing.router import x", "wings of one floor"),
+        ("execution.bridge", "if TYPE_CHECKING:\n    from ..kernel.kernel import x", "upward"),
+        ("worker.run", "from namespace_kernel.kernel.comms import x", "wings of one floor"),
+        ("kernel.kernel", "from ..assembly import x", "upward"),
+        ("kernel.kernel", "from ..nowhere import x", "that stands on no floor"),
+        ("coroutines.closing", "import IPython.core", "IPython is not for this wing"),
+        ("reports.receipt", "from traitlets import Bool", "traitlets is not for this wing"),
+        ("ipython.shell", "import zmq", "zmq is not for this wing"),
+        ("worker.shell", "import ipykernel.zmqshell", "ipykernel is not for this wing"),
+        ("__init__", "from .kernel.kernel import x", "upward"),
+        ("__init__", "import traitlets", "traitlets is not for this wing"),
     ],
 )
 def test_a_wrong_import_is_found(module: str, source: str, complaint: str) -> None:
@@ -233,12 +236,11 @@ def test_a_wrong_import_is_found(module: str, source: str, complaint: str) -> No
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("namespace.merge", "from ..cell import x\nfrom .engine_names import y\nimport asyncio"),
-        ("executors.base", "from ..coroutines.tracking import x\nfrom .user_loop import y"),
-        ("executors.base", "from ..output import x"),
-        ("bridge", "from .routing import Router\nfrom .settle import x\nfrom traitlets import Bool"),
-        ("app", "from .kernel import x\nimport zmq"),
-        ("__init__", "from .bridge import x"),
+        ("namespace.merge", "from ..base.cell import x\nfrom .reserved_names import y\nimport asyncio"),
+        ("execution.bridge", "from ..namespace.manager import x\nfrom .hooks import y"),
+        ("kernel.wire.session", "from namespace_kernel.base.words import x\nimport zmq"),
+        ("app", "from .assembly import x\nimport zmq"),
+        ("__init__", "from namespace_kernel.execution.bridge import x"),
     ],
 )
 def test_a_right_import_is_none(module: str, source: str) -> None:
@@ -247,11 +249,11 @@ def test_a_right_import_is_none(module: str, source: str) -> None:
 
 def test_a_circle_is_found() -> None:
     circle = {
-        "bridge": "from .settle import x",
-        "settle": "from .engine import x",
-        "engine": "from . import bridge",
+        "execution.bridge": "from .hooks import x",
+        "execution.hooks": "from .engine import x",
+        "execution.engine": "from . import bridge",
     }
-    assert cycles(circle | {"receipt": "from .settle import x"}) == ["bridge", "engine", "settle"]
-    assert cycles({"bridge": "from .settle import x", "settle": ""}) == []
+    assert cycles(circle | {"reports.receipt": "from ..execution.hooks import x"}) == sorted(circle)
+    assert cycles({"execution.bridge": "from .hooks import x", "execution.hooks": ""}) == []
     for_types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .bridge import x"
-    assert cycles({"bridge": "from .settle import x", "settle": for_types}) == []
+    assert cycles({"execution.bridge": "from .hooks import x", "execution.hooks": for_types}) == []

@@ -17,7 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
-from ..syntax import tree_of
+from namespace_kernel.base.syntax import tree_of
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _ASYNC_DEF = re.compile(r"\basync\s+def\s+([^\W\d]\w*)")

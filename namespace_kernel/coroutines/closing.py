@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, MutableMapping
 from types import CoroutineType
 from typing import Any, TypeAlias
 
-from ..tasks import coroutines_of_tasks, was_never_started
+from namespace_kernel.base.asyncio_tasks import coroutines_of_tasks, was_never_started
+from namespace_kernel.base.lines import Leak, leak_of
+
 from .deferred import DeferredCoroutine
-from .origins import Leak, leak_of
 
 #: How many items of containers are looked at after one cell. Of longer lists, the last ones.
 _BUDGET = 10_000

@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine, Generator
 from types import CoroutineType, FunctionType, TracebackType
 from typing import Any
 
-from ..errors import DeferredCoroutineError
-from ..frames import unseen
+from namespace_kernel.base.errors import DeferredCoroutineError
+from namespace_kernel.base.frames import unseen
 
 
 class DeferredCoroutine(Coroutine[Any, Any, Any]):

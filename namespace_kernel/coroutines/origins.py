@@ -14,30 +14,15 @@ import linecache
 import sys
 import threading
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
-from types import CoroutineType, FrameType
+from types import FrameType
 from typing import Any
 
-from ..syntax import tree_of
+from namespace_kernel.base.lines import Leak, leak_of
+from namespace_kernel.base.syntax import tree_of
+
 from .calls import CoroutineFunctions, Lookup, all_calls, open_calls
 
 _PACKAGE = __name__.partition(".")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Leak:
-    """A coroutine that was closed, and the line that created it (`line` 0 if unknown)."""
-
-    name: str
-    filename: str
-    line: int
-
-
-def leak_of(coroutine: CoroutineType[Any, Any, Any]) -> Leak:
-    """Describe `coroutine` by what Python noted."""
-    origin = coroutine.cr_origin
-    filename, line = origin[0][:2] if origin else ("", 0)
-    return Leak(coroutine.__qualname__, filename, line)
 
 
 class OriginTracking:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ..syntax import tree_of
+from namespace_kernel.base.syntax import tree_of
 
 #: Bodies of these are run later, by whoever calls.
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)

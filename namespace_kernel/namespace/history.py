@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .engine_names import MISSING
+from .reserved_names import MISSING
 
 
 class ResultHistory:

@@ -22,10 +22,14 @@ from dataclasses import replace
 from types import CoroutineType
 from typing import Any
 
-from ..cell import COPYING, CellChanges, Context, Outcome
-from ..tasks import coroutines_of_tasks, was_never_started
+from namespace_kernel.base.asyncio_tasks import coroutines_of_tasks, was_never_started
+from namespace_kernel.base.cell import COPYING, CellChanges, Context, Outcome
+
 from .assignments import assigned
-from .engine_names import (
+from .history import ResultHistory
+from .merge import changes_between
+from .provenance import Provenance, ProvenanceBook
+from .reserved_names import (
     ALWAYS_RIGHT,
     MODULE_NAMES,
     RESULT_NAMES,
@@ -34,9 +38,6 @@ from .engine_names import (
     is_engine_name,
     set_right,
 )
-from .history import ResultHistory
-from .merge import changes_between
-from .provenance import Provenance, ProvenanceBook
 from .writers import View, Written, changed_meanwhile, changes_in, contested, last_writers, own_changes
 
 #: The contexts of code that somebody else has run, with its result among the updates.

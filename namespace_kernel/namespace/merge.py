@@ -9,8 +9,9 @@ from itertools import compress, filterfalse, islice, repeat
 from operator import is_, is_not
 from typing import Any
 
-from ..cell import CellChanges
-from .engine_names import MISSING, has_odd_keys, is_numbered_input, only_names
+from namespace_kernel.base.cell import CellChanges
+
+from .reserved_names import MISSING, has_odd_keys, is_numbered_input, only_names
 
 #: So many names from the end on, the last cell's `_iN` is looked for.
 _NEAR = 64

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..cell import CellChanges, Context
+from namespace_kernel.base.cell import CellChanges, Context
+
 from .assignments import assigned
-from .engine_names import MISSING
 from .merge import changes_between
 from .provenance import ProvenanceBook
+from .reserved_names import MISSING
 
 
 @dataclass(frozen=True, slots=True)

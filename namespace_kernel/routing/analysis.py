@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from ..syntax import COMPILE_ERRORS, compile_ahead, tree_of
+from namespace_kernel.base.syntax import COMPILE_ERRORS, compile_ahead, tree_of
+
 from .needs_loop import NEEDS_LOOP, RUNS_LOOP, RUNS_LOOP_METHODS
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")

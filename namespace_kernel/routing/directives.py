@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..cell import ELSEWHERE, Context
-from ..errors import DirectiveError
+from namespace_kernel.base.cell import ELSEWHERE, Context
+from namespace_kernel.base.errors import DirectiveError
 
 #: Directive or tag → where it sends the cell.
 DIRECTIVES = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..cell import Cell, Context, Route
-from ..errors import CellTextError
+from namespace_kernel.base.cell import Cell, Context, Route
+from namespace_kernel.base.errors import CellTextError
+
 from .analysis import awaits, runs_loop, uses_running_loop
 from .directives import take_directive
 

@@ -66,7 +66,7 @@ def test_an_option_is_taken_from_the_command_line(kernel_env: dict[str, str]) ->
 
 
 def test_every_option_of_ours_says_what_it_does(kernel_env: dict[str, str]) -> None:
-    from namespace_kernel.options import KernelOptions
+    from namespace_kernel.kernel.options import KernelOptions
 
     own = [trait for trait in KernelOptions.class_own_traits(config=True).values()]
     assert len(own) >= 5

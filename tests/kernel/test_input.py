@@ -63,7 +63,7 @@ def test_a_question_waits_for_a_frontend_that_is_still_connecting(
 
 
 def test_one_that_never_connects_gets_an_error(late: LateFrontend, fresh_notebook: Notebook) -> None:
-    fresh_notebook.run("import namespace_kernel.stdin as s; s._PATIENCE = .1")
+    fresh_notebook.run("import namespace_kernel.kernel.stdin as s; s._PATIENCE = .1")
     late.execute("input('what? ')")
     reply = late.receive("shell")
     assert (reply["status"], reply["ename"]) == ("error", "StdinNotImplementedError")

@@ -7,7 +7,7 @@ import inspect
 import pytest
 from ipykernel.ipkernel import IPythonKernel
 
-from namespace_kernel.kernel import NamespaceKernel
+from namespace_kernel.kernel.kernel import NamespaceKernel
 from tests.kernel.client import Notebook
 
 METHODS = [name for name in dir(IPythonKernel) if name.startswith("do_")]

@@ -40,17 +40,18 @@ def test_breakpoint_asks_at_the_prompt_also_when_the_debugger_has_been_imported(
     fresh_notebook: Notebook,
 ) -> None:
     hook = "import sys; sys.breakpointhook.__module__"
-    assert fresh_notebook.run(hook).result == "'namespace_kernel.breakpoints'"
+    assert fresh_notebook.run(hook).result == "'namespace_kernel.kernel.debugging.breakpoints'"
     with attached(fresh_notebook, prepare=""):
-        assert fresh_notebook.run(hook).result == "'namespace_kernel.breakpoints'"
+        assert fresh_notebook.run(hook).result == "'namespace_kernel.kernel.debugging.breakpoints'"
 
 
 def test_the_kernels_own_modules_are_not_debugged_though_imported_late(fresh_notebook: Notebook) -> None:
     with attached(fresh_notebook, prepare=""):
         code = (
-            "import namespace_kernel.debugger, namespace_kernel.bridge\n"
+            "from namespace_kernel.kernel.debugging import debugger\n"
+            "from namespace_kernel.execution import bridge\n"
             "hidden = get_ipython().kernel.debugger.kernel_modules\n"
-            "[m.__file__ in hidden for m in (namespace_kernel.debugger, namespace_kernel.bridge)]"
+            "[m.__file__ in hidden for m in (debugger, bridge)]"
         )
         assert fresh_notebook.run(code).result == "[True, True]"
 

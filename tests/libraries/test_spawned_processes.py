@@ -202,5 +202,5 @@ def test_names_are_sent_as_ever_while_children_are_only_forked(fresh_notebook: N
     code = """\
 import sys
 with multiprocessing.get_context("fork").Pool(1) as forked: forked.map(double, [1])
-"cloudpickle" in sys.modules, "namespace_kernel.spawning.values" in sys.modules"""
+"cloudpickle" in sys.modules, "namespace_kernel.remote.spawning.by_value" in sys.modules"""
     assert result(fresh_notebook, DEFINITIONS + code) == "(False, False)"

@@ -12,8 +12,10 @@ from types import CoroutineType, FrameType
 from typing import Any
 
 from namespace_kernel import Cell, Context, Outcome, Route
-from namespace_kernel.executors import Execution, Interrupts, UserLoop, UserLoopExecutor, complete
-from namespace_kernel.executors.base import current_execution
+from namespace_kernel.base.execution import Execution, complete, current_execution
+from namespace_kernel.execution.awaiting_cells import UserLoopExecutor
+from namespace_kernel.execution.executor import Interrupts
+from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
 # Longer than a loaded two-core machine ever needs.
 PATIENCE = 30.0

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from namespace_kernel.cell import CellChanges, Outcome
-from namespace_kernel.coroutines import Leak, Origins, OriginTracking
-from namespace_kernel.executors import Execution, Place, Started
-from namespace_kernel.leftovers import CellReceipts, CollectLeaks, ShowReceipt
-from namespace_kernel.namespace import AsyncNamespaceManager
-from namespace_kernel.receipt import Kind
-from namespace_kernel.settle import Settling
+from namespace_kernel.base.cell import CellChanges, Outcome
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.lines import Leak, Place
+from namespace_kernel.base.started import Started
+from namespace_kernel.coroutines.origins import Origins, OriginTracking
+from namespace_kernel.execution.hooks import Settling
+from namespace_kernel.namespace.manager import AsyncNamespaceManager
+from namespace_kernel.reports.hooks import CollectLeaks, ShowReceipt
+from namespace_kernel.reports.receipt import Kind
+from namespace_kernel.reports.remarks import CellReceipts
 
 LEAK = Leak("f", "cell", 3)
 

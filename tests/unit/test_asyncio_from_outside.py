@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.executors.asyncio_front import AsyncioFront
-from namespace_kernel.executors.asyncio_names import STILL
-from namespace_kernel.signal_front import SignalFront
+from namespace_kernel.execution.user_loop.asyncio_names import STILL
+from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
+from namespace_kernel.execution.user_loop.signal_patch import SignalFront
 from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabouts
 
 

@@ -12,8 +12,8 @@ import pytest
 import zmq
 from jupyter_client.session import Session
 
-from namespace_kernel.errors import RequestError
-from namespace_kernel.wire import KernelSession
+from namespace_kernel.base.errors import RequestError
+from namespace_kernel.kernel.wire.session import KernelSession
 
 KEY = b"a key"
 PACKERS = ("json", "orjson", "pickle", "msgpack")

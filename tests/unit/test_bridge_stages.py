@@ -21,10 +21,10 @@ from namespace_kernel import (
     Outcome,
     Route,
 )
-from namespace_kernel.executors import Execution, complete
-from namespace_kernel.namespace import View
-from namespace_kernel.routing import Router
-from namespace_kernel.settle import EMBEDDED_HOOKS, Settling, close_coroutines, log_leaks
+from namespace_kernel.base.execution import Execution, complete
+from namespace_kernel.execution.hooks import EMBEDDED_HOOKS, Settling, close_coroutines, log_leaks
+from namespace_kernel.namespace.writers import View
+from namespace_kernel.routing.router import Router
 
 CELL = Cell("x = 1", "a cell")
 STAGES = ["route", "open", "execute", "run", "merge", "settle 1", "settle 2"]

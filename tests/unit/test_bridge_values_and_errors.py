@@ -14,8 +14,8 @@ import pytest
 
 import namespace_kernel
 from namespace_kernel import Cell, Context, DeferredCoroutine, ExecutionContextBridge, Outcome, Route
-from namespace_kernel.errors import AwaitInThreadError
-from namespace_kernel.executors import complete
+from namespace_kernel.base.errors import AwaitInThreadError
+from namespace_kernel.base.execution import complete
 
 OURS = str(Path(namespace_kernel.__file__).parent)
 WAYS = ["async", "thread", "isolated"]

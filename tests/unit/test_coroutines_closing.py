@@ -12,8 +12,11 @@ from typing import Any, NamedTuple, TypeAlias
 import pytest
 
 from namespace_kernel import DeferredCoroutine
-from namespace_kernel.coroutines import Leak, OriginTracking, close_leaked, closing
-from namespace_kernel.namespace.engine_names import is_engine_name
+from namespace_kernel.base.lines import Leak
+from namespace_kernel.coroutines import closing
+from namespace_kernel.coroutines.closing import close_leaked
+from namespace_kernel.coroutines.origins import OriginTracking
+from namespace_kernel.namespace.reserved_names import is_engine_name
 from tests.unit.fakes import answer, is_closed
 
 Coro: TypeAlias = "CoroutineType[Any, Any, Any]"

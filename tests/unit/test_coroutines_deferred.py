@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from namespace_kernel import DeferredCoroutine
-from namespace_kernel.errors import DeferredCoroutineError, NamespaceKernelError
+from namespace_kernel.base.errors import DeferredCoroutineError, NamespaceKernelError
 from tests.unit.fakes import PATIENCE, answer, is_closed
 
 

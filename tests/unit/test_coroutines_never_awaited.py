@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.coroutines import Leak, NeverAwaitedHook, Origins, OriginTracking
+from namespace_kernel.base.lines import Leak
+from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
+from namespace_kernel.coroutines.origins import Origins, OriginTracking
 from tests.unit.fakes import answer
 
 CELL_FILE = "<a cell>"

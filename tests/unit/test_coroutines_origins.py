@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.coroutines import Leak, Origins, OriginTracking
+from namespace_kernel.base.lines import Leak
 from namespace_kernel.coroutines.calls import CoroutineFunctions
+from namespace_kernel.coroutines.origins import Origins, OriginTracking
 from tests.unit.fakes import answer
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.errors import WorkerLostError
-from namespace_kernel.executors import ElsewhereCall, elsewhere
-from namespace_kernel.transport import CellRequest, Lost, Piece, Printed, Report
+from namespace_kernel.base.errors import WorkerLostError
+from namespace_kernel.remote import executor as elsewhere
+from namespace_kernel.remote.executor import ElsewhereCall
+from namespace_kernel.remote.transfer.messages import CellRequest, Lost, Printed, Report
+from namespace_kernel.remote.transfer.packing import Piece
 
 
 class FakeRun:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel import shutdown
-from namespace_kernel.shutdown import Ending
+from namespace_kernel.kernel import shutdown
+from namespace_kernel.kernel.shutdown import Ending
 
 
 @pytest.fixture

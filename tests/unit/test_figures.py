@@ -14,9 +14,9 @@ import pytest
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.figure import Figure
 
-from namespace_kernel.cell import Cell, Context, Route
-from namespace_kernel.executors import Execution, current_execution
-from namespace_kernel.figures import CellFigures, Pending, give_figures_to_cells, is_figures_hook
+from namespace_kernel.base.cell import Cell, Context, Route
+from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.ipython.figures import CellFigures, Pending, give_figures_to_cells, is_figures_hook
 
 T = TypeVar("T")
 

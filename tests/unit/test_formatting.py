@@ -8,7 +8,7 @@ import pytest
 from IPython.core.formatters import BaseFormatter, DisplayFormatter, FormatterWarning
 from traitlets import Unicode
 
-from namespace_kernel.formatting import QuickDisplayFormatter
+from namespace_kernel.ipython.formatting import QuickDisplayFormatter
 
 
 class Html(int):

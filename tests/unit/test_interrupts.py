@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel import Context, Outcome, interrupts
-from namespace_kernel.executors import MainThreadExecutor, complete
-from namespace_kernel.interrupts import InterruptController
+from namespace_kernel import Context, Outcome
+from namespace_kernel.base.execution import complete
+from namespace_kernel.execution.plain_cells import MainThreadExecutor
+from namespace_kernel.execution.stop import interrupts
+from namespace_kernel.execution.stop.interrupts import InterruptController
 from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, run_in_threads
 
 

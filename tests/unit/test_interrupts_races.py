@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel import interrupts
+from namespace_kernel.execution.stop import interrupts
 from tests.unit.fakes import PATIENCE, execution_of
 from tests.unit.test_interrupts import Desk, desk, stop
 

@@ -14,7 +14,7 @@ import jedi  # type: ignore[import-untyped]
 import pytest
 from jedi.inference.compiled import mixed  # type: ignore[import-untyped]
 
-from namespace_kernel.jedi_cache import read_files_once
+from namespace_kernel.ipython.completion.jedi_cache import read_files_once
 
 
 @pytest.fixture(autouse=True)

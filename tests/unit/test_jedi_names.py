@@ -16,7 +16,7 @@ import pytest
 from jedi.api.completion import Completion  # type: ignore[import-untyped]
 from jedi.inference.compiled.value import CompiledValueFilter  # type: ignore[import-untyped]
 
-from namespace_kernel.jedi_names import skip_other_names
+from namespace_kernel.ipython.completion.jedi_names import skip_other_names
 
 
 class Colour(enum.Enum):

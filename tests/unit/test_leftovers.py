@@ -7,11 +7,11 @@ from concurrent.futures import Future
 
 import pytest
 
-from namespace_kernel.cell import CellChanges, Context, Outcome
-from namespace_kernel.coroutines import Leak
-from namespace_kernel.executors import Place, Started
-from namespace_kernel.namespace import AsyncNamespaceManager
-from namespace_kernel.settle import Settling, close_coroutines
+from namespace_kernel.base.cell import CellChanges, Context, Outcome
+from namespace_kernel.base.lines import Leak, Place
+from namespace_kernel.base.started import Started
+from namespace_kernel.execution.hooks import Settling, close_coroutines
+from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from tests.unit.fakes import execution_of
 from tests.unit.receipts import LEAK, Shown, job, settle
 

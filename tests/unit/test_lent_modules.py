@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from namespace_kernel.lent_modules import lent
+from namespace_kernel.kernel.lent_modules import lent
 
 NAME, BORROWER = "lent_by_a_test", "borrowed_by_a_test"
 

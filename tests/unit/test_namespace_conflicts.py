@@ -75,7 +75,7 @@ def test_what_both_made_the_same_and_what_failed_is_no_conflict(bridge: Executio
 
 def test_where_no_cell_can_run_elsewhere_it_says_so(bridge: ExecutionContextBridge) -> None:
     from namespace_kernel import Cell
-    from namespace_kernel.executors import complete
+    from namespace_kernel.base.execution import complete
 
     outcome = complete(bridge.execute(Cell("%%isolated\nx = 9", "cell")))
     assert "that takes the kernel" in str(outcome.error)

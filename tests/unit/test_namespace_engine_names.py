@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from namespace_kernel import AsyncNamespaceManager, Cell, Context, ExecutionContextBridge, Route
-from namespace_kernel.executors import complete
-from namespace_kernel.namespace.engine_names import CALLABLE_NAMES, ENGINE_NAMES, is_engine_name
+from namespace_kernel.base.execution import complete
 from namespace_kernel.namespace.history import ResultHistory
+from namespace_kernel.namespace.reserved_names import CALLABLE_NAMES, ENGINE_NAMES, is_engine_name
 
 EMBEDDED_NAMES = ENGINE_NAMES - set(CALLABLE_NAMES)  # `get_ipython`, `exit` and `quit` are IPython's
 OTHERS = [context for context in Context if context is not Context.ENGINE]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.cell import Context, Outcome
-from namespace_kernel.namespace import AsyncNamespaceManager
+from namespace_kernel.base.cell import Context, Outcome
+from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.namespace.merge import changes_between
 
 

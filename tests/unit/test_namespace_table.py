@@ -13,11 +13,11 @@ import pandas
 import pytest
 
 from namespace_kernel import AsyncNamespaceManager, ExecutionContextBridge
-from namespace_kernel.cell import Context, Outcome
+from namespace_kernel.base.cell import Context, Outcome
+from namespace_kernel.base.safe_facts import Facts, facts_of
 from namespace_kernel.namespace.writers import Written
-from namespace_kernel.namespace_table import LIMIT, Row, Table, build_table
-from namespace_kernel.safe_facts import Facts, facts_of
-from namespace_kernel.table_text import bundle_of
+from namespace_kernel.reports.variables import LIMIT, Row, Table, build_table
+from namespace_kernel.reports.variables_text import bundle_of
 
 CALLS: list[str] = []
 

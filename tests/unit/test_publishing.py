@@ -11,10 +11,10 @@ import pytest
 import zmq
 from tornado.ioloop import IOLoop
 
-from namespace_kernel.iopub import PublishingThread
-from namespace_kernel.shared_stream import SharedStream
-from namespace_kernel.streams import CellStream
-from namespace_kernel.wire import KernelSession
+from namespace_kernel.kernel.wire.publishing import PublishingThread
+from namespace_kernel.kernel.wire.session import KernelSession
+from namespace_kernel.kernel.wire.shell_stream import SharedStream
+from namespace_kernel.kernel.wire.stdout import CellStream
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.cell import Cell, Context, Route
-from namespace_kernel.executors import Execution
-from namespace_kernel.receipt import Kind, Receipts, Remark, as_html, as_text
+from namespace_kernel.base.cell import Cell, Context, Route
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.reports.receipt import Kind, Receipts, Remark, as_html, as_text
 from tests.unit.fakes import PATIENCE, execution_of, run_in_threads
 from tests.unit.receipts import LEAK, Shown, settle
 

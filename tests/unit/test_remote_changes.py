@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from namespace_kernel.errors import ResultError
-from namespace_kernel.remote.changes import Copy
-from namespace_kernel.transport import new_arrival, unpack
-from namespace_kernel.transport.pickler import forget_classes
+from namespace_kernel.base.errors import ResultError
+from namespace_kernel.remote.transfer.packing import new_arrival, unpack
+from namespace_kernel.remote.transfer.pickler import forget_classes
+from namespace_kernel.worker.changes import Copy
 
 from .travel import code, namespace, parcel
 

@@ -10,8 +10,9 @@ from io import FileIO
 
 import pytest
 
-from namespace_kernel.remote.outgoing import Outgoing, joined
-from namespace_kernel.transport import Cleared, Displayed, Printed, Report, read_message
+from namespace_kernel.remote.transfer.frames import read_message
+from namespace_kernel.remote.transfer.messages import Cleared, Displayed, Printed, Report
+from namespace_kernel.worker.outgoing import Outgoing, joined
 
 from .fakes import PATIENCE
 

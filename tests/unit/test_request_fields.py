@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.request_fields import CONTENT, HEADER, check_fields, tags_of
+from namespace_kernel.kernel.wire.request_fields import CONTENT, HEADER, check_fields, tags_of
 
 PROPER: dict[str, dict[str, Any]] = {
     "execute_request": {"code": "1", "user_expressions": {"a": "1"}, "silent": "yes", "other": []},

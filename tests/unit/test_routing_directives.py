@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from namespace_kernel import Cell, Context
-from namespace_kernel.errors import DirectiveError
-from namespace_kernel.routing import Router
+from namespace_kernel.base.errors import DirectiveError
 from namespace_kernel.routing.directives import Asked, is_background, take_directive
+from namespace_kernel.routing.router import Router
 
 CONTEXTS = {"async": Context.ASYNC, "sync": Context.MAIN, "isolated": Context.ISOLATED}
 CODE = {"sync code": "x = 1", "awaiting code": "await f()", "code with a task": "asyncio.create_task(f())"}

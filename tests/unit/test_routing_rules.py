@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from namespace_kernel import Cell, Context
-from namespace_kernel.errors import NamespaceKernelError
-from namespace_kernel.routing import Router
+from namespace_kernel.base.errors import NamespaceKernelError
+from namespace_kernel.routing.router import Router
 
 AWAITS = [
     "await f()",

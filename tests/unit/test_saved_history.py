@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from namespace_kernel.saved_history import BatchedHistory
+from namespace_kernel.ipython.history import BatchedHistory
 
 Make = Callable[..., Any]
 

@@ -12,7 +12,7 @@ import stack_data.utils
 from pygments.formatters.terminal256 import Terminal256Formatter  # type: ignore[import-untyped]
 from pygments.lexer import RegexLexerMeta  # type: ignore[import-untyped]
 
-from namespace_kernel import source_colours
+from namespace_kernel.ipython.tracebacks import source_colours
 
 FORMATTER = Terminal256Formatter(style=stack_data.style_with_executing_node("monokai", "bg:ansiyellow"))
 SOURCES = [

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from namespace_kernel.cell import Outcome
-from namespace_kernel.executors.steps import Steps, ThreadStop
+from namespace_kernel.base.cell import Outcome
+from namespace_kernel.execution.stop.thread_stop import Steps, ThreadStop
 
 
 async def body(code: Callable[[], object], seen: list[str]) -> Outcome:
@@ -76,7 +76,7 @@ async def test_one_that_comes_as_a_step_ends_arrives_where_the_cell_waits_next()
             return True
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("namespace_kernel.executors.steps.ThreadStop", Late)
+        patch.setattr("namespace_kernel.execution.stop.thread_stop.ThreadStop", Late)
         task: asyncio.Task[Outcome] = asyncio.Task(Steps(body(waiting, seen)))
         outcome = await asyncio.wait_for(task, 10)
     assert isinstance(outcome.error, KeyboardInterrupt)
@@ -90,7 +90,7 @@ async def test_one_that_comes_too_late_does_not_undo_a_cell_that_has_ended() -> 
             return True
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("namespace_kernel.executors.steps.ThreadStop", Late)
+        patch.setattr("namespace_kernel.execution.stop.thread_stop.ThreadStop", Late)
         task: asyncio.Task[Outcome] = asyncio.Task(Steps(body(lambda: 42, [])))
         assert (await task).value == 42
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.iopub import PublishingThread
-from namespace_kernel.streams import CellStream
-from namespace_kernel.written import Written
+from namespace_kernel.kernel.wire.publishing import PublishingThread
+from namespace_kernel.kernel.wire.stdout import CellStream
+from namespace_kernel.kernel.wire.written import Written
 
 
 class Loop:

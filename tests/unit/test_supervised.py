@@ -12,7 +12,7 @@ from functools import partial
 import psutil
 import pytest
 
-from namespace_kernel.supervised import Supervised, in_terminal
+from namespace_kernel.execution.stop.supervised import Supervised, in_terminal
 
 STARTS = {
     "in a terminal": partial(in_terminal, "/bin/sh", "sleep 30"),

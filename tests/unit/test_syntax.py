@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from namespace_kernel.base.syntax import parse, tree_of
 from namespace_kernel.routing.analysis import awaits
-from namespace_kernel.syntax import parse, tree_of
 
 from .fakes import run_in_threads
 

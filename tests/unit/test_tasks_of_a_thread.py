@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel import interrupts, on_main, step_on_main
-from namespace_kernel.interrupts import InterruptController
-from namespace_kernel.tasks import frames_of
+from namespace_kernel import on_main
+from namespace_kernel.base.asyncio_tasks import frames_of
+from namespace_kernel.execution.stop import interrupts, step_on_main
+from namespace_kernel.execution.stop.interrupts import InterruptController
 from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, user_loop_running
 
 greenlet = pytest.importorskip("greenlet")

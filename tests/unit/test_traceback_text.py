@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from IPython.core.ultratb import AutoFormattedTB
 
-from namespace_kernel.traceback_formatter import LettingGoTB
+from namespace_kernel.ipython.tracebacks.traceback_formatter import LettingGoTB
 
 #: Each defines `fail`. `FILE` has `apply`, `Walker` and `walk`; it is there, while a cell's file is not.
 FILE = """\

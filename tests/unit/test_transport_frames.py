@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from namespace_kernel.transport import read_message, write_message
+from namespace_kernel.remote.transfer.frames import read_message, write_message
 
 Pipe = tuple[io.FileIO, io.FileIO]
 

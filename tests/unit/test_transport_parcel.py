@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from namespace_kernel.transport import Ledger, digest_of, new_arrival, pack, unpack
-from namespace_kernel.transport.pickler import forget_classes
+from namespace_kernel.remote.transfer.ledger import Ledger
+from namespace_kernel.remote.transfer.packing import digest_of, new_arrival, pack, unpack
+from namespace_kernel.remote.transfer.pickler import forget_classes
 
 from .travel import arrive, namespace, parcel
 
@@ -196,7 +197,7 @@ def test_a_ledger_sends_nothing_twice() -> None:
 
 
 def test_a_ledger_drops_what_is_old_and_large_but_nothing_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("namespace_kernel.transport.ledger._BYTES", 100_000)
+    monkeypatch.setattr("namespace_kernel.remote.transfer.ledger._BYTES", 100_000)
     ledger, live = Ledger(), namespace("a = b'a' * 80_000; b = b'b' * 80_000; c = b'c' * 80_000")
     (a,), (b,), (c,) = (parcel(live, name).pieces for name in "abc")
     assert ledger.divide([a])[2] == ()

@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 
-from namespace_kernel.transport import names_read
+from namespace_kernel.remote.transfer.reads import names_read
 
 from .travel import code
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.executors.anchors import Anchors
+from namespace_kernel.execution.user_loop.anchors import Anchors
 from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabouts
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")

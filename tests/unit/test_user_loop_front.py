@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from namespace_kernel.executors.asyncio_front import AsyncioFront
+from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
 from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabouts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +132,7 @@ def test_everything_is_as_it_was_afterwards(home: LoopUnderTest) -> None:
 
 NEST = """
     import asyncio, threading
-    from namespace_kernel.executors.asyncio_front import AsyncioFront
+    from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
     from tests.unit.fakes import user_loop_running, whereabouts
 
     with user_loop_running() as home:

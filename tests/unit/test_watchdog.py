@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel import watchdog
-from namespace_kernel.executors import Execution
-from namespace_kernel.receipt import Kind, Remark
-from namespace_kernel.watchdog import LoopWatchdog
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.reports import watchdog
+from namespace_kernel.reports.receipt import Kind, Remark
+from namespace_kernel.reports.watchdog import LoopWatchdog
 from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, user_loop_running
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jupyter_client.session import Session
 
-from namespace_kernel.wire import KernelSession
+from namespace_kernel.kernel.wire.session import KernelSession
 
 KEY = b"a key"
 

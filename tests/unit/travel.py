@@ -7,7 +7,8 @@ import pickle
 import types
 from typing import Any
 
-from namespace_kernel.transport import Parcel, make_parcel, new_arrival, unpack
+from namespace_kernel.remote.transfer.packing import new_arrival, unpack
+from namespace_kernel.remote.transfer.parcel import Parcel, make_parcel
 
 #: What the other side has by itself.
 NEVER = frozenset(dir(types.ModuleType("builtins").__class__)) | {"__builtins__"}

@@ -1,0 +1,193 @@
+"""Threads, and jobs of thread pools, inherit from whoever started them to which cell their output goes.
+
+A new thread begins with empty context variables, and a pool's thread keeps those of whoever made it
+start. Only the variables that say whose output it is are inherited; the user's own are not touched,
+for what Python itself does with those must not differ here.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread as pools
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextvars import ContextVar, Token
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+from namespace_kernel.base.execution import current_execution
+from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.safe_facts import attribute_of_class, called_function
+from namespace_kernel.base.started import Started, is_nobodys, note_start
+
+from .thread_pools import ThreadPoolFront
+
+_NOTHING: Any = object()
+
+
+#: As Python stores them, whatever a subclass says about its attributes.
+_attributes_of: Callable[[threading.Thread], dict[str, Any]] = vars(threading.Thread)["__dict__"].__get__
+
+
+def _can_start(thread: threading.Thread) -> bool:
+    """Whether Python will not refuse to start it."""
+    attributes = _attributes_of(thread)
+    return bool(attributes.get("_initialized")) and not attributes["_started"].is_set()
+
+
+def _target_of(thread: threading.Thread) -> Any:
+    """What `thread` will run. It is asked for nothing: it may answer with code of its own."""
+    attributes = _attributes_of(thread)
+    for name in ("_target", "function"):  # of a timer
+        if attributes.get(name) is not None:
+            return attributes[name]
+    return attribute_of_class(type(thread), "run")
+
+
+def _is_thread_pools(target: Any) -> bool:
+    """Whether it is a function of `multiprocessing.pool`."""
+    function, pool = called_function(target), sys.modules.get("multiprocessing.pool")
+    return pool is not None and type(function) is FunctionType and function.__globals__ is vars(pool)
+
+
+class _Values:
+    """The values that some variables had in one context."""
+
+    def __init__(self, variables: Iterable[ContextVar[Any]]) -> None:
+        read = [(variable, variable.get(_NOTHING)) for variable in variables]
+        self._values = [(variable, value) for variable, value in read if value is not _NOTHING]
+
+    def set(self) -> list[Token[Any]]:
+        """Set them in the calling context; return what `reset` needs."""
+        return [variable.set(value) for variable, value in self._values]
+
+
+def _reset(tokens: list[Token[Any]]) -> None:
+    for token in tokens:
+        token.var.reset(token)
+
+
+class Inheritance:
+    """Installed while the kernel serves.
+
+    `variables` are inherited if `inherits()`. `is_users_file` tells the user's code from libraries'.
+    `begin` is called at the beginning of each thread or job that a cell started, and `ended` at its end, in
+    that thread.
+
+    Thread: main for installing; the rest is called by whoever starts threads.
+    """
+
+    def __init__(
+        self,
+        variables: Iterable[ContextVar[Any]],
+        inherits: Callable[[], bool],
+        is_users_file: Callable[[str], bool],
+        ended: Callable[[Any], None],
+        begin: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._variables = tuple(variables)
+        self._inherits = inherits
+        self._is_users_file = is_users_file
+        self._ended = ended
+        self._begin_code = begin
+        #: The jobs of thread pools that cells submitted, while any is alive.
+        self.jobs: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
+        self._start = threading.Thread.start
+        self._work_item: Any = pools._WorkItem
+        self._thread_pools = ThreadPoolFront(self._homing)
+
+    def install(self) -> None:
+        """Put our functions in front of Python's."""
+        inheritance, WorkItem = self, self._work_item
+
+        @unseen
+        def start(thread: threading.Thread) -> None:
+            inheritance._before_start(thread)
+            inheritance._start(thread)
+
+        class HomingWorkItem(WorkItem):  # type: ignore[misc,valid-type]
+            """A pool's job that runs as its submitter."""
+
+            def __init__(self, future: Any, *args: Any) -> None:
+                super().__init__(future, *args)
+                self.inherited = inheritance._capture()
+                self.started = inheritance._before_job(future, args)
+
+            def run(self, *args: Any) -> None:
+                tokens = self.inherited.set()
+                inheritance._begin_code()
+                if self.started is not None:
+                    tokens.append(current_execution.set(self.started.execution))
+                    self.started.thread_ident = threading.get_ident()
+                try:
+                    super().run(*args)
+                finally:
+                    _reset(tokens)
+                    if self.started is not None:
+                        inheritance._ended(self.started.execution)
+
+        threading.Thread.start = start  # type: ignore[method-assign,assignment]
+        pools._WorkItem = HomingWorkItem  # type: ignore[misc,assignment]
+
+    def uninstall(self) -> None:
+        """Put Python's back. Threads that run keep what they inherited."""
+        threading.Thread.start = self._start  # type: ignore[method-assign]
+        pools._WorkItem = self._work_item  # type: ignore[misc]
+        self._thread_pools.uninstall()
+
+    def _capture(self) -> _Values:
+        inherits = current_execution.get() is not None and self._inherits()
+        return _Values(self._variables if inherits else ())
+
+    def _homing(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        execution = current_execution.get()
+        if execution is None or is_nobodys():
+            return function
+        inherited = self._capture()
+
+        @unseen
+        def run_as_submitter(*args: Any, **kwargs: Any) -> Any:
+            tokens = [current_execution.set(execution), *inherited.set()]
+            self._begin_code()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _reset(tokens)
+
+        return run_as_submitter
+
+    def _before_job(self, future: Any, call: tuple[Any, ...]) -> Started | None:
+        execution = current_execution.get()
+        if execution is None or is_nobodys():
+            return None
+        execution.jobs.add(future)
+        self.jobs.add(future)
+        return note_start(future, call[0] if call else None, self._is_users_file)
+
+    def _before_start(self, thread: threading.Thread) -> None:
+        execution = current_execution.get()
+        if execution is None or not _can_start(thread) or is_nobodys():
+            return
+        target = _target_of(thread)
+        if _is_thread_pools(target):
+            self._thread_pools.install(sys.modules["multiprocessing.pool"].ThreadPool)
+        if target is not pools._worker:  # of a pool, the jobs count
+            note_start(thread, target, self._is_users_file)
+            execution.threads.add(thread)
+        # On the instance, and around all of the thread: `run` may be overridden, and a frame of ours
+        # inside of it would show in tracebacks. Not `_bootstrap`: debugpy takes a thread whose first frame is
+        # not threading's for one that nobody manages, and stops in none of its lines (from Python 3.12 on).
+        _attributes_of(thread)["_bootstrap_inner"] = partial(self._run, thread, execution, self._capture())
+
+    def _run(self, thread: Any, execution: Any, inherited: _Values) -> None:
+        _attributes_of(thread).pop("_bootstrap_inner", None)
+        current_execution.set(execution)
+        inherited.set()
+        self._begin_code()
+        try:
+            thread._bootstrap_inner()
+        finally:
+            self._ended(execution)

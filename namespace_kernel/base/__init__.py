@@ -1,0 +1,1 @@
+"""Values and words that every floor uses. Knows nothing of the others."""

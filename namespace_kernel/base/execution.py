@@ -1,0 +1,83 @@
+"""What an executor is given, and what it promises.
+
+Every execution is a coroutine; executors differ only in who drives it. A sync cell's coroutine never
+suspends, so one `send` runs it to its end, in the calling thread and with no loop running. Thereby
+the stages of a cell are written once for sync and async.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+import weakref
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from .cell import Cell, Route
+from .lines import Leak
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Execution:
+    """One cell while it runs.
+
+    `tasks`, `threads` and `jobs` (of thread pools) are those that it started, directly or through others,
+    while any is alive;
+    `failed` are tasks whose exception was not retrieved while it ran. `own_task` is set for an async cell
+    of a worker; `leaks` are coroutines that went away in its code and are not reported yet. `home` is the
+    context in which output is the cell's. `interrupted` is set when Stop was meant for it, `finished` when
+    its own code is over, `settled` when the post-cell hooks are through. `since` is `time.time()`. `receipt`
+    is the receipt's own. `owner` is, for a widget's callback, the cell under which its output appears.
+    `elsewhere` is, for a cell that runs elsewhere, what its engine calls.
+    """
+
+    cell: Cell
+    route: Route
+    tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
+    threads: weakref.WeakSet[threading.Thread] = field(default_factory=weakref.WeakSet)
+    jobs: weakref.WeakSet[concurrent.futures.Future[Any]] = field(default_factory=weakref.WeakSet)
+    failed: list[asyncio.Future[Any]] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
+    own_task: asyncio.Task[Any] | None = None
+    owner: Execution | None = None
+    home: Context | None = None
+    interrupted: bool = False
+    finished: bool = False
+    settled: bool = False
+    receipt: Any = None
+    elsewhere: Any = None
+    thread_ident: int = field(default_factory=threading.get_ident)
+    since: float = field(default_factory=time.time)
+
+    def begin(self, context: Context) -> None:
+        """Make this the current execution in `context`, where its code will run."""
+        context.run(current_execution.set, self)
+        self.home = context.copy()
+
+    def at_home(self, function: Callable[..., T], *args: Any) -> T:
+        """Call `function` where output is the cell's. Thread: any."""
+        return function(*args) if self.home is None else self.home.copy().run(function, *args)
+
+
+#: The execution whose code is running, inherited by its tasks and the contexts copied from it.
+current_execution: ContextVar[Execution | None] = ContextVar("current_execution", default=None)
+
+
+def complete(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends, in the calling thread; return its result.
+
+    Raises `RuntimeError` if it does suspend; it is closed then.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError(f"{coroutine!r} awaited something where no event loop drives it")

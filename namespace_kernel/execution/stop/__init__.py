@@ -1,0 +1,1 @@
+"""Stop: which code an interrupt ends, and which it must not touch."""

@@ -1,0 +1,313 @@
+"""Stop: which code a SIGINT ends, and which it must not touch.
+
+The problem. Python runs a signal handler on the main thread, between any two bytecodes. The default
+handler raises `KeyboardInterrupt` right there: in the user's `time.sleep`, which is wanted, but also in
+the kernel's own code between two cells, in the next cell, or, where an event loop runs, in whichever
+task or callback happens to execute.
+
+What does not work. Masking the signal around our own code loses it. Raising only from the loop (a
+handler that cancels the task, as ipykernel does) never ends a busy or sleeping async cell, because the
+loop does not get to run. Raising into another thread does not wake a blocked call.
+
+The solution. Our handler is always installed and knows what runs:
+
+- nothing in the foreground: the cells of subshells are stopped, if any run; else the signal is dropped.
+- our own code after a cell: the signal is dropped. An interrupt belongs to the cell that
+  was running when it arrived, never to the next one.
+- our own code before a cell's: the cell ends as soon as its code begins.
+- a sync cell: for its duration, and only for it, Python's own handler is installed. `asyncio.run()`
+  and others that look for the default handler find it.
+- an async cell, whose loop runs on the main thread: if the loop's current task is the cell's, or one
+  that the cell started, `KeyboardInterrupt` is raised in it. If not, the cell is waiting, and its task is
+  cancelled. Both times the tasks that the cell started are cancelled; those of earlier cells live on.
+- an async cell that waits for the loop, busy at home: the wait ends by itself soon after, with
+  `KeyboardInterrupt`.
+
+"Executes" means: its frame is on the stack. asyncio's own code around a task's step is Python, too, and an
+exception in it would leave a task that is neither done nor ever stepped again.
+
+`%stop N` means one cell, whichever runs when its signal is handled. It is sent under a lock and to the main
+thread itself, and only while that cell runs; at the cell's end the main thread takes the lock, lets whatever
+was sent arrive, and drops it.
+
+A task of an earlier cell that blocks the loop is not hit in the cell's stead. The user is told, and a
+second Stop ends that task, if it comes a moment later.
+"""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from os import getpid
+from types import FrameType, TracebackType
+from typing import Any, Protocol, TypeVar
+
+from namespace_kernel.base.asyncio_tasks import is_inside
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.originals import monotonic
+
+from .step_on_main import APART as _APART
+from .step_on_main import PATIENCE, StepOnMain
+
+T = TypeVar("T")
+
+
+class _Target(Protocol):
+    def interrupt(self, frame: FrameType | None) -> None:
+        """React to one SIGINT; may raise `KeyboardInterrupt`."""
+
+
+class InterruptController:
+    """Owns SIGINT. Implements `executors.Interrupts`.
+
+    `notice` shows one line; `describe` turns a frame into words; `later` calls a function, on another
+    thread, after some seconds (it must be safe in a signal handler, so it must not start a thread).
+
+    Thread: main.
+    """
+
+    def __init__(
+        self,
+        notice: Callable[[str], None],
+        describe: Callable[[FrameType], str],
+        later: Callable[[float, Callable[[], None]], None],
+    ) -> None:
+        self.notice = notice
+        self.describe = describe
+        self.later = later
+        self._pid = getpid()
+        # A kernel may be started in another thread (it then has no Stop): Python allows handlers only here.
+        self._on_main_thread = threading.current_thread() is threading.main_thread()
+        #: Whether a comm's callback executes, on whichever thread runs the user loop.
+        self.callback_runs = False
+        #: Stops the cells beside the foreground, where none runs in it. Called in the signal handler.
+        self.stop_side_cells: Callable[[], object] = lambda: None
+        self.target: _Target | None = None
+        self._cell_runs = False
+        self._turns = 0
+        self._turn_is_open = False
+        self._sending = threading.Lock()
+        self._handled = 0
+        #: A SIGINT came for the running cell before its code began.
+        self.pending = False
+
+    def begin_cell(self) -> None:
+        """Say that a cell runs from now on: what arrives before its code begins is kept for it."""
+        self.pending = False
+        self._cell_runs = True
+        with self._sending:
+            self._turns += 1
+            self._turn_is_open = True
+
+    def end_cell(self) -> None:
+        """Say that no cell runs."""
+        with self._sending:
+            self._turn_is_open = False
+        if self._on_main_thread and hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())  # Python handles here what was sent before
+        self._cell_runs = False
+        self.pending = False
+
+    @property
+    def turn(self) -> int:
+        """Which cell runs, or ran last, as a number for `stop_turn`. Thread: any."""
+        return self._turns
+
+    def stop_turn(self, turn: int) -> bool:
+        """Stop the foreground's cell if it is still the one that `turn` named; whether it is. Thread: any."""
+        with self._sending:
+            meant = self._turn_is_open and self._turns == turn
+            if meant:
+                _signal_main_thread()
+        return meant
+
+    def hand_over(self) -> None:
+        """Say that the cell goes on beside the foreground; what arrived for it is for those that do."""
+        arrived = self.pending
+        self.end_cell()
+        if arrived:
+            self.stop_side_cells()
+
+    def install(self) -> None:
+        """Take SIGINT, for good; also back from user code that took it."""
+        while self._on_main_thread:
+            try:
+                if signal.getsignal(signal.SIGINT) == self._on_sigint:
+                    return
+                signal.signal(signal.SIGINT, self._on_sigint)
+            except KeyboardInterrupt:
+                continue  # it came while the cell was ending: the cell is over
+
+    def run_sync(self, run: Callable[[], T]) -> T:
+        """See `executors.Interrupts`.
+
+        The restoring stands in this frame and without a loop: a signal is handled at calls and jumps,
+        so there is no place between the end of `run` and the first `try` where one could get in.
+        """
+        if not self._on_main_thread:
+            return run()
+        own = self._on_sigint
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self.pending:
+                raise KeyboardInterrupt
+            return run()
+        finally:
+            try:
+                signal.signal(signal.SIGINT, own)
+            except KeyboardInterrupt:  # it came while the cell was ending: the cell is over
+                try:
+                    signal.signal(signal.SIGINT, own)
+                except KeyboardInterrupt:
+                    signal.signal(signal.SIGINT, own)
+
+    def run_ending(self, run: Callable[[], T]) -> T:
+        """See `executors.Interrupts`."""
+        self.pending = False
+        return self.run_sync(run)
+
+    def async_code(
+        self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
+    ) -> _AsyncCode:
+        """See `executors.Interrupts`."""
+        return _AsyncCode(self, execution, task, loop)
+
+    def calling(self, stop: Callable[[], object]) -> _Calling:
+        """See `executors.Interrupts`."""
+        return _Calling(self, stop)
+
+    def waiting(self, execution: Execution) -> _Calling:
+        """See `executors.Interrupts`."""
+
+        def note() -> None:
+            execution.interrupted = True
+
+        return _Calling(self, note)
+
+    def step_of(self, task: asyncio.Task[Any]) -> AbstractContextManager[None]:
+        """While entered, main takes a step of `task`, which is not its cell's."""
+        return StepOnMain(self, self._on_sigint, task) if self._on_main_thread else nullcontext()
+
+    @property
+    def handled(self) -> int | None:
+        """How many signals this has dealt with; `None` while another handler is installed. Thread: any."""
+        return self._handled if signal.getsignal(signal.SIGINT) == self._on_sigint else None
+
+    def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
+        try:
+            if getpid() != self._pid:  # a forked child has nothing but its own code
+                signal.default_int_handler(signum, frame)
+            elif self.target is not None:
+                self.target.interrupt(frame)
+            elif self._cell_runs:
+                self.pending = True
+            else:
+                self.stop_side_cells()
+        finally:
+            self._handled += 1
+
+
+def _signal_main_thread() -> None:
+    """Send SIGINT to the main thread; on Windows simulate it."""
+    ident = threading.main_thread().ident
+    if sys.platform == "win32" or ident is None:
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(ident, signal.SIGINT)
+
+
+class _Calling:
+    def __init__(self, controller: InterruptController, stop: Callable[[], object]) -> None:
+        self._controller = controller
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        self._controller.target = self
+        if self._controller.pending:
+            self._stop()
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
+        self._controller.target = None
+
+    def interrupt(self, frame: FrameType | None) -> None:
+        """End the wait. Only a note: an exception would tear the waiting lock apart."""
+        self._stop()
+
+
+class _AsyncCode:
+    def __init__(
+        self,
+        controller: InterruptController,
+        execution: Execution,
+        task: asyncio.Task[Any],
+        loop: Any,
+    ) -> None:
+        self._controller = controller
+        self._execution = execution
+        self._task = task
+        self._loop = loop
+        #: Whose code executed at the last Stop, and since which one.
+        self._in_the_way: tuple[asyncio.Task[Any] | None, float] = (None, 0.0)
+
+    def __enter__(self) -> None:
+        self._controller.target = self
+        if self._execution.interrupted or self._controller.pending:
+            self._execution.interrupted = True
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
+        self._controller.target = None
+        self._controller.install()
+
+    def interrupt(self, frame: FrameType | None) -> None:
+        """Raise in the cell's code, or cancel it where it waits."""
+        if self._task.done():
+            return
+        self._execution.interrupted = True
+        self._loop.call_soon_threadsafe(self._cancel)
+        # The home thread may be taking the step.
+        stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
+        if self._controller.callback_runs:
+            stop()  # in the callback, which holds up the cell
+            return
+        current = asyncio.current_task(self._loop)
+        if current is not None and stop is _raise and not is_inside(frame, current.get_coro()):
+            return  # asyncio is just taking a step of it, and must not be torn apart
+        if current is self._task or current in self._execution.tasks:
+            stop()
+            return
+        other, since = self._in_the_way
+        now = monotonic()
+        if current is not other:
+            self._in_the_way = current, now
+            if stop is not _raise:
+                frame = sys._current_frames().get(self._loop.owner or 0)
+            if current is not None and frame is not None:
+                self._explain_later(current, self._controller.describe(frame))
+        elif current is not None and now - since >= _APART:
+            self._in_the_way = None, 0.0
+            stop()
+
+    def _cancel(self) -> None:
+        self._task.cancel()
+        for task in list(self._execution.tasks):
+            task.cancel()
+
+    def _explain_later(self, other: asyncio.Task[Any], where: str) -> None:
+        def explain() -> None:
+            if not self._task.done() and asyncio.current_task(self._loop) is other:
+                self._controller.notice(
+                    f"the cell waits for a task that another cell started, which is busy {where}; "
+                    "Stop again ends that task"
+                )
+
+        self._controller.later(PATIENCE, explain)
+
+
+def _raise() -> None:
+    raise KeyboardInterrupt

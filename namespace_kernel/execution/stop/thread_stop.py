@@ -1,0 +1,134 @@
+"""Stop for code that blocks or computes in a thread other than the main one.
+
+Python can raise an exception into a thread, but not into a piece of code: where it arrives is up to the
+interpreter. So whoever runs the code says when it begins and when it is over, and takes what comes late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections.abc
+import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from namespace_kernel.base.asyncio_tasks import Around
+from namespace_kernel.base.cell import Outcome
+
+
+class ThreadStop:
+    """Raises `KeyboardInterrupt` into one thread, while its cell runs and not later.
+
+    Limitation: it is raised between two bytecodes; a call that blocks in C ends by itself first.
+    """
+
+    def __init__(self) -> None:
+        import ctypes  # here, for a first cell needs none; and not in `stop`, which runs in a signal handler
+
+        ident, interrupt = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(KeyboardInterrupt)
+        self._raise = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident, interrupt)
+        self._lock = threading.RLock()
+        self._open = True
+
+    def stop(self) -> bool:
+        """Raise it; whether it is not too late for that. Thread: any."""
+        with self._lock:
+            if self._open:
+                self._raise()
+            return self._open
+
+    def close(self) -> bool:
+        """From now on raise nothing; whether something came too late. Thread: the one to be stopped.
+
+        What was raised before arrives here at the latest, for the interpreter looks at each jump back.
+        It is not taken back: where there is nothing to take back, Python 3.11 and 3.12 go on looking for
+        it at every call, for good, and 3.11 never gets past one that is traced by a debugger.
+        """
+        late = False
+        while True:
+            try:
+                with self._lock:
+                    self._open = False
+                for _ in range(2):
+                    pass
+                return late
+            except KeyboardInterrupt:
+                late = True  # it arrived while the cell was ending
+
+
+class Steps(Around, collections.abc.Coroutine[Any, Any, Outcome]):
+    """A cell's coroutine, for a task that drives it on a loop which other tasks share.
+
+    Guarantees: what `stop` raises arrives in the cell's code: in the line that executes, or, if that step
+    was just ending, where the cell waits next. It never arrives in the loop or in another task.
+
+    Thread: the loop's; `stop` any.
+    """
+
+    def __init__(self, body: Coroutine[Any, Any, Outcome]) -> None:
+        self._body = body
+        self._stop: ThreadStop | None = None
+        #: A stop came between two steps, and no step has taken it yet.
+        self.wanted = False
+
+    def stop(self) -> bool:
+        """Raise `KeyboardInterrupt` in the step that is being taken; `False` if the cell waits.
+
+        Then it should be cancelled, if it still is `wanted` by the time: the next step may be on its way.
+        """
+        step = self._stop
+        if step is not None and step.stop():
+            return True
+        self.wanted = True
+        step = self._stop
+        if step is None:
+            return False
+        # A step began meanwhile. It may have found the wish, or it gets it now.
+        return not self._take() or step.stop()
+
+    def _take(self) -> bool:
+        wanted, self.wanted = self.wanted, False
+        return wanted
+
+    def send(self, value: Any) -> Any:
+        """Take a step."""
+        return self._step(self._body.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """Take a step that begins with an exception."""
+        self._take()  # this is how it comes
+        return self._step(self._body.throw, *error)
+
+    def close(self) -> None:
+        """End it where it waits."""
+        self._body.close()
+
+    def __await__(self) -> Any:
+        """Not needed by a task; `Coroutine` asks for it."""
+        return self._body.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)  # `cr_frame` and the like: where the cell stands
+
+    def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
+        late, waits_for = False, None
+        self._stop = step = ThreadStop()
+        try:
+            try:
+                if self._take():
+                    raise KeyboardInterrupt
+                waits_for = advance(*args)
+            finally:
+                self._stop = None
+                late = step.close()
+        except KeyboardInterrupt:  # the cell's code lets none out, so it came around it
+            late = step.close() or True
+        if not late:
+            return waits_for
+        try:
+            if self._body.cr_frame is not None:
+                return self._body.throw(KeyboardInterrupt())
+        except KeyboardInterrupt:
+            pass  # it had not begun; and an interrupt must not get into the loop
+        raise asyncio.CancelledError

@@ -1,0 +1,80 @@
+"""`signal.signal` for tasks: their steps are taken on either thread, and Python takes handlers on one.
+
+What is asked for on the loop's own thread (uvicorn puts old handlers back there, trame and aiohttp call
+`loop.add_signal_handler`) is answered, and the main thread is woken to carry it out, whatever it runs.
+
+SIGINT is a cell's: a handler holds until the end of the cell that installed it, and a task whose cell is over
+gets none.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.frames import unseen
+
+_UNCATCHABLE = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
+
+
+class SignalFront:
+    """Stands in for `signal.signal`. `home_ident` tells the user loop's own thread; `wake_main` makes the
+    main thread call `apply` soon.
+
+    Thread: `install`, `apply` and `uninstall` main.
+    """
+
+    def __init__(self, home_ident: Callable[[], int | None], wake_main: Callable[[], None]) -> None:
+        self._home_ident = home_ident
+        self._wake_main = wake_main
+        self._original = signal.signal
+        self._wanted: dict[int, tuple[Any, Execution | None]] = {}
+
+    def install(self) -> None:
+        """Take the place of `signal.signal`."""
+        self._original = signal.signal
+        signal.signal = self._in_front_of(self._original)
+
+    def uninstall(self) -> None:
+        """Put the original back."""
+        signal.signal = self._original
+
+    def apply(self) -> None:
+        """Carry out what was asked for at home."""
+        while self._wanted:
+            number, (handler, execution) = self._wanted.popitem()
+            if number != signal.SIGINT or _runs_in_foreground(execution):
+                self._original(number, handler)
+
+    def _in_front_of(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @unseen
+        @functools.wraps(original)
+        def set_handler(signalnum: Any, handler: Any) -> Any:
+            execution = current_execution.get()
+            is_at_home = threading.get_ident() == self._home_ident()
+            if signalnum == signal.SIGINT and execution is not None and not _runs_in_foreground(execution):
+                return signal.getsignal(signalnum)
+            if not is_at_home:
+                return original(signalnum, handler)
+            number, _ = int(signalnum), signal.getsignal(signalnum)  # raises for what is no signal
+            if number in _UNCATCHABLE:
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            if not callable(handler) and handler not in (signal.SIG_IGN, signal.SIG_DFL):
+                raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
+            previous = self._wanted[number][0] if number in self._wanted else signal.getsignal(number)
+            self._wanted[number] = handler, execution
+            self._wake_main()
+            return previous
+
+        return set_handler
+
+
+def _runs_in_foreground(execution: Execution | None) -> bool:
+    """Whether it is a cell that the Stop button means, and not over."""
+    return execution is not None and not execution.finished and execution.cell.lane_id is None

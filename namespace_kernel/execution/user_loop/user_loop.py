@@ -1,0 +1,310 @@
+"""The user loop: one event loop for life, which moves between its own thread and the main thread.
+
+A loop belongs to a thread only while it runs. So it lives at home, on a thread of its own, where
+tasks and widgets go on while a sync cell blocks the main thread; and for a foreground async cell it
+is stopped there, between two iterations, and run on the main thread until the cell is done, because
+only there does SIGINT break a blocking call.
+
+While it has nothing to do the home thread does not run it but rests: it waits for an event, and the cell
+need not ask for the loop. Two waits for another thread less: with two loaded cores, a fifth of the time of
+`await asyncio.sleep(0)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from contextvars import Context as ContextVars
+from functools import partial
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any, TypeVar
+
+from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.originals import monotonic, repair
+from namespace_kernel.base.started import note_start
+from namespace_kernel.coroutines.deferred import DeferredCoroutine
+
+from .anchors import Anchors
+from .thread_aware_loop import new_loop
+
+T = TypeVar("T")
+Guard = Callable[[asyncio.Task[Any]], contextlib.AbstractContextManager[None]]
+
+#: After this many seconds, say what the loop is busy with.
+_PATIENCE = 0.5
+
+#: How often, in seconds, a waiting cell looks whether it was stopped.
+_SLICE = 0.05
+
+#: How long, in seconds, a task's exception may wait to be retrieved after its cell has ended.
+_RETRIEVAL_TIME = 0.05
+
+_STOPPED = "the user loop was stopped by user code; it is running again"
+
+
+class UserLoop:
+    """Owns the loop and its home thread.
+
+    `notice` shows one line to the user. `describe` turns the frame that blocks the loop into words.
+    `report` shows a task's exception that nobody retrieved; it is called in the task's context.
+    `is_users_file` tells the user's code from libraries'. `guard` is entered on the main thread around a step
+    of a task that belongs there while the loop is at home.
+
+    Guarantees: at most one thread runs the loop; whoever stops it, it runs again.
+    """
+
+    def __init__(
+        self,
+        notice: Callable[[str], None],
+        describe: Callable[[FrameType], str],
+        report: Callable[[BaseException], None],
+        is_users_file: Callable[[str], bool] = lambda filename: True,
+        guard: Guard = lambda task: contextlib.nullcontext(),
+    ) -> None:
+        self.loop: Any = new_loop()
+        self.loop.on_task = self._task_created
+        self.loop.on_stop = self.stopped_by_user
+        self.loop.on_gathering = self._gathering_created
+        self.loop.set_exception_handler(self._callback_failed)
+        self._notice = notice
+        self._describe = describe
+        self._report = report
+        self._is_users_file = is_users_file
+        #: Called in any thread when a task is created, a cell's own or another.
+        self.task_began: Callable[[], None] = lambda: None
+        #: Called with the cell that started a task, in the loop, when the task is done.
+        self.task_ended: Callable[[Execution], None] = lambda execution: None
+        #: Called in the home thread before the loop runs there.
+        self.comes_home: Callable[[], None] = lambda: None
+        # Guards the flags. Waited on by main (a foreground cell) and by the home thread.
+        self._condition = threading.Condition()
+        self._wanted = False
+        self._taken = False
+        self._at_home = False
+        self._leaving = False
+        self._closing = False
+        #: Whether the home thread waits for the loop's next event, also while the loop is borrowed.
+        self._rests = False
+        self.anchors = Anchors(self.loop, self._ask_home, guard)
+        self._home = threading.Thread(target=self._live, name="User loop", daemon=True)
+
+    def start(self) -> None:
+        """Start the home thread. Thread: main."""
+        self.anchors.start()
+        self._home.start()
+
+    # Moving
+
+    def borrow(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Wait until the loop has left home; then the calling thread may run it.
+
+        A task that blocks the loop delays this; the user is told whose line it is. Raises
+        `KeyboardInterrupt` if `stopped()` becomes true meanwhile; the loop then stays at home.
+
+        Thread: main.
+        """
+        with self._condition:
+            self._wanted = True
+            if not self._at_home:
+                self._take()
+                return
+        self.loop.call_soon_threadsafe(self._leave_home)
+        patience = monotonic() + _PATIENCE
+        while not self._has_left(_SLICE):
+            if stopped():
+                self.give_back()
+                raise KeyboardInterrupt
+            if monotonic() > patience:
+                patience = float("inf")
+                where = self._whereabouts()
+                self._notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
+        self._take()
+
+    def _take(self) -> None:
+        self._taken, self.loop.rests = True, False
+        # What is scheduled before it runs the loop wakes nobody.
+        self.loop.owner = self.loop.borrower = threading.get_ident()
+        self.anchors.arrive()
+
+    def _has_left(self, timeout: float) -> bool:
+        with self._condition:
+            return self._condition.wait_for(lambda: not self._at_home, timeout)
+
+    def give_back(self) -> None:
+        """Let the loop go home. Thread: the borrower."""
+        loop = self.loop
+        with self._condition:
+            self._wanted = False
+            if self._taken:
+                self._taken = False
+                loop.owner, loop.borrower, loop.rests = None, None, self._rests
+            self._condition.notify_all()
+            if self._rests and loop.oversleeps():
+                loop._write_to_self()
+
+    def _leave_home(self) -> None:
+        if self._wanted and self._at_home:
+            self._leaving = True
+            self.loop.halt()
+
+    def _live(self) -> None:
+        self.loop.home = threading.get_ident()
+        while self._comes_to_run():
+            self.comes_home()
+            self.anchors.arrive()
+            try:
+                self.loop.run_forever()
+            except BaseException as error:
+                repair(error)
+                self._notice(f"a task raised {type(error).__name__}; the user loop goes on")
+                self._leaving = True
+            finally:
+                with self._condition:
+                    self._at_home = False
+                    unexpected = not (self._leaving or self._closing or self.loop.was_idle)
+                    self._leaving = False
+                    self.loop.rests = self.loop.was_idle and not self._wanted
+                    self._condition.notify_all()
+            if unexpected:
+                self._notice(_STOPPED)
+        self.loop.home = None
+
+    def _comes_to_run(self) -> bool:
+        """Rest until the loop, not borrowed, has work; whether it is to be run. Thread: home."""
+        while True:
+            with self._condition:
+                self._rests = False
+                self._condition.wait_for(
+                    lambda: not self._wanted or self._closing or self.anchors.for_home is not None
+                )
+                if self._closing:
+                    self.loop.rests = False
+                    return False
+                if not self._wanted:
+                    if not self.loop.can_rest or self.loop.has_work():
+                        self._at_home, self.loop.rests = True, False
+                        return True
+                    self._rests = self.loop.rests = True
+            if self._rests:
+                self.loop.wait_for_work()
+            self.anchors.take_at_home()
+
+    def _ask_home(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
+            if self._rests:
+                self.loop._write_to_self()
+
+    def stopped_by_user(self) -> None:
+        """Say that user code stopped the loop. Thread: the one that runs it."""
+        self._notice(_STOPPED)
+
+    def _whereabouts(self) -> str:
+        frame = sys._current_frames().get(self._home.ident or 0)
+        return "" if frame is None else self._describe(frame)
+
+    @property
+    def home_ident(self) -> int | None:
+        """The home thread's ident."""
+        return self._home.ident
+
+    # Tasks
+
+    def start_cell(self, execution: Execution, body: Awaitable[T], context: ContextVars) -> asyncio.Task[T]:
+        """Create the task that runs a cell's own code. Thread: the one that runs the loop, or is about to.
+
+        Not `loop.create_task`: a cell is not among the tasks that it starts.
+        """
+        name = execution.cell.execution_id
+        task: asyncio.Task[T] = asyncio.Task(body, loop=self.loop, context=context, name=name)  # type: ignore[arg-type]
+        execution.own_task = task
+        self.task_began()
+        return task
+
+    def _task_created(self, task: asyncio.Task[Any]) -> None:
+        self.task_began()
+        execution = current_execution.get()
+        coroutine = task.get_coro()
+        called = coroutine.__qualname__ if type(coroutine) is DeferredCoroutine else None
+        note_start(task, coroutine, self._is_users_file, called)
+        if execution is not None:
+            execution.tasks.add(task)
+            task.add_done_callback(self._task_done)
+
+    def _gathering_created(self, future: asyncio.Future[Any]) -> None:
+        if current_execution.get() is not None:
+            future.add_done_callback(self._look_for_failure)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        execution = current_execution.get()
+        if execution is not None:
+            self.task_ended(execution)
+        self._look_for_failure(task)
+
+    def _look_for_failure(self, task: asyncio.Future[Any]) -> None:
+        execution = current_execution.get()
+        # `_log_traceback` is asyncio's own note that nobody has retrieved the exception yet.
+        if task.cancelled() or not getattr(task, "_log_traceback", False):
+            return
+        if execution is not None and not execution.finished:
+            execution.failed.append(task)
+        if execution is None or execution.finished:  # also if it has just ended: it may have looked already
+            self.loop.call_later(_RETRIEVAL_TIME, self.report_failure, task)
+
+    def report_failure(self, task: asyncio.Future[Any]) -> None:
+        """Show the exception of `task` unless someone has retrieved it.
+
+        Thread: any, in the context of the cell that started the task.
+        """
+        if getattr(task, "_log_traceback", False):
+            error = task.exception()
+            # A cancelled gather has this as its exception, and is not itself cancelled.
+            if error is not None and not isinstance(error, asyncio.CancelledError):
+                self._report(error)
+
+    def _callback_failed(self, loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
+        handle, error = details.get("handle"), details.get("exception")
+        context = getattr(handle, "_context", None)
+        if context is not None and error is not None:
+            context.copy().run(self._report, error)  # since 3.12 we are called inside of it
+        else:
+            loop.default_exception_handler(details)
+
+    # The end
+
+    def close(self, timeout: float) -> None:
+        """Cancel all tasks, let them finish for `timeout` seconds, and stop.
+
+        Thread: main, not borrowing. A home thread that is stuck is left behind (it is a daemon).
+        """
+        if not self._home.is_alive():
+            return
+        ending = asyncio.run_coroutine_threadsafe(self._end_tasks(), self.loop)
+        ended: SimpleQueue[object] = SimpleQueue()
+        ending.add_done_callback(ended.put)
+        until = monotonic() + timeout
+        try:
+            while not ending.done():
+                remaining = max(0.0, until - monotonic())
+                self.anchors.wait(partial(ended.get, timeout=remaining), partial(ended.put, None))
+            ending.result()
+        except BaseException:  # late, cancelled or failing tasks cannot keep the process alive
+            ending.cancel()
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        self.loop.call_soon_threadsafe(self.loop.halt)
+        self._home.join(timeout)
+        if not self._home.is_alive():
+            self.loop.close()
+
+    async def _end_tasks(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.loop.shutdown_asyncgens()

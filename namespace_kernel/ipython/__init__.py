@@ -1,0 +1,1 @@
+"""IPython's shell on the merged namespace; used by the kernel and by workers."""

@@ -1,0 +1,85 @@
+"""IPython's events: hooks are called for cells, and for a comm message only where no cell runs.
+
+IPython has them called around each comm message, too. In ipykernel that is never in the middle of a cell.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from IPython.core.events import EventManager
+
+from namespace_kernel.base.execution import Execution
+
+from .display import handled_message
+from .figures import give_figures_to_cells, is_figures_hook
+
+#: What `comm` triggers for each message.
+_AROUND_MESSAGES = frozenset(("pre_execute", "post_execute"))
+
+
+class _AtWork:
+    """The cells and callbacks that run."""
+
+    def __init__(self, *parts: set[Execution]) -> None:
+        self._parts = parts
+
+    def __contains__(self, execution: object) -> bool:
+        return any(execution in part for part in self._parts)
+
+
+class _GuardedEvents(EventManager):
+    """Calls all hooks, whatever one of them raises. IPython's lets a `SystemExit` end the cell, or worse."""
+
+    def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
+        """Overridden as said; the hook is named as IPython does it."""
+        for hook in self.callbacks[event][:]:
+            try:
+                hook(*args, **kwargs)
+            except BaseException:
+                if self.print_on_error:
+                    print(
+                        f"Error in callback {hook} (for {event}), with arguments args {args},kwargs {kwargs}:"
+                    )
+                self.shell.showtraceback()
+
+
+class CellEvents(_GuardedEvents):
+    """Calls the hooks.
+
+    While a cell runs, of those around a comm message only matplotlib's are called, which show what the
+    callback has drawn. Those of a message and of a cell are never called at the same time.
+
+    Thread: the one that runs the cell or the callback.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        #: The cells that run.
+        self.cells: set[Execution] = set()
+        #: The comm messages that are handled.
+        self.messages: set[Execution] = set()
+        #: Held while the hooks of a message are called: a cell that begins waits for them.
+        self._no_cell_begins = threading.RLock()
+
+    def register(self, event: str, function: Any) -> None:
+        """Overridden: matplotlib's hooks come here before there is any figure."""
+        super().register(event, function)
+        if is_figures_hook(function):
+            give_figures_to_cells(function, _AtWork(self.cells, self.messages))
+
+    def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
+        """Overridden as said."""
+        if event not in _AROUND_MESSAGES or handled_message() is None:
+            with self._no_cell_begins:
+                pass  # the hooks of a message have been called
+            super().trigger(event, *args, **kwargs)
+            return
+        with self._no_cell_begins:
+            if not self.cells:
+                super().trigger(event, *args, **kwargs)
+                return
+        matplotlib_s = _GuardedEvents(self.shell, [event])
+        matplotlib_s.callbacks[event] = [one for one in self.callbacks[event] if is_figures_hook(one)]
+        matplotlib_s.trigger(event, *args, **kwargs)

@@ -1,0 +1,1 @@
+"""Completion: a completer for each request, and what jedi need not do again."""

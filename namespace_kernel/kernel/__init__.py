@@ -1,0 +1,1 @@
+"""Answers the protocol: each handler says which messages it answers."""

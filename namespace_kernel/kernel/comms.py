@@ -1,0 +1,174 @@
+"""Comm messages (widgets): handled in order, one at a time, on the user loop.
+
+What a callback prints, displays or raises appears under the cell that displayed the widget, or, if it
+was never displayed itself, under the one that created it. In ipykernel its parent is the comm message,
+which no frontend shows anywhere. Comm messages themselves keep that parent: ipywidgets tells the echo
+of its own updates by it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ipykernel.comm.comm import BaseComm
+from traitlets import HasTraits
+
+from namespace_kernel.base.cell import Cell, Context, Route
+from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.execution.stop.registry import SideCells
+from namespace_kernel.execution.stop.thread_stop import ThreadStop
+from namespace_kernel.execution.user_loop.user_loop import UserLoop
+from namespace_kernel.ipython.display import _handled
+from namespace_kernel.kernel.wire.request import Request
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+#: What a callback runs as: nobody's cell, so that Stop does not reach the tasks that it starts.
+_SIDE_CALL = Route(Context.ASYNC, "it accompanies the cells", "")
+
+
+#: Takes the output of the callback back to where it belongs, after an Output widget has had it.
+_go_home: contextvars.ContextVar[Callable[[], None]] = contextvars.ContextVar("go_home")
+
+
+class _CommsSession:
+    """The session as a comm sees it. Notices that an Output widget ends its capture."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def send(self, stream: Any, kind: str, content: Any, **options: Any) -> Any:
+        sent = self._session.send(stream, kind, content, **options)
+        state = content.get("data", {}).get("state") if kind == "comm_msg" else None
+        if isinstance(state, dict) and state.get("msg_id") == "" and _handled.get() is not None:
+            _go_home.get()()
+        return sent
+
+
+class _CommsKernel:
+    """The kernel as a comm sees it: the parent of what it sends is the comm message that is handled."""
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+        self.session = _CommsSession(kernel.session)
+
+    def get_parent(self, channel: str | None = None) -> Any:
+        return _handled.get() or self._kernel.get_parent(channel)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kernel, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The request that a comm's output goes to, and the cell that it is, if it is one."""
+
+    request: Request
+    execution: Execution | None
+
+
+class CommHomes:
+    """Which request a comm's output belongs to.
+
+    Thread: any; a dict is atomic per operation.
+    """
+
+    def __init__(self, kernel: Any, current: Callable[[], Request]) -> None:
+        comm_manager, seen_by_comms = kernel.comm_manager, _CommsKernel(kernel)
+        self._comms = comm_manager.comms
+        self._current = current
+        self._homes: dict[str, _Home] = {}
+        register = comm_manager.register_comm
+
+        def register_comm(comm: Any) -> Any:
+            request = current()
+            if request.message.get("msg_type") == "execute_request":
+                self._homes.setdefault(comm.comm_id, _Home(request, _current_cell()))
+            if isinstance(comm, BaseComm) and not isinstance(comm, HasTraits):
+                comm.kernel = seen_by_comms  # type: ignore[assignment]
+            return register(comm)
+
+        comm_manager.register_comm = register_comm
+
+    def displayed(self, data: Mapping[str, Any]) -> None:
+        """Note that the running code displays `data`, which may be a widget."""
+        view = data.get(_VIEW)
+        if isinstance(view, Mapping) and isinstance(view.get("model_id"), str):
+            self._homes[view["model_id"]] = _Home(self._current(), _current_cell())
+
+    def of(self, request: Request) -> _Home:
+        """Where the output of handling `request` goes."""
+        comm_id = request.message["content"].get("comm_id")
+        for closed in self._homes.keys() - self._comms.keys():
+            self._homes.pop(closed, None)
+        home = self._homes.get(comm_id) if comm_id in self._comms else None
+        return home or _Home(request, None)
+
+
+def _current_cell() -> Execution | None:
+    """The cell that the calling code belongs to; of a callback, the one under which its output appears."""
+    execution = current_execution.get()
+    return execution if execution is None else execution.owner or execution
+
+
+class CommHandlers:
+    """Mixed into the kernel."""
+
+    comm_homes: CommHomes
+    callback_output: Any
+    comm_manager: Any
+    user_loop: UserLoop
+    lanes: Any
+    shell: Any
+    interrupts: Any
+    side_cells: SideCells
+    adopt: Callable[[Request], None]
+    handle: Callable[[Request], None]
+    publish_now: Any
+    publish_idle: Any
+    hand_over_output: Callable[[], None]
+
+    def submit_comm(self, request: Request) -> None:
+        """Queue a comm message. Thread: protocol."""
+        context = self.lanes.foreground.copy_context()
+        self.user_loop.loop.call_soon_threadsafe(self._answer_comm, request, context=context)
+
+    def _answer_comm(self, request: Request) -> None:
+        """Thread: the one that runs the user loop."""
+        execution = Execution(Cell("", request.kind), _SIDE_CALL)
+        execution.finished = True
+        current_execution.set(execution)
+        _handled.set(request.message)
+        home = self.comm_homes.of(request) if self.callback_output == "cell" else _Home(request, None)
+        execution.owner = home.execution
+        _go_home.set(partial(self.adopt, home.request))
+        self.adopt(home.request)
+        execution.home = contextvars.copy_context()
+        execution.settled = True
+        self.publish_now("status", {"execution_state": "busy"}, request.message)
+        stop = ThreadStop()
+        self.side_cells.enter(execution, stop.stop)
+        self.interrupts.callback_runs = True
+        self.shell.events.messages.add(execution)
+        try:
+            self.handle(request)
+        finally:
+            self.shell.events.messages.discard(execution)
+            self.interrupts.callback_runs = False
+            stop.close()
+            self.side_cells.leave(execution)
+            self.hand_over_output()
+            self.publish_idle(request.message, of_cell=False)
+
+    def comm_msg(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:
+        """Handle one message for a comm; an error in its callback is shown, not logged."""
+        comm = self.comm_manager.get_comm(message["content"].get("comm_id"))
+        if comm is not None:
+            try:
+                comm.handle_msg(message)
+            except BaseException:  # also Stop, for a callback that does not end
+                self.shell.showtraceback()

@@ -1,0 +1,1 @@
+"""Lanes: each runs its cells one after the other, and lanes overlap."""

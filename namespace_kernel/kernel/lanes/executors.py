@@ -1,0 +1,77 @@
+"""The bridge of each lane: the same namespace, engine and hooks, and executors for the lane's thread."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from namespace_kernel.base.cell import Context
+from namespace_kernel.execution.awaiting_cells import UserLoopExecutor
+from namespace_kernel.execution.bridge import ExecutionContextBridge
+from namespace_kernel.execution.plain_cells import MainThreadExecutor
+from namespace_kernel.execution.side_cells import WorkerExecutor, WorkerLoopExecutor
+from namespace_kernel.execution.stop.interrupts import InterruptController
+from namespace_kernel.execution.stop.registry import SideCells
+from namespace_kernel.execution.user_loop.user_loop import UserLoop
+from namespace_kernel.remote.executor import ElsewhereExecutor, beside, in_foreground
+from namespace_kernel.remote.sites.dask import DaskSite
+from namespace_kernel.remote.sites.isolated import IsolatedSite
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Where cells run that do not run here."""
+
+    isolated: IsolatedSite
+    dask: DaskSite
+
+
+class Bridges:
+    """Makes them. `build` gives an `ExecutionContextBridge` what all of them share.
+
+    `cell_has_left` is called when a cell beside the others has copied what it reads, and the next may begin.
+    """
+
+    def __init__(
+        self,
+        build: Callable[..., ExecutionContextBridge],
+        sites: Sites,
+        user_loop: UserLoop,
+        interrupts: InterruptController,
+        side_cells: SideCells,
+        cell_has_left: Callable[[Any], None],
+    ) -> None:
+        self._build = build
+        self._sites = sites
+        self._user_loop = user_loop
+        self._interrupts = interrupts
+        self._side_cells = side_cells
+        self._cell_has_left = cell_has_left
+
+    def of_foreground(self, context: contextvars.Context) -> ExecutionContextBridge:
+        """The bridge of the cells that run one after the other, on the main thread."""
+        stops = in_foreground(self._interrupts)
+        return self._build(
+            context=context,
+            executors={
+                Context.MAIN: MainThreadExecutor(context, self._interrupts),
+                Context.ASYNC: UserLoopExecutor(self._user_loop, context, self._interrupts),
+                Context.ISOLATED: ElsewhereExecutor(self._sites.isolated, context, stops),
+                Context.DASK: ElsewhereExecutor(self._sites.dask, context, stops),
+            },
+        )
+
+    def beside_it(self, context: contextvars.Context) -> ExecutionContextBridge:
+        """The bridge of a subshell's cells, or of a background cell, on a worker thread."""
+        stops, has_left = beside(self._side_cells), self._cell_has_left
+        return self._build(
+            context=context,
+            executors={
+                Context.MAIN: WorkerExecutor(context, self._side_cells),
+                Context.ASYNC: WorkerLoopExecutor(self._user_loop, context, self._side_cells),
+                Context.ISOLATED: ElsewhereExecutor(self._sites.isolated, context, stops, has_left),
+                Context.DASK: ElsewhereExecutor(self._sites.dask, context, stops, has_left),
+            },
+        )

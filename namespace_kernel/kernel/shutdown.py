@@ -1,0 +1,183 @@
+"""The end of a kernel process: cells are ended first, `atexit` runs, and it does not take forever."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import atexit
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+from namespace_kernel.base.originals import monotonic
+
+if TYPE_CHECKING:
+    import psutil
+
+#: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
+_INSIST = 0.1
+
+#: Seconds before the first: a main thread that is idle ends by itself within a millisecond.
+_GRACE = 0.01
+
+#: Seconds that `atexit` callbacks get when the time is over.
+_LAST = 1.0
+
+#: Seconds that a frontend has, when a cell called `exit()`, to read its reply from a kernel that is alive:
+#: `jupyter console` looks for that first, and may take 0.1 s; a kernel that is gone it does not leave.
+_LINGER = 0.5
+
+# Whatever a notebook does to `time.sleep`, and found by nothing that freezes the time.
+_sleep = partial(time.sleep)
+
+
+class Ending:
+    """Ends the main thread's service, by `put(None)` into its queue, and the process.
+
+    Guarantees: after `watch(t)` the process is gone within t seconds, and `atexit` callbacks have run or
+    begun to, whatever the user's threads and callbacks do.
+    """
+
+    def __init__(self, put: Callable[[None], None]) -> None:
+        self._put = put
+        self._served = threading.Event()
+        #: Called when service has ended.
+        self._tell: Callable[[], object] = lambda: None
+        #: Set when the `shutdown_reply` is sent, or none is due.
+        self.replied = threading.Event()
+        self.replied.set()
+        self._frontend_asked = threading.Event()
+        self.requested = False
+
+    def request(self) -> None:
+        """Let service end after the running cell. Thread: any."""
+        self.requested = True
+        self._put(None)
+
+    async def end_main_thread(self, timeout: float) -> None:
+        """Request the end, and interrupt the running cell until it is over or `timeout` seconds passed.
+
+        Thread: control.
+        """
+        self.replied.clear()
+        self._frontend_asked.set()
+        over = asyncio.Event()
+        self._tell = partial(asyncio.get_running_loop().call_soon_threadsafe, over.set)
+        self.request()
+        until = monotonic() + timeout
+        await _happens(over, _GRACE)
+        while not self._served.is_set() and monotonic() < until:
+            interrupt_main()
+            await _happens(over, _INSIST)
+
+    def served(self) -> None:
+        """Say that service has ended. Thread: main."""
+        self._served.set()
+        with contextlib.suppress(RuntimeError):  # too late: the control thread's loop is closed
+            self._tell()
+
+    def linger(self) -> None:
+        """Stay alive until the frontend that `exit()` told of it asks for the end, or for long enough.
+
+        Thread: main.
+        """
+        self._frontend_asked.wait(_LINGER)
+
+    def watch(self, timeout: float) -> None:
+        """End the process after `timeout` seconds, if it is still there. Thread: any."""
+        # Two, because an `atexit` callback may block the first; and now, for Python 3.12 refuses to start
+        # a thread once the interpreter is ending. Not a `threading.Timer`: a notebook may have replaced that.
+        for seconds, end in ((timeout, _end_process), (timeout + _LAST, partial(os._exit, 0))):
+            _thread.start_new_thread(_end_after, (seconds, end))
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> None:
+    """Wait for `event`, but for no longer than `seconds`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
+def interrupt_main() -> None:
+    """Send SIGINT to ourselves; on Windows simulate it."""
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def _end_after(seconds: float, end: Callable[[], object]) -> None:
+    _sleep(seconds)
+    end()
+
+
+def _end_process() -> None:
+    atexit._run_exitfuncs()
+    os._exit(0)
+
+
+class ShutdownHandlers:
+    """Mixed into the kernel before ipykernel's class."""
+
+    ending: Ending
+    shutdown_time: Any
+    session: Any
+    io_loop: Any
+    control_thread: Any
+    do_shutdown: Any
+    _at_shutdown: Any
+
+    async def shutdown_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Overridden: a running cell is ended first, and the whole ends in bounded time.
+
+        Thread: control.
+        """
+        self.ending.watch(self.shutdown_time)
+        try:
+            await self.ending.end_main_thread(self.shutdown_time / 2)
+            answer: Any = self.do_shutdown(bool(parent["content"].get("restart")))
+            if isawaitable(answer):
+                answer = await answer
+            self.session.send(stream, "shutdown_reply", answer, parent, ident=ident)
+            self._shutdown_message = self.session.msg("shutdown_reply", answer, parent)
+            await self._at_shutdown()
+        finally:
+            for loop in (self.control_thread.io_loop, self.io_loop):
+                loop.add_callback(loop.stop)
+            self.ending.replied.set()
+
+    def _process_children(self) -> list[Any]:
+        """Overridden: a child that has ended, and that nobody has waited for, needs no ending.
+
+        psutil, with which super looks for children, is not imported if there are none.
+        """
+        if _has_no_children():
+            return []
+        children: list[Any] = super()._process_children()  # type: ignore[misc]
+        return [child for child in children if not _has_ended(child)]
+
+
+def _has_no_children() -> bool:
+    """Whether that is certain."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

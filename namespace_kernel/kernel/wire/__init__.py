@@ -1,0 +1,1 @@
+"""Bytes: sessions, sockets, streams, and the threads that drive them."""

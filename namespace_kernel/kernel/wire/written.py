@@ -1,0 +1,263 @@
+"""What was written to the streams and not yet sent: one list, so that what was written first arrives first.
+
+The problem. `print` calls `write` for each text and for the end of the line, and Python may let another
+thread write in between. What that thread writes must not stand in the midst of the line; nor may a line be
+moved because somebody left it open: what a cell writes with `end=""` comes before what a thread adds to it.
+
+The solution. A `print` that another thread comes into can be known: its thread stands inside `write`, for
+C code, as `print` is, is not left elsewhere. So whoever writes after the open text of such a thread puts a
+mark there. What the marked thread writes next, up to the end of its line, is moved to the open text when all
+is sent. If the line is not there yet, its beginning waits for it; nobody has seen that `print` return.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from threading import get_ident
+from types import CodeType
+from typing import Any, TypeAlias
+
+from namespace_kernel.base.originals import monotonic
+
+#: Whose the texts are that follow: the parent, the stream and the thread's ident. A mark has the last alone.
+Head: TypeAlias = tuple[Any, Any, int]
+#: The same with one text.
+Piece: TypeAlias = tuple[Any, Any, int, str]
+
+#: So many frames above `write` may be its own, or those of an object whose text `print` asks for.
+_DEPTH = 12
+_NOTHING = (None,)
+_ASKED_BY_PRINT = ("__str__", "__repr__")
+
+
+class Written:
+    """The text of both streams, until it is sent.
+
+    Guarantees: text of one parent is sent in the order of writing, whatever the stream; lines of threads
+    stay whole, and so does what was written before a flush though others write meanwhile.
+
+    Thread: any.
+    """
+
+    #: Seconds between a `write` and the flush that comes by itself.
+    interval = 0.2
+
+    def __init__(self, thread: Any) -> None:
+        self._thread = thread
+        self._streams: list[Any] = []
+        self._lock = threading.RLock()
+        #: Texts, and heads where they change: appending takes no lock.
+        self.pieces: list[Any] = []
+        #: Whose the last text is, and whose the first, if it has no head.
+        self.parent: Any = None
+        self.stream: Any = None
+        self.ident = 0
+        self._first: Head = (None, None, 0)
+        #: How many of the pieces are heads and marks.
+        self._heads = 0
+        #: How many pieces have been taken out so far. Under the lock.
+        self._taken = 0
+        #: Whether a flush will come by itself.
+        self.timer_runs = False
+        self.flush_due = 0.0
+        self._is_forked = False
+        #: That of the streams' `write`.
+        self._code: CodeType | None = None
+
+    def add_stream(self, stream: Any, code: CodeType) -> None:
+        """Let `stream`, whose `write` has the `code`, write here."""
+        self._streams.append(stream)
+        self._code = code
+
+    def add(self, parent: dict[str, Any], stream: Any, text: str, ident: int) -> None:
+        """Append a text that is not the last one's thread's, stream's or parent's.
+
+        After a mark, if it comes into a `print` of another thread.
+        """
+        mark = self._mark(ident)
+        # Python changes threads at calls and loops, so here it does not.
+        self.pieces += (*mark, (parent, stream, ident), text)
+        self._heads += 2 if mark else 1
+        self.parent, self.stream, self.ident = parent, stream, ident
+
+    def ask_next(self, stream: Any) -> None:
+        """See that the next text of `stream` comes through `add`."""
+        if self.stream is stream:
+            self.stream = None
+
+    def _mark(self, ident: int) -> tuple[Head, ...]:
+        """The mark that must stand before what thread `ident` writes now, if any.
+
+        Between its last look at the list and the caller's next line no other thread writes.
+        """
+        pieces = self.pieces
+        while True:
+            last, end = self.ident, pieces[-1:]
+            if last == ident or not end:
+                return ()
+            mark = ((None, None, last),) if _is_open(end[0]) and self._prints(last) else ()
+            if self.ident == last and end[0] is (pieces[-1:] or _NOTHING)[0]:
+                return mark
+
+    def _prints(self, ident: int) -> bool:
+        """Whether that thread is perhaps in the midst of a `print`."""
+        frame = sys._current_frames().get(ident)
+        for _ in range(_DEPTH):
+            if frame is None:
+                return False
+            if frame.f_code is self._code or frame.f_code.co_name in _ASKED_BY_PRINT:
+                return True
+            frame = frame.f_back
+        return False
+
+    # When it is sent
+
+    def look_after(self, string: str) -> None:
+        """Let what has been written be flushed soon; in a forked child, where no timer runs, with each line.
+
+        A time and not a flag, which a Stop in the wrong instant would leave set for good. The flag is
+        set where no Stop can come.
+        """
+        if self._is_forked:
+            if "\n" in string:
+                self.flush()
+            return
+        now = monotonic()
+        if now >= self.flush_due:
+            self.flush_due = now + self.interval
+            self._thread.schedule(self._flush_later)
+
+    def _flush_later(self) -> None:
+        """Set the timer, if the output has not been handed over meanwhile. Thread: the one that sends."""
+        self.flush_due = 0.0  # before looking: what is written from now on asks for a timer of its own
+        if self.pieces and not self.timer_runs:
+            self.timer_runs = True
+            self._thread.call_later(self.interval, self.flush)
+
+    def flush(self) -> None:
+        """Send what is here, behind what was scheduled before. Thread: IOPub."""
+        self.timer_runs, self.flush_due = False, 0.0  # as above
+        for stream in self._streams:
+            if stream.echo is not None:
+                with contextlib.suppress(OSError):
+                    stream.echo.flush()
+        self.hand_over(self._thread.put)
+        self._thread.send_now()
+
+    def hand_over(self, schedule: Callable[[Callable[[], None]], None]) -> None:
+        """Let `schedule` send what has been written so far.
+
+        What is written from now on must not come before it, so it says how far. Nothing is taken out yet:
+        a Stop here loses nothing.
+        """
+        with self._lock:
+            mark = self._mark(get_ident())
+            self.pieces += mark
+            until = self._taken + len(self.pieces)
+            self._heads += len(mark)
+        # The date is now's, so that the messages' dates have the order of the messages.
+        schedule(partial(self._publish, until, datetime.now(UTC)))
+
+    def forget(self) -> None:
+        """In a forked child: what is waiting here is the parent's. From now on send whole lines.
+
+        ipykernel sends each piece, the end of a line alone, and the pieces may change places.
+        """
+        self._is_forked = True
+        self._lock = threading.RLock()
+        self.pieces.clear()
+        self.parent, self.stream, self.ident = self._first = (None, None, 0)
+        self._heads = self._taken = 0
+        self.timer_runs, self.flush_due = False, 0.0
+
+    # Sending
+
+    def _publish(self, until: int, date: datetime) -> None:
+        """Send the first `until` pieces. Thread: the one that sends."""
+        with self._lock:
+            count = max(0, until - self._taken)
+            taken = self.pieces[:count]
+            del self.pieces[:count]
+            self._taken += count
+            if taken and type(taken[0]) is tuple and taken[0][0] is not None:
+                self._first = taken[0]
+                self._heads -= 1
+                taken[0] = ""
+            if self._heads:
+                sent = _runs(self._lines(taken))
+            else:  # one text is not copied
+                sent = [(self._first[0], self._first[1], "".join(filter(None, taken)))]
+        for parent, stream, text in sent:
+            if text:
+                stream.send(parent, text, date)
+
+    def _lines(self, pieces: list[Any]) -> list[list[Piece]]:
+        """The texts, with those of a print that others came into next to each other. Under the lock."""
+        lines: list[list[Piece]] = []
+        latest: dict[int, list[Piece]] = {}
+        broken: set[int] = set()
+        for piece in pieces:
+            if type(piece) is tuple:
+                self._heads -= 1
+                if piece[0] is not None:
+                    self._first = piece
+                elif piece[2] in latest:
+                    broken.add(piece[2])
+                continue
+            ident = self._first[2]
+            if ident not in broken:
+                latest[ident] = []
+                lines.append(latest[ident])
+            latest[ident].append((*self._first, piece))
+            if not _is_open(piece):
+                broken.discard(ident)
+        for ident in broken:
+            self._complete(latest[ident], ident)
+        return lines
+
+    def _complete(self, line: list[Piece], ident: int) -> None:
+        """Add the end of a line that was written behind the flush; if there is none, let the line wait."""
+        if self._prints(ident):  # asked first: if it does not, all that it has printed is in the list
+            waiting = [part for piece in line for part in (piece[:3], piece[3])]
+            waiting += [(None, None, ident), self._first]
+            self.pieces[:0] = waiting
+            self._taken -= len(waiting)
+            self._heads += len(line) + 2
+            line.clear()
+            if not self.timer_runs:
+                self.timer_runs = True
+                self._thread.call_later(self.interval, self.flush)
+            return
+        head = self._first
+        for place, piece in enumerate(self.pieces):
+            if type(piece) is tuple:
+                head = head if piece[0] is None else piece
+            elif head[2] == ident:
+                line.append((*head, piece))
+                self.pieces[place] = ""  # and the others keep their numbers
+                if not _is_open(piece):
+                    return
+
+
+def _is_open(text: Any) -> bool:
+    """Whether `print` may go on after it: it is no mark, and ends no line."""
+    return type(text) is not tuple and text[-1:] != "\n"
+
+
+def _runs(lines: list[list[Piece]]) -> list[tuple[dict[str, Any], Any, str]]:
+    """For each parent what was written to a stream, without anything of its other stream in between."""
+    keys: dict[int, frozenset[Any]] = {}
+    of_parent: dict[frozenset[Any], list[tuple[Any, list[str]]]] = defaultdict(list)
+    for parent, stream, _, text in (piece for line in lines for piece in line):
+        key = keys.get(id(parent)) or keys.setdefault(id(parent), frozenset(parent.items()))
+        runs = of_parent[key]
+        if not runs or runs[-1][0] is not stream:
+            runs.append((stream, []))
+        runs[-1][1].append(text)
+    return [(dict(key), stream, "".join(texts)) for key, runs in of_parent.items() for stream, texts in runs]

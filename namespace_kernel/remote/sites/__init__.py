@@ -1,0 +1,1 @@
+"""Where such a cell can run."""

@@ -1,0 +1,1 @@
+"""Functions and classes of cells in the processes of `multiprocessing` and `ProcessPoolExecutor`."""

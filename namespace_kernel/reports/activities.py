@@ -1,0 +1,241 @@
+"""What runs now: cells, tasks, threads, jobs of thread pools, child processes, and how to end one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from namespace_kernel.attribution.child_processes import ChildProcesses
+from namespace_kernel.base.asyncio_tasks import all_tasks_of, executes, frames_of, snapshot
+from namespace_kernel.base.cell import Context
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.started import Started, started_of
+from namespace_kernel.execution.user_loop.user_loop import UserLoop
+
+# A subclass may have a `name` and an `ident` of its own.
+_name_of: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
+_ident_of: Callable[[threading.Thread], int | None] = vars(threading.Thread)["ident"].fget
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing that runs.
+
+    `kind` and `number` name it; a process's number is its pid. `cell` is the cell that started it, `""` if
+    none did. `since` is `time.time()`. `line` is the innermost line of the user's code that it executes or
+    waits at, `stack` all lines from the first of the user's on, outermost first.
+    """
+
+    kind: str
+    number: int
+    name: str
+    cell: str
+    since: float
+    state: str
+    line: str = ""
+    stack: tuple[str, ...] = ()
+
+
+class Activities:
+    """Finds them. `running` are the executions of cells; `jobs` those of thread
+    pools; `describe_frame` puts a place into words.
+
+    Nothing of the user's is called, so it answers whatever runs. Thread: any.
+    """
+
+    def __init__(
+        self,
+        running: Iterable[Execution],
+        user_loop: UserLoop,
+        children: ChildProcesses,
+        describe_frame: Callable[[FrameType], str],
+        is_users_file: Callable[[str], bool],
+        jobs: Iterable[Future[Any]],
+    ) -> None:
+        self._jobs = jobs
+        self._running = running
+        self._loop = user_loop.loop
+        self._children = children
+        self._describe_frame = describe_frame
+        self._is_users_file = is_users_file
+
+    def all(self) -> list[Activity]:
+        """Everything that runs, the calling thread's own cell aside; each kind oldest first."""
+        return [*self.cells(), *self.tasks(), *self.threads(), *self.jobs(), *self.processes()]
+
+    def cells(self) -> list[Activity]:
+        """The cells."""
+        own = threading.get_ident()
+        others = [execution for execution in snapshot(self._running) if execution.thread_ident != own]
+        return [self._cell(execution) for execution in sorted(others, key=lambda one: one.since)]
+
+    def tasks(self) -> list[Activity]:
+        """The tasks of the user loop that are not done."""
+        found = [
+            self._started("task", started, started.name, _state_of(task), self._frames_of_task(task))
+            for task in all_tasks_of(self._loop)
+            if not task.done() and (started := started_of(task)) is not None
+        ]
+        return sorted(found, key=lambda one: one.number)
+
+    def threads(self) -> list[Activity]:
+        """The threads that cells started."""
+        frames = sys._current_frames()
+        found = []
+        for thread in threading.enumerate():
+            started = started_of(thread)
+            if started is not None:
+                stack = _outwards(frames.get(_ident_of(thread) or 0))
+                found.append(self._started("thread", started, _name_of(thread), "runs", stack))
+        del frames
+        return sorted(found, key=lambda one: one.number)
+
+    def jobs(self) -> list[Activity]:
+        """The jobs that cells submitted to thread pools and that are not done."""
+        frames = sys._current_frames()
+        found = [
+            self._started(
+                "job",
+                started,
+                started.name,
+                "runs" if job.running() else "waits",
+                _outwards(frames.get(started.thread_ident)) if job.running() else [],
+            )
+            for job in snapshot(self._jobs)
+            if not job.done() and (started := started_of(job)) is not None
+        ]
+        return sorted(found, key=lambda one: one.number)
+
+    def processes(self) -> list[Activity]:
+        """The child processes, and theirs."""
+        return sorted(self._processes(), key=lambda one: one.since)
+
+    def _processes(self) -> Iterator[Activity]:
+        import psutil  # takes time, which a start does not need to spend
+
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                name = " ".join(process.cmdline()) or process.name()
+                started = process.create_time()
+                cell = self._children.cell_of(process.pid)
+                yield Activity("process", process.pid, name, cell, started, process.status())
+
+    def _cell(self, execution: Execution) -> Activity:
+        if execution.own_task is not None:
+            frames = self._frames_of_task(execution.own_task)
+        else:
+            frames = _outwards(sys._current_frames().get(execution.thread_ident))
+        cell, name = execution.cell, execution.cell.code.strip().partition("\n")[0]
+        state = Context.BACKGROUND if cell.background else execution.route.context
+        return self._activity("cell", cell.number, name, cell.execution_id, execution.since, state, frames)
+
+    def _started(
+        self, kind: str, started: Started, name: str, state: str, frames: list[FrameType]
+    ) -> Activity:
+        execution = started.execution
+        cell = "" if execution is None else execution.cell.execution_id
+        return self._activity(kind, started.number, name, cell, started.since, state, frames)
+
+    def _activity(
+        self,
+        kind: str,
+        number: int,
+        name: str,
+        cell: str,
+        since: float,
+        state: str,
+        frames: list[FrameType],
+    ) -> Activity:
+        users = [number for number, frame in enumerate(frames) if self._is_users(frame)]
+        stack = tuple(self._describe_frame(frame) for frame in frames[users[0] if users else 0 :])
+        line = self._describe_frame(frames[users[-1]]) if users else ""
+        return Activity(kind, number, name, cell, since, state, line, stack)
+
+    def _is_users(self, frame: FrameType) -> bool:
+        return self._is_users_file(frame.f_code.co_filename)
+
+    def _frames_of_task(self, task: Any) -> list[FrameType]:
+        """Where `task` waits; or, if it executes, all that it has called."""
+        frames = frames_of(task.get_coro())
+        owner = self._loop.owner
+        inner = _outwards(sys._current_frames().get(owner)) if owner is not None else []
+        if frames and frames[-1] in inner:
+            frames += inner[inner.index(frames[-1]) + 1 :]
+        return frames
+
+    # Ending one
+
+    def cancel_tasks(self, numbers: Iterable[int] | None = None) -> set[int]:
+        """Cancel the running tasks of these numbers, or all; return the numbers of those that there were."""
+        wanted = None if numbers is None else set(numbers)
+        found = set()
+        for task in all_tasks_of(self._loop):
+            started = started_of(task)
+            if started is not None and (wanted is None or started.number in wanted):
+                found.add(started.number)
+                self._loop.call_soon_threadsafe(task.cancel)
+        return found
+
+    def stop_thread(self, number: int) -> bool:
+        """Raise `KeyboardInterrupt` in a thread that a cell started; whether there is one.
+
+        It is raised between two bytecodes: a call that blocks in C ends by itself first.
+        """
+        thread = next((one for one in threading.enumerate() if _has_number(one, number)), None)
+        if thread is not None:
+            import ctypes
+
+            ident = ctypes.c_ulong(_ident_of(thread) or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
+        return thread is not None
+
+    def cancel_job(self, number: int) -> bool:
+        """Cancel a thread pool's job that has not begun; whether there is one."""
+        return any(job.cancel() for job in snapshot(self._jobs) if _has_number(job, number))
+
+    def terminate_process(self, pid: int) -> bool:
+        """Ask a child process to end (SIGTERM); whether there is one."""
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            if process.pid == pid:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+                return True
+        return False
+
+
+def age(since: float) -> str:
+    """The time from `since` till now, in words: `"0.5 s"`, `"3 min"`, `"2 h 5 min"`."""
+    seconds = max(0.0, time.time() - since)
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _has_number(thing: Any, number: int) -> bool:
+    started = started_of(thing)
+    return started is not None and started.number == number
+
+
+def _state_of(task: Any) -> str:
+    if task.cancelling():
+        return "is being cancelled"
+    return "runs" if executes(task.get_coro()) else "waits"
+
+
+def _outwards(frame: FrameType | None) -> list[FrameType]:
+    """`frame` and its callers, outermost first."""
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]

@@ -1,0 +1,271 @@
+"""What a cell leaves behind: the post-cell hooks that find it, and the words for it."""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from namespace_kernel.base.asyncio_tasks import frames_of, snapshot
+from namespace_kernel.base.cell import CellChanges
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.lines import Leak, Place
+from namespace_kernel.base.started import Started, started_of
+from namespace_kernel.execution.hooks import describe_leaks
+from namespace_kernel.namespace.assignments import plainly_assigned
+from namespace_kernel.remote.executor import ElsewhereCall
+
+from .receipt import UPDATE_TIME, Kind, Receipts, Remark, one_of
+
+#: How many names a sentence lists.
+_NAMED = 5
+
+_ENGINE_NAME_REMEDIES = {
+    "_": "it is the last result",
+    "__": "it is the last result but one",
+    "___": "it is the last result but two",
+    "_exit_code": "it is the exit code of the last command",
+    "_exception": "it is the last cell's exception",
+}
+
+
+class CellReceipts(Receipts):
+    """The receipts, with what the kernel has to say on them.
+
+    `place_of` calls a line of code by name; it is called at the cell's home. `describe_frame` tells where
+    a frame stands.
+
+    Thread: any.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        place_of: Callable[[Place], str],
+        describe_frame: Callable[[Any], str],
+        is_users_file: Callable[[str], bool],
+    ) -> None:
+        super().__init__(*args)
+        self._is_users_file = is_users_file
+        #: How many coroutines of each kind are noted, by cell.
+        self._closed: WeakKeyDictionary[Execution, Counter[Leak]] = WeakKeyDictionary()
+        #: Cells for which `collect` will be called.
+        self._due: set[Execution] = set()
+        self.place_of = place_of
+        self.describe_frame = describe_frame
+
+    # Coroutines
+
+    def coroutines(self, execution: Execution, leaks: Iterable[Leak]) -> None:
+        """Note coroutines that were never awaited and are closed. Thread: any."""
+        with self._lock:
+            counts: Counter[Leak] = self._closed.setdefault(execution, Counter())
+            counts.update(leaks)
+
+        def remark() -> Remark:
+            found = counts.copy()
+            sentences = execution.at_home(describe_leaks, found, lambda leak: self.place_of(_place(leak)))
+            count = one_of(list(found.elements()), "coroutine was", "coroutines were")
+            return Remark("\n".join(sentences), f"{count} never awaited", tuple(_code(map(_place, found))))
+
+        self.note(execution, Kind.COROUTINES, remark)
+
+    def leaked(self, execution: Execution, leak: Leak) -> None:
+        """Note a coroutine that went away in the code of `execution`, perhaps long after its cell.
+
+        Thread: any, and anywhere: the garbage collector may call it. So it takes no lock.
+        """
+        execution.leaks.append(leak)
+        if execution.settled and execution not in self._due:
+            self._due.add(execution)
+            self.later(UPDATE_TIME, lambda: self.collect(execution))
+
+    def collect(self, execution: Execution) -> None:
+        """Note what went away in the code of `execution` and is not noted yet, if anything did."""
+        self._due.discard(execution)
+        with self._lock:
+            leaks = taken_from(execution.leaks)
+        if leaks:
+            self.coroutines(execution, leaks)
+            self.show(execution)
+
+    # Tasks and threads
+
+    def tasks(self, execution: Execution) -> None:
+        """Note the tasks that the cell started and that still run."""
+        self._running(execution, Kind.TASKS, execution.tasks, "task", _name_of, self._describe_task)
+
+    def threads(self, execution: Execution) -> None:
+        """Note the threads that the cell started and that still run."""
+        self._running(execution, Kind.THREADS, execution.threads, "thread", _thread_name, _describe_thread)
+
+    def jobs(self, execution: Execution) -> None:
+        """Note the jobs that the cell submitted to thread pools and that are not done."""
+        self._running(execution, Kind.THREADS, execution.jobs, "job", _name_of, _describe_job)
+
+    def _running(
+        self,
+        execution: Execution,
+        kind: Kind,
+        things: Iterable[Any],
+        what: str,
+        name_of: Callable[[Any], str],
+        describe: Callable[[Any], str],
+    ) -> None:
+        def listed() -> tuple[list[tuple[Any, Started]], list[str]]:
+            running = _running_of_the_user(things)
+            return running, [self._named(execution, name_of(thing), started) for thing, started in running]
+
+        shown = False
+
+        def remark() -> Remark | None:
+            nonlocal shown
+            running, current = listed()
+            if not running:
+                return _ended(names, what) if shown else None
+            shown = True
+            summary = f"{one_of(running, what, what + 's')} still run{'s' * (len(running) == 1)}"
+            details = [
+                f"{what} {started.number}: `{name_of(thing)}` {describe(thing)}" for thing, started in running
+            ]
+            hint = f"`%ps` lists what runs; `%stop {what} {running[0][1].number}` ends this one"
+            return Remark(f"{summary}: {_list(current)}", summary, (*details[:_NAMED], hint))
+
+        names = listed()[1]
+        if names:
+            self.note(execution, kind, remark, what)
+
+    def _named(self, execution: Execution, name: str, started: Started) -> str:
+        assert started.place is not None
+        return f"`{name}`, {execution.at_home(self.place_of, started.place)}"
+
+    def _describe_task(self, task: Any) -> str:
+        frames = frames_of(task.get_coro())
+        users = [frame for frame in frames if self._is_users_file(frame.f_code.co_filename)]
+        return self.describe_frame((users or frames)[-1]) if frames else ""
+
+    # Engine names
+
+    def engine_names(self, execution: Execution, overwritten: frozenset[str]) -> None:
+        """Note the engine's names that the cell plainly assigned, and that are right again."""
+        names = sorted(overwritten & plainly_assigned(execution.route.source)) if overwritten else []
+        if names:
+            *others, last = [f"`{name}`" for name in names]
+            quoted = f"{', '.join(others)} and {last}" if others else last
+            belongs = "belongs" if len(names) == 1 else "belong"
+            remark = Remark(
+                f"{quoted} {belongs} to the kernel; what the cell assigned is gone: choose another name",
+                f"{quoted} set right again",
+                tuple(
+                    f"`{name}`: {_ENGINE_NAME_REMEDIES.get(name, 'IPython keeps its own there')}"
+                    for name in names
+                ),
+            )
+            self.note(execution, Kind.ENGINE_NAMES, lambda: remark)
+
+    def conflicts(self, execution: Execution, changes: CellChanges) -> None:
+        """Note the names that another cell wrote as well while this one ran."""
+        if changes.contested:
+            named = [f"`{name}` ({cell})" for name, cell in sorted(changes.contested.items())]
+            if execution.elsewhere is None:
+                end = "the last write counts"
+            elif changes.yielded:
+                end = "theirs is kept (NamespaceKernel.conflicts_keep)"
+            else:
+                end = f"what {execution.cell.execution_id} computed is kept"
+            remark = Remark(
+                f"while this cell ran another one wrote the same: {_list(named)}; {end}",
+                one_of(named, "name was", "names were") + " written by another cell, too",
+            )
+            self.note(execution, Kind.CONFLICTS, lambda: remark)
+
+    def stayed(self, execution: Execution, call: ElsewhereCall) -> None:
+        """Note what did not come back: large results, and what was bound by the way and cannot be copied."""
+        if call.kept:
+            names = [f"`{name}`" if name else "the result" for name in sorted(call.kept)]
+            size = f"{call.kept_size / 2**20:.1f} MiB"
+            large = Remark(
+                f"on the cluster ({size}): {_list(names)}; `.result()` brings it here",
+                one_of(names, "result stays", "results stay") + " on the cluster",
+                ("A Dask future stands for each.",),
+            )
+            self.note(execution, Kind.STAYED, lambda: large, "cluster")
+        if call.stayed:
+            named = [f"`{name}` ({why})" for name, why in sorted(call.stayed.items())]
+            remark = Remark(
+                f"not copied back: {_list(named)}",
+                one_of(named, "name was", "names were") + " not copied back",
+            )
+            self.note(execution, Kind.STAYED, lambda: remark)
+
+
+def taken_from(leaks: list[Leak]) -> list[Leak]:
+    """Empty `leaks`, to which other threads add meanwhile; return what was in it."""
+    taken = leaks[:]
+    del leaks[: len(taken)]
+    return taken
+
+
+def _running_of_the_user(things: Iterable[Any]) -> list[tuple[Any, Started]]:
+    """Those that still run and that the user's code started, with their records, oldest first."""
+    found = []
+    for thing in snapshot(things):
+        started = started_of(thing)
+        runs = _is_alive(thing) if _is_thread(thing) else not thing.done()
+        if runs and started is not None and started.place is not None and not _is_ending(thing):
+            found.append((thing, started))
+    return sorted(found, key=lambda entry: entry[1].number)
+
+
+def _is_ending(thing: Any) -> bool:
+    """Whether it is a task that has been cancelled and has not yet had its turn."""
+    return issubclass(type(thing), asyncio.Task) and bool(thing.cancelling())
+
+
+# A subclass may have an `is_alive`, a `name` or a `daemon` of its own.
+_is_alive: Callable[[threading.Thread], bool] = threading.Thread.is_alive
+_is_daemon: Callable[[threading.Thread], bool] = vars(threading.Thread)["daemon"].fget
+_thread_name: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
+
+
+def _is_thread(thing: Any) -> bool:
+    return issubclass(type(thing), threading.Thread)
+
+
+def _describe_thread(thread: threading.Thread) -> str:
+    return "ends with the kernel" if _is_daemon(thread) else "keeps the process alive while it runs"
+
+
+def _describe_job(job: Any) -> str:
+    return "runs" if job.running() else "waits for a thread"
+
+
+def _name_of(task: Any) -> str:
+    started = started_of(task)
+    return "" if started is None else started.name
+
+
+def _ended(names: list[str], what: str) -> Remark:
+    summary = f"{one_of(names, what, what + 's')} ended"
+    return Remark(f"{summary} after the cell: {_list(names)}", summary)
+
+
+def _list(names: list[str]) -> str:
+    rest = len(names) - _NAMED
+    return "; ".join(names[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _place(leak: Leak) -> Place:
+    return Place(leak.filename, leak.line)
+
+
+def _code(places: Iterable[Place]) -> Iterable[str]:
+    """The lines of code at `places`, each once."""
+    for place in dict.fromkeys(places):
+        code = linecache.getline(place.filename, place.line).strip()
+        if code:
+            yield f"line {place.line}: `{code}`"

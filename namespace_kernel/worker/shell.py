@@ -1,0 +1,259 @@
+"""IPython's shell in a process that runs cells of a kernel: what it would show becomes events."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import getpass
+import linecache
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from IPython.core.compilerop import CachingCompiler
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+from namespace_kernel.base.frames import without_own_frames
+from namespace_kernel.base.words import exit_code_of
+from namespace_kernel.execution.engine import exit_words
+from namespace_kernel.ipython.magics.awaiting import AwaitingMagics
+from namespace_kernel.ipython.shell_commands import ShellCommands, use_stoppable_scripts
+from namespace_kernel.ipython.tracebacks.traceback_formatter import LettingGoTB
+from namespace_kernel.ipython.tracebacks.tracebacks import groups_in, lines_with_members
+from namespace_kernel.remote.transfer.messages import CellRequest, Cleared, Displayed, Event
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def _without_widget(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A widget's page knows nothing of a process that it cannot speak to: its text remains."""
+    return {mime: one for mime, one in data.items() if mime != _VIEW}
+
+
+class RemoteDisplayHook(DisplayHook):
+    """Says what a result looks like; `_` and `Out` are the kernel's."""
+
+    def quiet(self) -> bool:
+        """Overridden: the history does not know the cell."""
+        shell: Any = self.shell
+        return bool(self.semicolon_at_end_of_expression(shell.request.source))
+
+    def __call__(self, result: Any = None) -> None:
+        """Overridden as said."""
+        if result is None or self.quiet():
+            return
+        data, metadata = self.compute_format_data(result)
+        self.fill_exec_result(result)
+        if data:
+            shell: Any = self.shell
+            shell.emit(Displayed(_without_widget(data), metadata, is_result=True))
+
+
+class RemotePublisher(DisplayPublisher):
+    """Says what is displayed."""
+
+    def publish(
+        self,
+        data: Any,
+        metadata: Any = None,
+        *args: Any,
+        transient: Any = None,
+        update: bool = False,
+        **options: Any,
+    ) -> None:
+        """Overridden as said."""
+        shell: Any = self.shell
+        shell.emit(Displayed(_without_widget(data), dict(metadata or {}), transient, update))
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Overridden as said."""
+        shell: Any = self.shell
+        shell.emit(Cleared(wait))
+
+
+class RemoteCompiler(CachingCompiler):
+    """Calls the cell what the kernel calls it."""
+
+    cell_name = ""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """Overridden as said; code that the cell has IPython run is not the cell."""
+        name, self.cell_name = self.cell_name, ""
+        return name or super().get_code_name(raw_code, transformed_code, number)
+
+    def know(self, filename: str, number: int, source: str) -> None:
+        """Let `filename` be the cell `number` in tracebacks."""
+        self._filename_map[filename] = number
+        lines = [line + "\n" for line in source.splitlines()]
+        linecache.cache[filename] = (len(source), None, lines, filename)
+
+
+class RemoteShell(ShellCommands, InteractiveShell):
+    """One per process. `begin` before each cell.
+
+    Thread: the one that runs cells.
+    """
+
+    displayhook_class = Type(RemoteDisplayHook)
+    display_pub_class = Type(RemotePublisher)
+    compiler_class = Type(RemoteCompiler)
+
+    awaiting_magics: AwaitingMagics
+    #: Who is told exit codes.
+    namespace: Any
+    request: CellRequest
+    emit: Callable[[Event], None]
+    #: Whether Stop was pressed for the cell.
+    stopping = False
+    #: The lines of the traceback shown last.
+    shown: tuple[str, ...] = ()
+    exit_code: int | None = None
+
+    @classmethod
+    def start(cls, emit: Callable[[Event], None]) -> RemoteShell:
+        """The shell of this process."""
+        shell = cls.instance(config=Config({"HistoryManager": {"enabled": False}}))
+        shell.emit = emit
+        shell.loop_runner = asyncio.run
+        shell.awaiting_magics = AwaitingMagics(shell)
+        codes: Any = shell
+        shell.namespace = codes
+        use_stoppable_scripts(shell.magics_manager)
+        builtins.input = getpass.getpass = _refuse_input
+        sys.breakpointhook = _refuse_debugger
+        return shell
+
+    def begin(self, request: CellRequest, module: ModuleType) -> None:
+        """Take over what the kernel's shell is like, and `module` as the namespace."""
+        self.request = request
+        self.stopping, self.shown, self.exit_code = False, (), None
+        self.execution_count = request.number
+        self.user_module = module
+        self.user_ns = module.__dict__
+        self.user_ns |= {
+            "get_ipython": self.get_ipython,
+            "exit": _leave,
+            "quit": _leave,
+            "_dh": [os.getcwd()],
+            "__builtins__": builtins,
+        }
+        sys.modules["__main__"] = module
+        self.compile.reset_compiler_flags()
+        self.compile.flags |= request.flags
+        compiler: Any = self.compile
+        for filename, (number, source) in request.files.items():
+            compiler.know(filename, number, source)
+        compiler.cell_name = request.filename
+        settings = request.settings
+        self.ast_node_interactivity = settings.get("interactivity", self.ast_node_interactivity)
+        self.colors = settings.get("colors", self.colors)
+        if "xmode" in settings:
+            self.InteractiveTB.set_mode(settings["xmode"])
+
+    def set_exit_code(self, code: int) -> None:
+        """What `_exit_code` will be in the kernel."""
+        self.exit_code = self.user_ns["_exit_code"] = code
+
+    def ask_exit(self) -> None:
+        """Overridden: the kernel goes on."""
+        raise SystemExit(0)
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """Overridden: no toolkit's loop runs here; `%matplotlib inline` calls this, too."""
+
+    # Errors
+
+    def as_shown(self, error: BaseException) -> BaseException:
+        """Return `error`, or a `KeyboardInterrupt` instead, if Stop cancelled the cell by it."""
+        if isinstance(error, asyncio.CancelledError) and self.stopping:
+            return KeyboardInterrupt().with_traceback(error.__traceback__)
+        return error
+
+    def showtraceback(
+        self,
+        exc_tuple: Any = None,
+        filename: str | None = None,
+        tb_offset: int | None = None,
+        exception_only: bool = False,
+        running_compiled_code: bool = False,
+    ) -> None:
+        """Overridden: names that were not sent are explained; `sys.exit(n)` is one line, as in the kernel."""
+        error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
+        if isinstance(error, SystemExit):
+            self.set_exit_code(exit_code_of(error))
+            self.shown = (exit_words(error),)
+            return
+        if error is not None:
+            self._explain_names(error)
+            trace = without_own_frames(error.__traceback__, also_last=True)
+            error = self.as_shown(error.with_traceback(trace))
+            exc_tuple = (type(error), error, trace)
+            if any(groups_in(error)):
+                structured = self.InteractiveTB.structured_traceback
+                self.shown = tuple(lines_with_members(error, structured))
+                return
+        super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+
+    def init_traceback_handlers(self, custom_exceptions: Any) -> None:
+        """Overridden for the kernel's formatter."""
+        super().init_traceback_handlers(custom_exceptions)
+        self.InteractiveTB = LettingGoTB(mode=self.xmode, theme_name=self.colors, tb_offset=1)
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        """Overridden: the kernel shows it."""
+        self.shown = tuple(stb)
+
+    def _explain_names(self, error: BaseException) -> None:
+        """Let a `NameError` about a name that exists in the kernel say why it does not exist here."""
+        request = self.request
+        for one in _chain(error):
+            name = getattr(one, "name", None)
+            if type(one) is not NameError or not isinstance(name, str):
+                continue
+            why = request.left_out.get(name)
+            if why is None and name in request.existing:
+                why = f"the cell's code does not show that it is read; add `--send {name}`"
+            if why is not None:
+                one.args = (f"name {name!r} is not defined in {request.place}: {why}",)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """`error`, what it came from, and the members of groups among them."""
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+
+
+def _leave(code: Any = 0) -> None:
+    raise SystemExit(code)
+
+
+def _refuse_input(*args: object, **options: object) -> str:
+    raise RuntimeError(
+        "a cell that runs elsewhere cannot ask for input; ask in a cell of its own, bind the answer to a "
+        "name, and use the name here"
+    )
+
+
+def _refuse_debugger(*args: object, **options: object) -> None:
+    raise RuntimeError(
+        "there is no debugger in a cell that runs elsewhere; run the cell here (without %%isolated) to debug"
+    )
+
+
+# As the kernel's: libraries tell a notebook by the class's name and module.
+RemoteShell.__name__ = RemoteShell.__qualname__ = "ZMQInteractiveShell"
+RemoteShell.__module__ = "ipykernel.zmqshell"
