@@ -13,8 +13,7 @@ import pytest
 from namespace_kernel.remote.transfer.frames import read_message
 from namespace_kernel.remote.transfer.messages import Cleared, Displayed, Printed, Report
 from namespace_kernel.worker.outgoing import Outgoing, joined
-
-from .fakes import PATIENCE
+from tests.unit.fakes import PATIENCE
 
 
 def out(text: str) -> Printed:

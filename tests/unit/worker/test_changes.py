@@ -12,8 +12,7 @@ from namespace_kernel.base.errors import ResultError
 from namespace_kernel.remote.transfer.packing import new_arrival, unpack
 from namespace_kernel.remote.transfer.pickler import forget_classes
 from namespace_kernel.worker.changes import Copy
-
-from .travel import code, namespace, parcel
+from tests.unit.remote.transfer.travel import code, namespace, parcel
 
 
 def copy_of(live: dict[str, Any], names: str, elsewhere: bool = True) -> Copy:

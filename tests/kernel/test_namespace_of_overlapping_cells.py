@@ -6,7 +6,7 @@ import pytest
 
 from tests.kernel.client import Notebook
 from tests.kernel.side_by_side import WAITS, close_gate, in_background, number_of, open_gate
-from tests.kernel.test_d12_engine_names import MISSING, ONE_DICT
+from tests.kernel.test_reserved_names import MISSING, ONE_DICT
 
 each_kind = pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 

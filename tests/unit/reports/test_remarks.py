@@ -13,7 +13,7 @@ from namespace_kernel.base.started import Started
 from namespace_kernel.execution.hooks import Settling, close_coroutines
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from tests.unit.fakes import execution_of
-from tests.unit.receipts import LEAK, Shown, job, settle
+from tests.unit.reports.receipts import LEAK, Shown, job, settle
 
 
 @pytest.fixture

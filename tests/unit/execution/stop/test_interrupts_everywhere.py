@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import namespace_kernel
-from tests.unit.test_interrupts import Desk, desk
+from tests.unit.execution.stop.test_interrupts import Desk, desk
 
 __all__ = ["desk"]
 

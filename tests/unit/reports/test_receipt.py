@@ -11,7 +11,7 @@ from namespace_kernel.base.cell import Cell, Context, Route
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.reports.receipt import Kind, Receipts, Remark, as_html, as_text
 from tests.unit.fakes import PATIENCE, execution_of, run_in_threads
-from tests.unit.receipts import LEAK, Shown, settle
+from tests.unit.reports.receipts import LEAK, Shown, settle
 
 
 def remark(text: str, *details: str) -> Remark:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from namespace_kernel.execution.stop import interrupts
+from tests.unit.execution.stop.test_interrupts import Desk, desk, stop
 from tests.unit.fakes import PATIENCE, execution_of
-from tests.unit.test_interrupts import Desk, desk, stop
 
 __all__ = ["desk"]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.unit.execution.stop.test_interrupts import Desk
 from tests.unit.fakes import PATIENCE
-from tests.unit.test_interrupts import Desk
 
 ROUNDS = 2_000
 

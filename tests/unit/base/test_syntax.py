@@ -13,8 +13,7 @@ import pytest
 
 from namespace_kernel.base.syntax import parse, tree_of
 from namespace_kernel.routing.analysis import awaits
-
-from .fakes import run_in_threads
+from tests.unit.fakes import run_in_threads
 
 SOURCE = "x = [1, 2, (3, 4)]\n" * 20 + "def f(a, b):\n    return a + b * (a - b)\n"
 

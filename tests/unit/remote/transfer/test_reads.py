@@ -8,8 +8,7 @@ import inspect
 import pytest
 
 from namespace_kernel.remote.transfer.reads import names_read
-
-from .travel import code
+from tests.unit.remote.transfer.travel import code
 
 
 @pytest.mark.parametrize(

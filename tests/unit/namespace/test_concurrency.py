@@ -14,7 +14,7 @@ import pytest
 
 from namespace_kernel import AsyncNamespaceManager, Context, ExecutionContextBridge, Outcome
 from tests.unit.fakes import answer, run_in_threads
-from tests.unit.test_namespace_engine_names import EMBEDDED_NAMES, wrong_names
+from tests.unit.namespace.test_reserved_names import EMBEDDED_NAMES, wrong_names
 
 THREADS = 4
 NAMES = 2_000

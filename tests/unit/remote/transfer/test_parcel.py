@@ -10,8 +10,7 @@ import pytest
 from namespace_kernel.remote.transfer.ledger import Ledger
 from namespace_kernel.remote.transfer.packing import digest_of, new_arrival, pack, unpack
 from namespace_kernel.remote.transfer.pickler import forget_classes
-
-from .travel import arrive, namespace, parcel
+from tests.unit.remote.transfer.travel import arrive, namespace, parcel
 
 
 def test_only_what_is_read_travels() -> None:
