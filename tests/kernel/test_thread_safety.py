@@ -224,3 +224,15 @@ def test_arithmetic_s_settings_are_each_cell_s_own(kind: str, prepared: Notebook
     open_gate(prepared)
     assert ok(background.wait()).result == "(Decimal('0.333'), 'inf')"
     ok(prepared.run("decimal.getcontext().prec = 28; numpy.seterr(divide='warn');"))
+
+
+def test_what_stays_on_main_can_be_kept_for_a_later_cell_and_forgotten(fresh_notebook: Notebook) -> None:
+    fresh_notebook.run(
+        "import asyncio, threading, time\nfrom namespace_kernel import on_main\n"
+        "async def who(): await asyncio.sleep(.02); return threading.current_thread().name"
+    )
+    fresh_notebook.run("task = asyncio.create_task(on_main(who()))\nkept = on_main(who())")
+    fresh_notebook.run("time.sleep(.1)")
+    assert fresh_notebook.run("await task, await kept").result == "('MainThread', 'MainThread')"
+    forgotten = fresh_notebook.run("on_main(who());")
+    assert "`who()` was never awaited" in forgotten.receipt and "Warning" not in forgotten.text

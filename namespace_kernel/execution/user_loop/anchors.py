@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 from namespace_kernel.execution.stop.thread_stop import ThreadStop
 
-from .greenlets import holds_greenlet, with_greenlets_of_others
+from .greenlets import holds_greenlet_of_this_thread, with_greenlets_of_others
 
 T = TypeVar("T")
 
@@ -245,35 +245,27 @@ class Anchors:
                 loop.owner, loop._thread_id = runner
                 asyncio._set_running_loop(others_loop)
                 sys.set_asyncgen_hooks(*hooks)
-            if task.done() or not (task in self._staying or holds_greenlet(task.get_coro(), of_others=False)):
+            if task.done() or not (task in self._staying or holds_greenlet_of_this_thread(task.get_coro())):
                 loop.away.discard(task)
         finally:
             step.is_over = True
             step.ended.put(None)
 
 
-async def _staying(coroutine: Coroutine[Any, Any, T]) -> T:
-    anchors = getattr(asyncio.get_running_loop(), "anchors", None)
-    task = asyncio.current_task()
-    if anchors is None or task is None:
-        return await coroutine
-    with anchors.staying(task) as is_main:
-        if not is_main:
-            await asyncio.sleep(0)  # the next step is there
-        return await coroutine
-
-
-def on_main(coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-    """Let every step of `coroutine` be taken on the main thread, as in `create_task(on_main(poll()))`.
+async def on_main(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await `coroutine` with all of its steps on the main thread, as in `create_task(on_main(poll()))`.
 
     For what belongs to a thread: `threading.local`, an `RLock`, a connection of `sqlite3`. While a plain cell
     runs, the coroutine waits. Elsewhere than in a notebook it changes nothing.
-
-    Thread: any.
     """
-    staying = _staying(coroutine)
-    # If it is cancelled or dropped before it begins, nobody else has the other one.
-    weakref.finalize(staying, coroutine.close).atexit = False
-    for name in ("__name__", "__qualname__"):
-        setattr(staying, name, getattr(coroutine, name, on_main.__name__))
-    return staying
+    anchors = getattr(asyncio.get_running_loop(), "anchors", None)
+    task = asyncio.current_task()
+    try:
+        if anchors is None or task is None:
+            return await coroutine
+        with anchors.staying(task) as is_main:
+            if not is_main:
+                await asyncio.sleep(0)  # the next step is there
+            return await coroutine
+    finally:
+        coroutine.close()  # it was cancelled before it began

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 from weakref import WeakSet
@@ -23,30 +23,34 @@ def with_greenlets_of_others(loop: Any) -> WeakSet[asyncio.Task[Any]]:
     """The tasks of `loop` in which a greenlet of another thread than the calling one is suspended."""
     if "greenlet" not in sys.modules:
         return WeakSet()
-    return WeakSet(task for task in all_tasks_of(loop) if holds_greenlet(task.get_coro(), of_others=True))
+    hangs_in = _looker(of_others=True)
+    return WeakSet(task for task in all_tasks_of(loop) if hangs_in(task.get_coro()))
 
 
-def holds_greenlet(coroutine: Any, *, of_others: bool) -> bool:
-    """Whether a greenlet is suspended in `coroutine`, or in what it awaits: one that the calling thread made,
-    or, with `of_others`, one of another thread.
-    """
-    module: Any = sys.modules.get("greenlet")
-    if module is None:
-        return False
-    kind, parent = module.greenlet, module.greenlet.parent.__get__
+def holds_greenlet_of_this_thread(coroutine: Any) -> bool:
+    """Whether a greenlet of the calling thread is suspended in `coroutine`, or in what it awaits."""
+    return "greenlet" in sys.modules and _looker(of_others=False)(coroutine)
+
+
+def _looker(*, of_others: bool) -> Callable[[Any], bool]:
+    """Tells of a coroutine whether a greenlet that the calling thread made, or another one, hangs in it."""
+    module: Any = sys.modules["greenlet"]
+    kind, parent, referents = module.greenlet, module.greenlet.parent.__get__, gc.get_referents
 
     def root(greenlet: Any) -> Any:  # each thread has one
         while (above := parent(greenlet)) is not None:
             greenlet = above
         return greenlet
 
+    def hangs_in(coroutine: Any) -> bool:
+        return any(
+            parent(held) is not None and not held.dead and (root(held) is not own) is of_others
+            for held in referents(*_chain(coroutine))
+            if issubclass(type(held), kind)
+        )
+
     own = root(module.getcurrent())
-    return any(
-        parent(held) is not None and not held.dead and (root(held) is not own) is of_others
-        for awaiting in _chain(coroutine)
-        for held in gc.get_referents(awaiting)
-        if issubclass(type(held), kind)
-    )
+    return hangs_in
 
 
 def _chain(coroutine: Any) -> Iterator[Any]:
