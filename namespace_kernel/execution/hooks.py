@@ -52,11 +52,11 @@ def settle(settling: Settling, hooks: Iterable[Hook]) -> None:
 def close_coroutines(settling: Settling) -> None:
     """Close the coroutines that the cell left behind within reach, and put deferred ones in their place.
 
-    Searched are the names that the cell wrote, and the containers that its code mentions: it may have
-    appended to one that an earlier cell bound.
+    This searches the names that the cell wrote, and the containers that its code mentions: the cell may
+    have appended to one that an earlier cell bound.
     """
     _close_coroutines(settling)
-    # The values are the namespace's now. Nobody needs the others, which engine names were bound to.
+    # Drop our references: the namespace owns these values now.
     settling.changes = replace(settling.changes, added={}, rebound={}, deleted=frozenset())
 
 

@@ -33,7 +33,7 @@ class _GuardedEvents(EventManager):
     """Calls all hooks, whatever one of them raises. IPython's lets a `SystemExit` end the cell, or worse."""
 
     def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
-        """Overridden as said; the hook is named as IPython does it."""
+        """Overridden: a hook that raises `SystemExit` ends neither the cell nor the kernel."""
         for hook in self.callbacks[event][:]:
             try:
                 hook(*args, **kwargs)
@@ -70,7 +70,7 @@ class CellEvents(_GuardedEvents):
             give_figures_to_cells(function, _AtWork(self.cells, self.messages))
 
     def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
-        """Overridden as said."""
+        """Overridden: a comm message calls only matplotlib's hooks while a cell runs."""
         if event not in _AROUND_MESSAGES or handled_message() is None:
             with self._no_cell_begins:
                 pass  # the hooks of a message have been called

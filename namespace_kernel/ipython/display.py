@@ -116,7 +116,7 @@ class NamespaceDisplayPublisher(ZMQDisplayPublisher):
 
     @unseen
     def publish(self, data: Any, *args: Any, **kwargs: Any) -> None:
-        """Overridden as said."""
+        """Overridden: a capture takes it, or the cell becomes the home of the widgets in it."""
         capture = active_capture()
         if capture is not None:
             capture.publisher.publish(data, *args, **kwargs)

@@ -221,7 +221,10 @@ class _OpeningThread(HistorySavingThread):
     """Opens the history's own connection before one for itself: a spoilt file is moved away first."""
 
     def run(self) -> None:
-        """Overridden as said. If nothing can be saved, there is nothing for this thread to do."""
+        """Overridden: a second connection to a spoilt file would keep it from being moved away.
+
+        If nothing can be saved, this thread ends at once.
+        """
         history: Any = self.history_manager()
         if history is not None and not history.is_in_a_file:
             history.using_thread = False

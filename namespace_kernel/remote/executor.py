@@ -65,7 +65,7 @@ class ElsewhereCall:
         self.site = site
         #: Called when what the cell reads has been packed, and belongs to nobody else.
         self.packed = packed
-        #: Why what the cell has bound by the way stays there, by name.
+        #: By name, why a variable that `with` or `for` bound there does not come back.
         self.stayed: Mapping[str, str] = {}
         #: Results that stay on the cluster (the cell's last value is ""), and how many bytes that is.
         self.kept: Collection[str] = ()

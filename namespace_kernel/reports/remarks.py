@@ -184,7 +184,7 @@ class CellReceipts(Receipts):
             self.note(execution, Kind.CONFLICTS, lambda: remark)
 
     def stayed(self, execution: Execution, call: ElsewhereCall) -> None:
-        """Note what did not come back: large results, and what was bound by the way and cannot be copied."""
+        """Note what did not come back: large results, and what `with` or `for` bound and cannot travel."""
         if call.kept:
             names = [f"`{name}`" if name else "the result" for name in sorted(call.kept)]
             size = f"{call.kept_size / 2**20:.1f} MiB"

@@ -45,7 +45,7 @@ class RemoteDisplayHook(DisplayHook):
         return bool(self.semicolon_at_end_of_expression(shell.request.source))
 
     def __call__(self, result: Any = None) -> None:
-        """Overridden as said."""
+        """Overridden: the kernel shows the result, and `_` and `Out` are only there."""
         if result is None or self.quiet():
             return
         data, metadata = self.compute_format_data(result)
@@ -67,12 +67,12 @@ class RemotePublisher(DisplayPublisher):
         update: bool = False,
         **options: Any,
     ) -> None:
-        """Overridden as said."""
+        """Overridden: no frontend listens to this process; the kernel passes it on."""
         shell: Any = self.shell
         shell.emit(Displayed(_without_widget(data), dict(metadata or {}), transient, update))
 
     def clear_output(self, wait: bool = False) -> None:
-        """Overridden as said."""
+        """Overridden: the output to clear is under the kernel's cell."""
         shell: Any = self.shell
         shell.emit(Cleared(wait))
 
@@ -83,7 +83,10 @@ class RemoteCompiler(CachingCompiler):
     cell_name = ""
 
     def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
-        """Overridden as said; code that the cell has IPython run is not the cell."""
+        """Overridden: a traceback names the cell as in the kernel.
+
+        The name is used once. What the cell then runs by `run_cell` is other code, with a name of its own.
+        """
         name, self.cell_name = self.cell_name, ""
         return name or super().get_code_name(raw_code, transformed_code, number)
 

@@ -30,8 +30,8 @@ exception in it would leave a task that is neither done nor ever stepped again.
 thread itself, and only while that cell runs; at the cell's end the main thread takes the lock, lets whatever
 was sent arrive, and drops it.
 
-A task of an earlier cell that blocks the loop is not hit in the cell's stead. The user is told, and a
-second Stop ends that task, if it comes a moment later.
+Stop never interrupts a task of an earlier cell by mistake. If such a task blocks the loop, the user is told,
+and a second Stop a moment later ends that task.
 """
 
 from __future__ import annotations

@@ -256,7 +256,7 @@ async def on_main(coroutine: Coroutine[Any, Any, T]) -> T:
     """Await `coroutine` with all of its steps on the main thread, as in `create_task(on_main(poll()))`.
 
     For what belongs to a thread: `threading.local`, an `RLock`, a connection of `sqlite3`. While a plain cell
-    runs, the coroutine waits. Elsewhere than in a notebook it changes nothing.
+    runs, the coroutine waits. Outside a notebook it changes nothing.
     """
     anchors = getattr(asyncio.get_running_loop(), "anchors", None)
     task = asyncio.current_task()

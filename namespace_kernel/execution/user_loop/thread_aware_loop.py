@@ -56,7 +56,7 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
     turns = 0
     #: Called with each new task in the thread that creates it.
     on_task: Callable[[asyncio.Task[Any]], None] | None = None
-    #: Called with each future of `asyncio.gather` and `shield`, likewise.
+    #: Called with each future of `asyncio.gather` and `shield` in the thread that creates it.
     on_gathering: Callable[[asyncio.Future[Any]], None] | None = None
 
     def __init__(self) -> None:
