@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import faulthandler
 import gc
@@ -47,6 +48,7 @@ from namespace_kernel.kernel.debugging.breakpoints import install_breakpoint_hoo
 from namespace_kernel.kernel.kernel import NamespaceKernel, Parts
 from namespace_kernel.kernel.lanes.executors import Bridges, Sites
 from namespace_kernel.kernel.lanes.lanes import Lane
+from namespace_kernel.kernel.wire.passages import open_passages
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.publishing import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
@@ -81,6 +83,7 @@ class NamespaceKernelApp(IPKernelApp):
     classes = [NamespaceKernel, NamespaceShell, *IPKernelApp.classes[2:]]
     subcommands: dict[str, Any] = {}
     _logging_configured = False
+    _has_room = False
 
     @default("config_files")
     def _default_config_files(self) -> list[str]:
@@ -371,6 +374,19 @@ class NamespaceKernelApp(IPKernelApp):
         for front in self._fronts:
             front.uninstall()
 
+    def _make_room(self) -> None:
+        """Start the process that makes room for what C code writes: before the first cell, for it takes time.
+
+        Without it there is room as in ipykernel.
+        """
+        streams = [one for one in (self.kernel._stdout, self.kernel._stderr) if isinstance(one, CellStream)]
+        pipes = [one.watched_pipe for one in streams if one.watched_pipe is not None]
+        outputs = [one.descriptor_outside for one in streams if one.descriptor_outside is not None]
+        if len(pipes) == len(outputs) == 2:
+            with contextlib.suppress(OSError):
+                for stream, passage in zip(streams, open_passages(pipes, outputs), strict=True):
+                    stream.use_passage(passage)
+
     def _thread_ended(self, execution: Execution) -> None:
         """A thread or a job that a cell started is over. Thread: it."""
         self.kernel.end_if_child()
@@ -378,6 +394,9 @@ class NamespaceKernelApp(IPKernelApp):
 
     def _before_cell(self) -> None:
         self.kernel.originals.note_modules()
+        if not self._has_room:
+            self._has_room = True
+            self._make_room()
         self.signal_front.apply()
         self.wakeup.take_descriptor()
         self.asyncio_front.note_leftover()

@@ -10,13 +10,19 @@ from datetime import datetime
 from threading import get_ident
 from typing import Any
 
-from ipykernel.iostream import PIPE_BUFFER_SIZE, OutStream
+from ipykernel.iostream import OutStream
 
 from namespace_kernel.attribution.redirects import active_redirect, redirects
 from namespace_kernel.base.frames import hide, unseen
 from namespace_kernel.base.readiness import readable
 
+from .passages import Passage
 from .written import Written
+
+#: Bytes that are read from a descriptor at a time.
+_AT_ONCE = 2**16
+#: Seconds that one waits for what has been written.
+_PATIENCE = 1.0
 
 
 class CellStream(OutStream):
@@ -31,6 +37,7 @@ class CellStream(OutStream):
         self._written.add_stream(self, CellStream.write.__code__)
         self._pieces = self._written.pieces
         self._drain_lock = threading.Lock()
+        self._passage: Passage | None = None
         # A read may end in the midst of a character.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         super().__init__(session, pub_thread, *args, **kwargs)  # type: ignore[no-untyped-call]
@@ -154,6 +161,11 @@ class CellStream(OutStream):
         return int(self._original_stdstream_fd) if self._should_watch else own
 
     @property
+    def watched_pipe(self) -> int | None:
+        """The pipe of the file descriptor, if it is watched."""
+        return self._fid if self._should_watch else None
+
+    @property
     def descriptor_outside(self) -> int | None:
         """The descriptor of the process's own output, which is not watched."""
         return getattr(self, "_original_stdstream_copy", None)
@@ -182,19 +194,46 @@ class CellStream(OutStream):
         if self._fid is None:  # not watched, on Windows never
             return
         with self._drain_lock:
-            while self._should_watch and readable([self._fid], 0):
-                data = os.read(self._fid, PIPE_BUFFER_SIZE)
-                if not data:
-                    break
-                self.accept(self._decoder.decode(data))
-                os.write(self._original_stdstream_copy, data)
+            while self._should_watch and not self._all_came():
+                # What is on its way comes soon, unless the other process is stopped or gone.
+                if not readable([int(self._fid or 0)], _PATIENCE):
+                    return
+                data = os.read(self._fid, _AT_ONCE)
+                if data:
+                    self.accept(self._decoder.decode(data))
+                    os.write(self._original_stdstream_copy, data)
+                elif self._passage is not None:  # it is gone
+                    self._fid, self._passage = self._passage.pipe, None
+                else:
+                    return
+
+    def _all_came(self) -> bool:
+        if self._passage is not None:
+            return self._passage.all_came()
+        return not readable([int(self._fid or 0)], 0)
+
+    def use_passage(self, passage: Passage) -> None:
+        """From now on read what comes through `passage`, whose pipe is that of the descriptor."""
+        with self._drain_lock:
+            self._fid, self._passage = passage.fd, passage
+        os.close(self._leaves[1])  # the thread waits at the pipe, where the other process may be faster
+
+    def _setup_stream_redirects(self, name: str) -> None:
+        """Overridden for `use_passage`."""
+        self._leaves = os.pipe()
+        super()._setup_stream_redirects(name)  # type: ignore[no-untyped-call]
 
     def _watch_pipe_fd(self) -> None:
         """Overridden: only waits for data, and lets `drain` read it, one reader at a time."""
         try:
-            while self._should_watch:
-                readable([int(self._fid or 0)])
+            while self._should_watch and self._leaves[0] not in readable(
+                [int(self._fid or 0), self._leaves[0]]
+            ):
                 self.drain()
+            os.close(self._leaves[0])
+            while self._should_watch:
+                self.drain()
+                readable([int(self._fid or 0)])
         except Exception:
             self._exc = sys.exc_info()
 

@@ -1,0 +1,108 @@
+"""A small process that stands between the file descriptors 1 and 2 and the kernel, and always reads.
+
+The kernel reads on a thread. C code that holds the interpreter's lock keeps that thread from running, and
+when it has written more than a pipe holds, it would wait for room for ever. This process passes on what is
+written. While the kernel takes nothing, it keeps it. While the kernel does, it reads no more than that: who
+writes faster than the kernel reads has to wait, as behind any pipe.
+
+Run as a script, without the package. When the kernel is gone, it passes on what is left to the kernel's own
+standard output, and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import sys
+from collections import deque
+
+#: Milliseconds for which the kernel takes nothing before more is read than it takes.
+_PATIENCE = 100
+_AT_ONCE = 2**16
+
+
+class Passage:
+    """The way from one descriptor to the kernel: read at `reader`, written to `writer`.
+
+    `other` is the end at which the kernel reads, `busy` the byte that says that something is on its way here.
+    """
+
+    def __init__(self, reader: int, writer: int, other: int, flags: mmap.mmap, busy: int) -> None:
+        self.reader, self.writer, self._other = reader, writer, other
+        self._flags, self._busy = flags, busy
+        self.kept: deque[bytes] = deque()
+        os.set_blocking(writer, False)
+
+    def read(self) -> None:
+        """Take what has been written. It says so first: the kernel looks whether all has come."""
+        self._flags[self._busy] = 1
+        data = os.read(self.reader, _AT_ONCE)
+        if data:
+            self.kept.append(data)
+        self.write()
+
+    def write(self) -> None:
+        """Give the kernel what it takes."""
+        with contextlib.suppress(BlockingIOError):
+            while self.kept:
+                data = self.kept[0]
+                written = os.write(self.writer, data)
+                if written == len(data):
+                    self.kept.popleft()
+                else:
+                    self.kept[0] = data[written:]
+            self._flags[self._busy] = 0
+
+    def pass_on(self, target: int) -> None:
+        """Write what the kernel has not read to `target`."""
+        with contextlib.suppress(OSError):
+            while _is_readable(self._other):
+                os.write(target, os.read(self._other, _AT_ONCE))
+            while self.kept:
+                os.write(target, self.kept.popleft())
+            while _is_readable(self.reader):
+                os.write(target, os.read(self.reader, _AT_ONCE))
+
+
+def serve(passages: list[Passage], life: int) -> None:
+    """Pass on until `life` ends."""
+    stuck: set[Passage] = set()
+    while True:
+        events = select.poll()
+        events.register(life, select.POLLIN)
+        for one in passages:
+            if one.kept:
+                events.register(one.writer, select.POLLOUT)
+            if not one.kept or one in stuck:
+                events.register(one.reader, select.POLLIN)
+        waits = any(one.kept and one not in stuck for one in passages)
+        ready = dict(events.poll(_PATIENCE if waits else None))
+        if life in ready:
+            return
+        for one in passages:
+            if one.writer in ready:
+                stuck.discard(one)
+                one.write()
+            elif one.kept and not ready:
+                stuck.add(one)
+            if one.reader in ready:
+                one.read()
+
+
+def _is_readable(fd: int) -> bool:
+    events = select.poll()
+    events.register(fd, select.POLLIN)
+    return any(event & select.POLLIN for _, event in events.poll(0))
+
+
+if __name__ == "__main__":
+    os.setsid()
+    life, flags_fd, *ends = map(int, sys.argv[1:])
+    flags = mmap.mmap(flags_fd, mmap.PAGESIZE)
+    ways = zip(ends[::3], ends[1::3], ends[2::3], strict=True)
+    passages = [Passage(*way, flags, busy) for busy, way in enumerate(ways)]
+    serve(passages, life)
+    for number, passage in enumerate(passages, 1):
+        passage.pass_on(number)

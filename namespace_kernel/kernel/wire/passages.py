@@ -1,0 +1,75 @@
+"""The kernel's side of `overflow`: what C code and children write comes through that process."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from namespace_kernel.base.readiness import readable
+
+if sys.platform != "win32":
+    import fcntl
+
+_OVERFLOW = Path(__file__).with_name("overflow.py")
+#: A number that no shell uses for its own.
+_HIGH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One descriptor's text on its way: written to `pipe`, passed on to `fd`, where the kernel reads.
+
+    Thread: any.
+    """
+
+    pipe: int
+    fd: int
+    flags: mmap.mmap
+    busy: int
+
+    def all_came(self) -> bool:
+        """Whether nothing that was written before the call is on its way, nor waits at `fd`.
+
+        In this order: what is gone from the pipe is in the other process, or has been given to us.
+        """
+        return not readable([self.pipe], 0) and not self.flags[self.busy] and not readable([self.fd], 0)
+
+
+def open_passages(pipes: list[int], outputs: list[int]) -> list[Passage]:
+    """Start the process that reads `pipes`, with `outputs` as its standard output and error.
+
+    It ends when this process does. A shell stands in between and ends at once: whoever waits for all children
+    does not wait for this one. What a shell starts in the background gets no Stop from a terminal.
+    """
+    flags_fd = _file()
+    os.ftruncate(flags_fd, mmap.PAGESIZE)
+    flags = mmap.mmap(flags_fd, mmap.PAGESIZE)
+    life_reader, _ = os.pipe()  # whose other end is closed when we are gone
+    ours, given, closed = [], [life_reader, flags_fd], [life_reader, flags_fd]
+    for busy, pipe in enumerate(pipes):
+        reader, writer = os.pipe()
+        ours.append(Passage(pipe, reader, flags, busy))
+        given += [pipe, writer, reader]
+        closed.append(writer)
+    inherited = [fcntl.fcntl(fd, fcntl.F_DUPFD, _HIGH) for fd in given]
+    try:
+        script = [sys.executable, "-I", "-S", str(_OVERFLOW), *map(str, inherited)]
+        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(outputs, 1)]
+        command = ["sh", "-c", '"$@" &', "sh", *script]
+        os.waitpid(os.posix_spawn("/bin/sh", command, os.environ, file_actions=actions), 0)
+    finally:
+        for fd in (*closed, *inherited):
+            os.close(fd)
+    return ours
+
+
+def _file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("output")
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
