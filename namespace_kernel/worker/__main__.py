@@ -8,6 +8,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import namespace_kernel.worker  # noqa: F401
 
 del sys.path[0]
-from .serve import main  # noqa: E402
+from namespace_kernel.worker.serve import main  # noqa: E402
 
 main()
