@@ -1,9 +1,7 @@
-"""`NamespaceKernelApp`: the composition root. It builds every part and wires them."""
+"""`NamespaceKernelApp`: the process. Its options, its sockets, its start and its end."""
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import faulthandler
 import gc
 import logging
@@ -11,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-from functools import partial
 from typing import Any
 
 import zmq
@@ -22,48 +19,18 @@ from traitlets import Type, default
 from traitlets.config import Config
 from traitlets.config.application import IS_PYTHONW
 
-from namespace_kernel.attribution.child_processes import ChildProcesses
-from namespace_kernel.attribution.inheritance import Inheritance
-from namespace_kernel.attribution.redirects import Redirects
-from namespace_kernel.base.execution import Execution, current_execution
-from namespace_kernel.base.lines import Leak
-from namespace_kernel.base.originals import make_unending, watch_originals
+from namespace_kernel.assembly import assemble
+from namespace_kernel.base.originals import make_unending
 from namespace_kernel.base.own_libraries import OwnLibraries
-from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
-from namespace_kernel.coroutines.origins import Origins, OriginTracking
-from namespace_kernel.execution.bridge import ExecutionContextBridge
-from namespace_kernel.execution.hooks import close_coroutines
-from namespace_kernel.execution.stop.interrupts import InterruptController
-from namespace_kernel.execution.stop.registry import SideCells
-from namespace_kernel.execution.stop.system_patch import SystemFront
-from namespace_kernel.execution.stop.wakeup import SignalWakeup
-from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
-from namespace_kernel.execution.user_loop.signal_patch import SignalFront
-from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.ipython.captures import install_captures
-from namespace_kernel.ipython.engine import LetGoOfError, ShellEngine, UserLoopRunner
 from namespace_kernel.ipython.shell import NamespaceShell
-from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
 from namespace_kernel.kernel.debugging.breakpoints import install_breakpoint_hook
-from namespace_kernel.kernel.kernel import NamespaceKernel, Parts
-from namespace_kernel.kernel.lanes.executors import Bridges, Sites
-from namespace_kernel.kernel.lanes.lanes import Lane
-from namespace_kernel.kernel.wire.passages import open_passages
+from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.publishing import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.kernel.wire.shell_stream import SharedStream
 from namespace_kernel.kernel.wire.stdout import CellStream
-from namespace_kernel.namespace.manager import AsyncNamespaceManager
-from namespace_kernel.remote.sites.dask import DaskSite
-from namespace_kernel.remote.sites.isolated import IsolatedSite
-from namespace_kernel.remote.spawning.multiprocessing_patch import MultiprocessingFront
-from namespace_kernel.reports.activities import Activities
-from namespace_kernel.reports.hooks import CollectLeaks, ReportFailedTasks, ShowReceipt
-from namespace_kernel.reports.idle_loops import TellOfIdleLoops
-from namespace_kernel.reports.remarks import CellReceipts
-from namespace_kernel.reports.watchdog import LoopWatchdog
-from namespace_kernel.routing.router import Router
 
 
 class NamespaceKernelApp(IPKernelApp):
@@ -83,7 +50,6 @@ class NamespaceKernelApp(IPKernelApp):
     classes = [NamespaceKernel, NamespaceShell, *IPKernelApp.classes[2:]]
     subcommands: dict[str, Any] = {}
     _logging_configured = False
-    _has_room = False
 
     @default("config_files")
     def _default_config_files(self) -> list[str]:
@@ -181,131 +147,15 @@ class NamespaceKernelApp(IPKernelApp):
             enable.__defaults__ = (outside, *enable.__defaults__[1:])
 
     def init_signal(self) -> None:
-        """Overridden: SIGINT has an owner from the start, which drops it until a cell runs."""
-        self.interrupts = InterruptController(
-            self._notice, self._describe, self.shell_channel_thread.call_later
-        )
-        self.interrupts.install()
-        self.wakeup = SignalWakeup(self.shell_channel_thread.call_later)
-        self.wakeup.install()
-        self.shell_channel_thread.watch(self.wakeup.fileno(), self.wakeup.signalled)
+        """Overridden: SIGINT is dropped until the parts are built. No program inherits that."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, lambda number, frame: None)
 
     def init_kernel(self) -> None:
-        """Overridden to build the parts: the store before the shell, the rest after it."""
-        self.namespace = AsyncNamespaceManager()
+        """Overridden to build the parts."""
         self._init_kernel_with_shared_stream()
         install_breakpoint_hook()
-        kernel, shell = self.kernel, self.kernel.shell
-        self.user_loop = UserLoop(
-            shell.notice,
-            shell.describe_frame,
-            self._report_task,
-            shell.is_users_file,
-            self.interrupts.step_of,
-        )
-        self.receipts = CellReceipts(
-            self._publish_receipt,
-            kernel.reports,
-            self.shell_channel_thread.call_later,
-            place_of=shell.place_of,
-            describe_frame=shell.describe_frame,
-            is_users_file=shell.is_users_file,
-        )
-        self.user_loop.task_ended = self.receipts.refresh
-        loop = self.user_loop.loop
-        tracking = OriginTracking(lambda: loop.call_soon_threadsafe(tracking.apply))
-        self.user_loop.comes_home = tracking.apply
-        kernel.origins = Origins(tracking, self.namespace.look_up, shell.is_cell_file, shell.cell_files)
-        self.never_awaited = NeverAwaitedHook(kernel.origins.leak_of, self._take_leak)
-        self.inheritance = Inheritance(
-            kernel.variables_of_output(),
-            kernel.threads_inherit,
-            shell.is_users_file,
-            self._thread_ended,
-            tracking.apply,
-        )
-        self.children = ChildProcesses()
-        self.multiprocessing_front = MultiprocessingFront(self.namespace.live)
-        self.redirects = Redirects(lambda stream: issubclass(type(stream), CellStream), CellStream.direct)
-        self.asyncio_front = AsyncioFront(self.user_loop.loop, self._runs_cells)
-        self.signal_front = SignalFront(lambda: self.user_loop.home_ident, self.wakeup.wake_main)
-        self.wakeup.woken = self.signal_front.apply
-        self.system_front = SystemFront()
-        self.class_sources = ClassSources(shell.cell_files)
-        #: What stands in front of functions of Python while the kernel serves.
-        self._fronts = (
-            self.never_awaited,
-            self.asyncio_front,
-            self.signal_front,
-            self.system_front,
-            self.class_sources,
-            self.inheritance,
-            self.redirects,
-            self.children,
-            self.multiprocessing_front,
-        )
-        self.namespace.keeps_current = lambda: kernel.conflicts_keep == "current"
-        self.isolated = IsolatedSite(lambda: int(kernel.isolated_processes), self.children.note)
-        self.dask = DaskSite(self.namespace.look_up, lambda: int(kernel.dask_result_limit) * 2**20)
-        side_cells = SideCells()
-        running: set[Execution] = shell.events.cells
-        engine = ShellEngine(shell, UserLoopRunner(self.user_loop))
-        router = Router(
-            shell.transform_cell,
-            self.namespace.look_up,
-            lambda: engine.awaits_on_user_loop,
-            lambda: kernel.plain_cells == "loop",
-        )
-        build = partial(
-            ExecutionContextBridge,
-            self.namespace,
-            router=router,
-            engine=engine,
-            running=running,
-            hooks=(
-                # What is within reach first: closing it may drop the last reference to others.
-                close_coroutines,
-                # The last error's frames may hold others.
-                LetGoOfError(shell),
-                CollectLeaks(self.never_awaited, kernel.origins),
-                ReportFailedTasks(self.user_loop),
-                # The receipt tells what the hooks before it found.
-                TellOfIdleLoops(self.receipts, self.asyncio_front.take_set_loops),
-                ShowReceipt(self.receipts),
-                # Last: the tables show what the namespace is when the cell is done.
-                shell.live_tables.after_cell,
-            ),
-        )
-        sites = Sites(self.isolated, self.dask)
-        bridges = Bridges(build, sites, self.user_loop, self.interrupts, side_cells, kernel.cell_has_left)
-        activities = Activities(
-            running,
-            self.user_loop,
-            self.children,
-            shell.describe_line,
-            shell.is_users_file,
-            self.inheritance.jobs,
-        )
-        watchdog = LoopWatchdog(
-            self.user_loop,
-            self.receipts,
-            running,
-            shell.describe_frame,
-            lambda: float(kernel.blocking_time),
-            self.shell_channel_thread.call_later,
-        )
-        self.user_loop.task_began = watchdog.arm
-        context = contextvars.copy_context()
-        foreground = Lane(None, context, bridges.of_foreground(context))
-        kernel.attach(
-            Parts(self.user_loop, self.interrupts, side_cells, activities, foreground, bridges.beside_it)
-        )
-        kernel.before_cell = self._before_cell
-        if hasattr(kernel, "debugger"):  # not without debugpy
-            self.wakeup.handled = lambda: self.interrupts.handled
-            self.wakeup.interrupted = kernel.debugger.resume_main
-            self.wakeup.was_handled = kernel.debugger.resume
-            kernel.debugger.imported = install_breakpoint_hook
+        self.house = assemble(self.kernel, self.shell_channel_thread)
         if not gc.isenabled():  # `__main__`
             gc.freeze()
             gc.enable()
@@ -328,14 +178,10 @@ class NamespaceKernelApp(IPKernelApp):
         """Overridden: the main thread serves cells, not a tornado loop."""
         if self.poller is not None:
             self.poller.start()
-        self._own_ident = threading.get_ident()
-        for front in self._fronts:
+        for front in self.house.fronts:
             front.install()
         install_captures()
-        self.kernel.install_input()
-        self.kernel.originals = watch_originals()  # with our fronts in it
-        self.user_loop.start()
-        self.iopub_thread.before_stop = self._flush
+        self.house.user_loop.start()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._become_plain_python)
         self.kernel.start()
@@ -350,15 +196,11 @@ class NamespaceKernelApp(IPKernelApp):
         ending.served()
         ending.linger()
         self.kernel.end_beside(self.kernel.tasks_time)
-        self.isolated.close(self.kernel.tasks_time)
-        self.dask.close()
-        self.user_loop.close(self.kernel.tasks_time)
+        self.house.sites.isolated.close(self.kernel.tasks_time)
+        self.house.sites.dask.close()
+        self.house.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
         self._uninstall()
-
-    def _flush(self) -> None:
-        for stream in (self.kernel._stdout, self.kernel._stderr):
-            stream.flush()
 
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""
@@ -371,65 +213,8 @@ class NamespaceKernelApp(IPKernelApp):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _uninstall(self) -> None:
-        for front in self._fronts:
+        for front in self.house.fronts:
             front.uninstall()
-
-    def _make_room(self) -> None:
-        """Start the process that makes room for what C code writes: before the first cell, for it takes time.
-
-        Without it there is room as in ipykernel.
-        """
-        streams = [one for one in (self.kernel._stdout, self.kernel._stderr) if isinstance(one, CellStream)]
-        pipes = [one.watched_pipe for one in streams if one.watched_pipe is not None]
-        outputs = [one.descriptor_outside for one in streams if one.descriptor_outside is not None]
-        if len(pipes) == len(outputs) == 2:
-            with contextlib.suppress(OSError):
-                for stream, passage in zip(streams, open_passages(pipes, outputs), strict=True):
-                    stream.use_passage(passage)
-
-    def _thread_ended(self, execution: Execution) -> None:
-        """A thread or a job that a cell started is over. Thread: it."""
-        self.kernel.end_if_child()
-        self.receipts.refresh(execution)
-
-    def _before_cell(self) -> None:
-        self.kernel.originals.note_modules()
-        if not self._has_room:
-            self._has_room = True
-            self._make_room()
-        self.signal_front.apply()
-        self.wakeup.take_descriptor()
-        self.asyncio_front.note_leftover()
-
-    def _report_task(self, error: BaseException) -> None:
-        if self.kernel.report_failed_tasks:
-            self.kernel.shell.show_task_error(error)
-
-    def _publish_receipt(self, display_id: str, data: dict[str, str], update: bool) -> None:
-        if not self.kernel.ending.requested:
-            transient = {"display_id": display_id}
-            self.kernel.shell.display_pub.publish(data, transient=transient, update=update)
-
-    def _take_leak(self, leak: Leak) -> bool:
-        """A coroutine went away in the calling context."""
-        execution = current_execution.get()
-        if execution is None:
-            return False
-        self.receipts.leaked(execution.owner or execution, leak)
-        return True
-
-    def _notice(self, line: str) -> None:
-        """Show a line under the foreground's cell, whatever thread or task it comes from."""
-        self.kernel.lanes.foreground.copy_context().run(self.kernel.shell.notice, line)
-
-    def _describe(self, frame: Any) -> str:
-        description: str = self.kernel.shell.describe_frame(frame)
-        return description
-
-    def _runs_cells(self) -> bool:
-        """Whether the calling thread is one where cells run: main, or a subshell's."""
-        thread = threading.current_thread()
-        return thread.ident == self._own_ident or thread.name.startswith("lane-")
 
 
 launch_new_instance = NamespaceKernelApp.launch_instance

@@ -1,10 +1,11 @@
-"""Lines of code, as a user knows them: a place in a cell, and a coroutine that was left there."""
+"""Lines: of code, as a user knows them, and those that the kernel shows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import CoroutineType
-from typing import Any
+from types import CoroutineType, FrameType
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,32 @@ def leak_of(coroutine: CoroutineType[Any, Any, Any]) -> Leak:
     origin = coroutine.cr_origin
     filename, line = origin[0][:2] if origin else ("", 0)
     return Leak(coroutine.__qualname__, filename, line)
+
+
+class Lines(Protocol):
+    """Code as its user knows it. Thread: any."""
+
+    def is_users_file(self, filename: str) -> bool:
+        """Whether code with this file name is the user's: a cell's, or a module's that is not installed."""
+
+    def is_cell_file(self, filename: str) -> bool:
+        """Whether code with this file name comes from a cell."""
+
+    def cell_files(self) -> Iterable[str]:
+        """The file names of all cells, in their order."""
+
+    def describe_frame(self, frame: FrameType) -> str:
+        """The innermost line of a cell that `frame` is in, or its own line."""
+
+    def describe_line(self, frame: FrameType) -> str:
+        """The line that `frame` is at."""
+
+    def place_of(self, place: Place | Leak) -> str:
+        """How a line is called, seen from the cell that the calling context belongs to."""
+
+
+class Notices(Protocol):
+    """Shows the user what the kernel has to say."""
+
+    def notice(self, line: str) -> None:
+        """Show one line. Thread: any."""

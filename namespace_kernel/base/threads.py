@@ -1,8 +1,10 @@
-"""What each thread of the kernel's own needs."""
+"""What each thread of the kernel's own needs, and what others ask of one."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Protocol
 
 
 def hide_from_debugger(thread: threading.Thread) -> None:
@@ -13,3 +15,10 @@ def hide_from_debugger(thread: threading.Thread) -> None:
     """
     thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
     thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+
+
+class Timers(Protocol):
+    """Calls functions later on, on a thread that runs no code of the user's."""
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> None:
+        """Call `function` after `seconds`. Thread: any, also in a signal handler: it starts no thread."""

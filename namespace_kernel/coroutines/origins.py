@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Iterable
 from types import FrameType
 from typing import Any
 
-from namespace_kernel.base.lines import Leak, leak_of
+from namespace_kernel.base.lines import Leak, Lines, leak_of
 from namespace_kernel.base.syntax import tree_of
 
 from .calls import CoroutineFunctions, Lookup, all_calls, open_calls
@@ -59,21 +59,13 @@ class OriginTracking:
 class Origins:
     """What is known about where the coroutines of cells come from.
 
-    `lookup` gives a global's value or `None`; `is_cell_file` tells whether a file name is a cell's, and
-    `cell_files` are all of them, in order.
+    `lookup` gives a global's value or `None`.
     """
 
-    def __init__(
-        self,
-        tracking: OriginTracking,
-        lookup: Lookup,
-        is_cell_file: Callable[[str], bool],
-        cell_files: Callable[[], Iterable[str]],
-    ) -> None:
+    def __init__(self, tracking: OriginTracking, lookup: Lookup, lines: Lines) -> None:
         self._tracking = tracking
         self._functions = CoroutineFunctions(lookup)
-        self._is_cell_file = is_cell_file
-        self._cell_files = cell_files
+        self._lines = lines
         #: The lines that the error went through whose frames are being let go.
         self.error_lines: Iterable[tuple[str, int]] = ()
         #: Whether functions of the latest cell need notes whenever they run.
@@ -101,13 +93,13 @@ class Origins:
         """
         leak = leak_of(coroutine)
         if coroutine.cr_origin:
-            return leak if self._is_cell_file(leak.filename) else None
+            return leak if self._lines.is_cell_file(leak.filename) else None
         name = coroutine.__name__
         if dropped_in is not None and _lets_go_of_result(dropped_in):
             filename, line = dropped_in.f_code.co_filename, dropped_in.f_lineno
             if line in _lines_calling(name, filename):
-                return Leak(leak.name, filename, line) if self._is_cell_file(filename) else None
-        if self._functions.is_defined(name) and not self._is_cell_file(coroutine.cr_code.co_filename):
+                return Leak(leak.name, filename, line) if self._lines.is_cell_file(filename) else None
+        if self._functions.is_defined(name) and not self._lines.is_cell_file(coroutine.cr_code.co_filename):
             return None  # a library's function of the same name
         if not (self.error_lines and is_own(dropped_in)):
             return self.located(leak)
@@ -119,7 +111,9 @@ class Origins:
         """Find the line of a failed cell that gave a coroutine to somebody who did not get to await it."""
         name = leak.name.rpartition(".")[2]
         for filename, line in self.error_lines:
-            if self._is_cell_file(filename) and line in _lines_calling(name, filename, handed_over=True):
+            if self._lines.is_cell_file(filename) and line in _lines_calling(
+                name, filename, handed_over=True
+            ):
                 return Leak(leak.name, filename, line)
         return None
 
@@ -130,7 +124,7 @@ class Origins:
         name = leak.name.rpartition(".")[2]
         places = {
             (file, line): None
-            for file in list(self._cell_files())
+            for file in list(self._lines.cell_files())
             if files is None or file in files
             for line in _lines_calling(name, file)
         }

@@ -95,6 +95,6 @@ class UserLoopExecutor:
                     turns = loop.turns
                     continue
                 if not visit.ended_by_task:
-                    self._context.run(self._user_loop.stopped_by_user)
+                    self._context.run(self._user_loop.tasks.stopped)
         visit.over = True
         return task.result()

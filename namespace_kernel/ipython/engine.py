@@ -16,6 +16,7 @@ from namespace_kernel.base.cell import ELSEWHERE, Cell, Context, Outcome, Route
 from namespace_kernel.base.errors import AwaitInThreadError
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.words import encodable
+from namespace_kernel.coroutines.origins import Origins
 from namespace_kernel.execution.hooks import Settling
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.ipython.tracebacks.tracebacks import lines_of_error
@@ -33,8 +34,9 @@ class ShellEngine:
     Thread: the one that runs the cell, in the foreground's context.
     """
 
-    def __init__(self, shell: NamespaceShell, user_loop_runner: Any) -> None:
+    def __init__(self, shell: NamespaceShell, user_loop_runner: UserLoopRunner, origins: Origins) -> None:
         self._shell = shell
+        self._origins = origins
         self._runner = user_loop_runner
         shell.loop_runner = user_loop_runner
 
@@ -55,7 +57,7 @@ class ShellEngine:
             # Only a directive or a tag can have sent it there.
             route = replace(route, error=AwaitInThreadError(cell.execution_id))
         shell.use_number(cell.number)
-        shell.kernel.origins.before_cell(route.source, cell.background or cell.lane_id is not None)
+        self._origins.before_cell(route.source, cell.background or cell.lane_id is not None)
         # A list of its own: this context may be a copy of another cell's.
         shell.payload_manager.clear_payload()
         shell._last_traceback = None
@@ -148,8 +150,9 @@ class LetGoOfError:
     A background cell's success lets go of nothing: the error is the foreground's, who may be looking at it.
     """
 
-    def __init__(self, shell: NamespaceShell) -> None:
+    def __init__(self, shell: NamespaceShell, origins: Origins) -> None:
         self._shell = shell
+        self._origins = origins
         #: The cell that failed last, the frame that keeps what it left, and the lines of its error.
         self._last: tuple[Execution | None, FrameType | None, list[tuple[str, int]]] = (None, None, [])
 
@@ -160,8 +163,7 @@ class LetGoOfError:
             return
         failed, frame, lines = self._last
         at_home = failed.at_home if failed is not None else _directly
-        origins = self._shell.kernel.origins
-        origins.error_lines = lines
+        self._origins.error_lines = lines
         if error is not None:
             self._shell.note_last_error(error, cell.number)
         if error is not None or at_home(self._shell.forget_last_error, cell.code, cell.number):
@@ -169,7 +171,7 @@ class LetGoOfError:
             if error is not None:
                 self._last = (settling.execution, _running_frame(error), list(lines_of_error(error)))
             at_home(_clear, frame)
-        origins.error_lines = ()
+        self._origins.error_lines = ()
 
 
 def _directly(function: Callable[..., Any], *args: Any) -> Any:

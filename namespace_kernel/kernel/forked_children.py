@@ -34,7 +34,7 @@ class ForkedChildren:
     def become_child(self) -> None:
         """Called in each child, also in those that multiprocessing ends by itself."""
         self.is_child = True
-        self.user_loop.task_ended = lambda execution: None  # a lock may be held by a thread that is not here
+        self.user_loop.news.task_ended.clear()  # a lock may be held by a thread that is not here
         loop = self.user_loop.loop
         if loop.owner == get_ident():  # asyncio itself has forgotten by now that it runs
             task: asyncio.Task[Any] | None = asyncio.current_task(loop)

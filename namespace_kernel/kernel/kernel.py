@@ -16,7 +16,13 @@ from traitlets import Any as AnyTrait
 from traitlets import Type, default
 
 from namespace_kernel.attribution.redirects import redirects
-from namespace_kernel.base.originals import Originals, describe_replaced, keep_running, shield
+from namespace_kernel.base.originals import (
+    Originals,
+    describe_replaced,
+    keep_running,
+    shield,
+    watch_originals,
+)
 from namespace_kernel.coroutines.origins import Origins
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.stop.interrupts import InterruptController
@@ -54,8 +60,11 @@ class Parts:
     user_loop: UserLoop
     interrupts: InterruptController
     side_cells: SideCells
+    origins: Origins
     activities: Activities
+    gui: GuiLoop
     foreground: Lane
+    before_cell: Callable[[], None]
     build_bridge: Callable[[contextvars.Context], ExecutionContextBridge]
 
 
@@ -90,7 +99,7 @@ class NamespaceKernel(
     #: Where the coroutines of cells come from.
     origins: Origins
 
-    #: The store; the app's, if there is one.
+    #: The store.
     namespace = AnyTrait()
 
     # What the app gives; optional in ipykernel's declarations.
@@ -100,7 +109,7 @@ class NamespaceKernel(
 
     @default("namespace")
     def _default_namespace(self) -> AsyncNamespaceManager:
-        return getattr(self.parent, "namespace", None) or AsyncNamespaceManager()
+        return AsyncNamespaceManager(keeps_current=lambda: self.conflicts_keep == "current")
 
     @default("user_ns")
     def _default_user_ns(self) -> None:
@@ -111,7 +120,9 @@ class NamespaceKernel(
         self.user_loop = parts.user_loop
         self.interrupts = parts.interrupts
         self.side_cells = parts.side_cells
+        self.origins = parts.origins
         self.activities = parts.activities
+        self.before_cell = parts.before_cell
         self.lanes = Lanes(parts.foreground, parts.build_bridge, self.serve_cell, self.stop_lane, self._abort)
         self.background = BackgroundCells(
             self.new_background_lane,
@@ -136,17 +147,17 @@ class NamespaceKernel(
         later = self.shell_channel_thread.call_later
         self._introspection = Worker("Introspection", self.answer_apart, later)
         self._records = Worker("Records", self.answer_apart, later)
-        self.gui = GuiLoop(self._toolkit_failed)
+        self.gui = parts.gui
         self.comm_homes = CommHomes(self, self._current_request)
         self.shell_handlers["comm_msg"] = self.comm_msg
         self.control_handlers["ps_request"] = self.ps_request
-        parts.foreground.wake = self.gui.wake
-        self.interrupts.stop_side_cells = self.stop_beside
 
     # Service
 
     def start(self) -> None:
         """Overridden: the shell stream is read on the protocol thread and cells wait in a queue."""
+        self.install_input()
+        self.originals = watch_originals()  # with what stands in front of Python's functions
         self.shell.exit_now = False
         self.io_loop = self.shell_channel_thread.io_loop
         self._control_lock = asyncio.Lock()
@@ -177,6 +188,7 @@ class NamespaceKernel(
         if request is None:  # a step was taken, and there is no next cell for which an idle may have waited
             self.iopub_thread.send_now()
         else:
+            self.originals.note_modules()
             self.serve_cell(lane, request)
             self.interrupts.end_cell()
 
@@ -186,7 +198,7 @@ class NamespaceKernel(
         self._tell("Between two cells a signal's handler, or what ran then, failed:", error)
         self._tell_replaced(replaced)
 
-    def _toolkit_failed(self, error: BaseException) -> None:
+    def toolkit_failed(self, error: BaseException) -> None:
         self._tell("The toolkit of %gui failed, and is not run any more:", error)
 
     def _tell(self, heading: str, error: BaseException) -> None:

@@ -48,13 +48,16 @@ class AsyncNamespaceManager:
     """A merge-only namespace for code that runs in an event loop and in threads.
 
     `module` is the module whose dict becomes the store; a fresh `__main__` by default, which is not
-    put into `sys.modules`.
+    put into `sys.modules`. `keeps_current` says whether a name that was changed here, while a cell changed it
+    in its copy, stays as it is here.
 
     Thread: any. The lock is reentrant because merging may run user code (a replaced value's
     `__del__`) that comes back here.
     """
 
-    def __init__(self, module: types.ModuleType | None = None) -> None:
+    def __init__(
+        self, module: types.ModuleType | None = None, *, keeps_current: Callable[[], bool] = lambda: False
+    ) -> None:
         self.module = types.ModuleType("__main__") if module is None else module
         self.history = ResultHistory()
         self._live: dict[str, Any] = self.module.__dict__
@@ -65,8 +68,7 @@ class AsyncNamespaceManager:
         self._exit_code = 0
         self._provenance = ProvenanceBook()
         self._running: list[View] = []
-        #: Whether a name that was changed here, while a cell changed it in its copy, stays as it is here.
-        self.keeps_current: Callable[[], bool] = lambda: False
+        self._keeps_current = keeps_current
         self._coroutines: weakref.WeakSet[CoroutineType[Any, Any, Any]] = weakref.WeakSet()
         self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
         self.restore_engine_names()
@@ -202,7 +204,7 @@ class AsyncNamespaceManager:
         changes = changes_between(view.base, view.namespace)
         disputed = changed_meanwhile(changes, view, self._live, self.writers)
         disputed = {name: by for name, by in disputed.items() if not is_engine_name(name)}
-        yields = self.keeps_current()
+        yields = self._keeps_current()
         for name in disputed if yields else ():
             view.namespace.pop(name, None)
             if name in view.base:

@@ -16,6 +16,7 @@ from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.base.asyncio_tasks import all_tasks_of, executes, frames_of, snapshot
 from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.started import Started, started_of
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
@@ -44,8 +45,7 @@ class Activity:
 
 
 class Activities:
-    """Finds them. `running` are the executions of cells; `jobs` those of thread
-    pools; `describe_frame` puts a place into words.
+    """Finds them. `running` are the executions of cells; `jobs` those of thread pools.
 
     Nothing of the user's is called, so it answers whatever runs. Thread: any.
     """
@@ -55,16 +55,14 @@ class Activities:
         running: Iterable[Execution],
         user_loop: UserLoop,
         children: ChildProcesses,
-        describe_frame: Callable[[FrameType], str],
-        is_users_file: Callable[[str], bool],
+        lines: Lines,
         jobs: Iterable[Future[Any]],
     ) -> None:
         self._jobs = jobs
         self._running = running
         self._loop = user_loop.loop
         self._children = children
-        self._describe_frame = describe_frame
-        self._is_users_file = is_users_file
+        self._lines = lines
 
     def all(self) -> list[Activity]:
         """Everything that runs, the calling thread's own cell aside; each kind oldest first."""
@@ -154,12 +152,12 @@ class Activities:
         frames: list[FrameType],
     ) -> Activity:
         users = [number for number, frame in enumerate(frames) if self._is_users(frame)]
-        stack = tuple(self._describe_frame(frame) for frame in frames[users[0] if users else 0 :])
-        line = self._describe_frame(frames[users[-1]]) if users else ""
+        stack = tuple(self._lines.describe_line(frame) for frame in frames[users[0] if users else 0 :])
+        line = self._lines.describe_line(frames[users[-1]]) if users else ""
         return Activity(kind, number, name, cell, since, state, line, stack)
 
     def _is_users(self, frame: FrameType) -> bool:
-        return self._is_users_file(frame.f_code.co_filename)
+        return self._lines.is_users_file(frame.f_code.co_filename)
 
     def _frames_of_task(self, task: Any) -> list[FrameType]:
         """Where `task` waits; or, if it executes, all that it has called."""

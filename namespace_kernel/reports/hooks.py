@@ -35,7 +35,7 @@ class ReportFailedTasks:
         """See `settle.Hook`."""
         failed = settling.execution.failed
         while failed:
-            self._user_loop.report_failure(failed.pop())
+            self._user_loop.tasks.report_failure(failed.pop())
 
 
 class ShowReceipt:

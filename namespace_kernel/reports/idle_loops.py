@@ -37,7 +37,7 @@ class TellOfIdleLoops:
         if not loops or execution.route.context is not Context.MAIN:
             return
         if execution.threads:
-            self._receipts.later(_LATER, lambda: self._tell(execution, loops))
+            self._receipts.timers.call_later(_LATER, lambda: self._tell(execution, loops))
         else:
             self._tell(execution, loops)
 

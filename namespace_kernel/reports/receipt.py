@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.threads import Timers
 
 #: Seconds in which several changes of one receipt become one update.
 UPDATE_TIME = 0.1
@@ -63,20 +64,15 @@ class _Receipt:
 class Receipts:
     """The receipts of all cells; each is kept by its `Execution`.
 
-    `reports` tells whether the user wants to see a kind. `later` calls a function after some seconds.
+    `reports` tells whether the user wants to see a kind.
 
     Thread: any.
     """
 
-    def __init__(
-        self,
-        publish: Publish,
-        reports: Callable[[Kind], bool],
-        later: Callable[[float, Callable[[], None]], None],
-    ) -> None:
+    def __init__(self, publish: Publish, reports: Callable[[Kind], bool], timers: Timers) -> None:
         self._publish = publish
         self._reports = reports
-        self.later = later
+        self.timers = timers
         self._lock = threading.RLock()
 
     def note(self, execution: Execution, kind: Kind, source: Source, key: object = None) -> None:
@@ -111,7 +107,7 @@ class Receipts:
             if execution.receipt is None or not execution.settled or self._of(execution).due:
                 return
             self._of(execution).due = True
-        self.later(UPDATE_TIME, lambda: self.show(execution))
+        self.timers.call_later(UPDATE_TIME, lambda: self.show(execution))
 
     def _of(self, execution: Execution) -> _Receipt:
         if execution.receipt is None:

@@ -13,13 +13,14 @@ from weakref import WeakKeyDictionary
 from namespace_kernel.base.asyncio_tasks import frames_of, snapshot
 from namespace_kernel.base.cell import CellChanges
 from namespace_kernel.base.execution import Execution
-from namespace_kernel.base.lines import Leak, Place
+from namespace_kernel.base.lines import Leak, Lines, Place
 from namespace_kernel.base.started import Started, started_of
+from namespace_kernel.base.threads import Timers
 from namespace_kernel.execution.hooks import describe_leaks
 from namespace_kernel.namespace.assignments import plainly_assigned
 from namespace_kernel.remote.executor import ElsewhereCall
 
-from .receipt import UPDATE_TIME, Kind, Receipts, Remark, one_of
+from .receipt import UPDATE_TIME, Kind, Publish, Receipts, Remark, one_of
 
 #: How many names a sentence lists.
 _NAMED = 5
@@ -36,27 +37,18 @@ _ENGINE_NAME_REMEDIES = {
 class CellReceipts(Receipts):
     """The receipts, with what the kernel has to say on them.
 
-    `place_of` calls a line of code by name; it is called at the cell's home. `describe_frame` tells where
-    a frame stands.
-
     Thread: any.
     """
 
     def __init__(
-        self,
-        *args: Any,
-        place_of: Callable[[Place], str],
-        describe_frame: Callable[[Any], str],
-        is_users_file: Callable[[str], bool],
+        self, publish: Publish, reports: Callable[[Kind], bool], timers: Timers, lines: Lines
     ) -> None:
-        super().__init__(*args)
-        self._is_users_file = is_users_file
+        super().__init__(publish, reports, timers)
+        self._lines = lines
         #: How many coroutines of each kind are noted, by cell.
         self._closed: WeakKeyDictionary[Execution, Counter[Leak]] = WeakKeyDictionary()
         #: Cells for which `collect` will be called.
         self._due: set[Execution] = set()
-        self.place_of = place_of
-        self.describe_frame = describe_frame
 
     # Coroutines
 
@@ -68,7 +60,7 @@ class CellReceipts(Receipts):
 
         def remark() -> Remark:
             found = counts.copy()
-            sentences = execution.at_home(describe_leaks, found, lambda leak: self.place_of(_place(leak)))
+            sentences = execution.at_home(describe_leaks, found, self._lines.place_of)
             count = one_of(list(found.elements()), "coroutine was", "coroutines were")
             return Remark("\n".join(sentences), f"{count} never awaited", tuple(_code(map(_place, found))))
 
@@ -82,7 +74,7 @@ class CellReceipts(Receipts):
         execution.leaks.append(leak)
         if execution.settled and execution not in self._due:
             self._due.add(execution)
-            self.later(UPDATE_TIME, lambda: self.collect(execution))
+            self.timers.call_later(UPDATE_TIME, lambda: self.collect(execution))
 
     def collect(self, execution: Execution) -> None:
         """Note what went away in the code of `execution` and is not noted yet, if anything did."""
@@ -141,12 +133,12 @@ class CellReceipts(Receipts):
 
     def _named(self, execution: Execution, name: str, started: Started) -> str:
         assert started.place is not None
-        return f"`{name}`, {execution.at_home(self.place_of, started.place)}"
+        return f"`{name}`, {execution.at_home(self._lines.place_of, started.place)}"
 
     def _describe_task(self, task: Any) -> str:
         frames = frames_of(task.get_coro())
-        users = [frame for frame in frames if self._is_users_file(frame.f_code.co_filename)]
-        return self.describe_frame((users or frames)[-1]) if frames else ""
+        users = [frame for frame in frames if self._lines.is_users_file(frame.f_code.co_filename)]
+        return self._lines.describe_frame((users or frames)[-1]) if frames else ""
 
     # Engine names
 

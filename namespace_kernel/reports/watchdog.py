@@ -19,7 +19,9 @@ from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import all_tasks_of
 from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import Timers
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
 from .receipt import Kind, Receipts, Remark
@@ -44,10 +46,9 @@ class _Block:
 class LoopWatchdog:
     """`limit` gives the seconds after which a block is told, 0 for never. `running` are the running cells.
 
-    `describe_frame` puts a place into words. `later` calls a function after some seconds, on a thread
-    that runs no user code.
+    It is to be armed by each task that begins.
 
-    Thread: `arm` any; all else on the thread of `later`.
+    Thread: `arm` any; all else on the timers'.
     """
 
     def __init__(
@@ -55,16 +56,16 @@ class LoopWatchdog:
         user_loop: UserLoop,
         receipts: Receipts,
         running: Iterable[Execution],
-        describe_frame: Callable[[FrameType], str],
+        lines: Lines,
         limit: Callable[[], float],
-        later: Callable[[float, Callable[[], None]], None],
+        timers: Timers,
     ) -> None:
         self._loop = user_loop.loop
         self._receipts = receipts
         self._running = running
-        self._describe_frame = describe_frame
+        self._lines = lines
         self._limit = limit
-        self._later = later
+        self._later = timers.call_later
         #: Until then a look is due. A time and not a flag, which a Stop could leave set for good.
         self._due = 0.0
         self._block: _Block | None = None
@@ -131,7 +132,7 @@ class LoopWatchdog:
         if execution is None or innermost is None:
             return
         block.execution = execution
-        where = self._describe_frame(innermost).removeprefix("at ")
+        where = self._lines.describe_frame(innermost).removeprefix("at ")
         remedy = _TO_THREAD if execution.finished else f"{_TO_THREAD}, {_LEAVE_OUT}"
 
         def remark() -> Remark:

@@ -7,12 +7,13 @@ import contextlib
 import contextvars
 import inspect
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import CoroutineType, FrameType
 from typing import Any
 
 from namespace_kernel import Cell, Context, Outcome, Route
 from namespace_kernel.base.execution import Execution, complete, current_execution
+from namespace_kernel.base.lines import Leak, Place
 from namespace_kernel.execution.awaiting_cells import UserLoopExecutor
 from namespace_kernel.execution.executor import Interrupts
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
@@ -103,6 +104,45 @@ class NoStop:
         return contextlib.nullcontext()
 
 
+class SomeLines:
+    """Implements `Lines`: a line in words is what the test says. The files of `cells` are cells'."""
+
+    def __init__(self, words: str = "somewhere", cells: Iterable[str] = ()) -> None:
+        self._words = words
+        self._cells = cells
+
+    def is_users_file(self, filename: str) -> bool:
+        return True
+
+    def is_cell_file(self, filename: str) -> bool:
+        return filename in self._cells
+
+    def cell_files(self) -> Iterable[str]:
+        return self._cells
+
+    def describe_frame(self, frame: FrameType) -> str:
+        return self._words.format(frame.f_code.co_name)
+
+    describe_line = describe_frame
+
+    def place_of(self, place: Place | Leak) -> str:
+        return f"line {place.line}"
+
+
+class SomeTimers(list[Callable[[], object]]):
+    """Implements `Timers`: the functions that wait to be called, by the test."""
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> None:
+        self.append(function)
+
+
+class NoNotices:
+    """Implements `Notices`."""
+
+    def notice(self, line: str) -> None:
+        pass
+
+
 class LoopUnderTest:
     """A user loop at home, and the main thread that borrows it."""
 
@@ -111,7 +151,7 @@ class LoopUnderTest:
         self.noticed = threading.Semaphore(0)
         self.reported: list[tuple[Execution | None, BaseException]] = []
         self.was_reported = threading.Semaphore(0)
-        self.user_loop = UserLoop(self._notice, self._describe, self._report)
+        self.user_loop = UserLoop(self, self, self._report)
         self.loop: Any = self.user_loop.loop
         self.context = contextvars.copy_context()
         self.executor = UserLoopExecutor(self.user_loop, self.context, interrupts or NoStop())
@@ -121,12 +161,18 @@ class LoopUnderTest:
         """The home thread."""
         return next(one for one in threading.enumerate() if one.ident == self.user_loop.home_ident)
 
-    def _notice(self, line: str) -> None:
+    def notice(self, line: str) -> None:
+        """See `Notices`."""
         self.notices.append(line)
         self.noticed.release()
 
-    def _describe(self, frame: FrameType) -> str:
+    def describe_frame(self, frame: FrameType) -> str:
+        """See `Lines`."""
         return f"in {frame.f_code.co_name}"
+
+    def is_users_file(self, filename: str) -> bool:
+        """See `Lines`."""
+        return True
 
     def _report(self, error: BaseException) -> None:
         self.reported.append((current_execution.get(), error))

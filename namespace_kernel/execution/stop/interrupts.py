@@ -49,7 +49,9 @@ from typing import Any, Protocol, TypeVar
 
 from namespace_kernel.base.asyncio_tasks import is_inside
 from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import Timers
 
 from .step_on_main import APART as _APART
 from .step_on_main import PATIENCE, StepOnMain
@@ -65,28 +67,28 @@ class _Target(Protocol):
 class InterruptController:
     """Owns SIGINT. Implements `executors.Interrupts`.
 
-    `notice` shows one line; `describe` turns a frame into words; `later` calls a function, on another
-    thread, after some seconds (it must be safe in a signal handler, so it must not start a thread).
+    `stop_side_cells` stops the cells beside the foreground, where none runs in it; it is called in the signal
+    handler.
 
     Thread: main.
     """
 
     def __init__(
         self,
-        notice: Callable[[str], None],
-        describe: Callable[[FrameType], str],
-        later: Callable[[float, Callable[[], None]], None],
+        notices: Notices,
+        lines: Lines,
+        timers: Timers,
+        stop_side_cells: Callable[[], object] = lambda: None,
     ) -> None:
-        self.notice = notice
-        self.describe = describe
-        self.later = later
+        self.notices = notices
+        self.lines = lines
+        self.timers = timers
+        self._stop_side_cells = stop_side_cells
         self._pid = getpid()
         # A kernel may be started in another thread (it then has no Stop): Python allows handlers only here.
         self._on_main_thread = threading.current_thread() is threading.main_thread()
         #: Whether a comm's callback executes, on whichever thread runs the user loop.
         self.callback_runs = False
-        #: Stops the cells beside the foreground, where none runs in it. Called in the signal handler.
-        self.stop_side_cells: Callable[[], object] = lambda: None
         self.target: _Target | None = None
         self._cell_runs = False
         self._turns = 0
@@ -131,7 +133,7 @@ class InterruptController:
         arrived = self.pending
         self.end_cell()
         if arrived:
-            self.stop_side_cells()
+            self._stop_side_cells()
 
     def install(self) -> None:
         """Take SIGINT, for good; also back from user code that took it."""
@@ -207,7 +209,7 @@ class InterruptController:
             elif self._cell_runs:
                 self.pending = True
             else:
-                self.stop_side_cells()
+                self._stop_side_cells()
         finally:
             self._handled += 1
 
@@ -288,7 +290,7 @@ class _AsyncCode:
             if stop is not _raise:
                 frame = sys._current_frames().get(self._loop.owner or 0)
             if current is not None and frame is not None:
-                self._explain_later(current, self._controller.describe(frame))
+                self._explain_later(current, self._controller.lines.describe_frame(frame))
         elif current is not None and now - since >= _APART:
             self._in_the_way = None, 0.0
             stop()
@@ -301,12 +303,12 @@ class _AsyncCode:
     def _explain_later(self, other: asyncio.Task[Any], where: str) -> None:
         def explain() -> None:
             if not self._task.done() and asyncio.current_task(self._loop) is other:
-                self._controller.notice(
+                self._controller.notices.notice(
                     f"the cell waits for a task that another cell started, which is busy {where}; "
                     "Stop again ends that task"
                 )
 
-        self._controller.later(PATIENCE, explain)
+        self._controller.timers.call_later(PATIENCE, explain)
 
 
 def _raise() -> None:

@@ -9,7 +9,9 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 from namespace_kernel.base.asyncio_tasks import is_inside
+from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import Timers
 
 #: After this many seconds the user is told that the cell cannot be stopped yet, and why.
 PATIENCE = 1.0
@@ -22,9 +24,9 @@ APART = 0.3
 class Controller(Protocol):
     """What is asked of `InterruptController`."""
 
-    notice: Callable[[str], None]
-    describe: Callable[[FrameType], str]
-    later: Callable[[float, Callable[[], None]], None]
+    notices: Notices
+    lines: Lines
+    timers: Timers
     target: Any
 
 
@@ -60,15 +62,15 @@ class StepOnMain:
         if not self._since:
             self._since = now
             if frame is not None:
-                self._explain_later(self._controller.describe(frame))
+                self._explain_later(self._controller.lines.describe_frame(frame))
         elif now - self._since >= APART and is_inside(frame, self._task.get_coro()):
             raise KeyboardInterrupt
 
     def _explain_later(self, where: str) -> None:
         def explain() -> None:
             if not self._ended:
-                self._controller.notice(
+                self._controller.notices.notice(
                     f"a task of another cell holds up the cells, busy {where}; Stop again ends that task"
                 )
 
-        self._controller.later(PATIENCE, explain)
+        self._controller.timers.call_later(PATIENCE, explain)

@@ -16,6 +16,10 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from namespace_kernel.base.threads import Timers
 
 #: When to send the harmless signal, in seconds after SIGINT.
 _DELAYS = (0.01, 0.05, 0.2)
@@ -23,27 +27,50 @@ _DELAYS = (0.01, 0.05, 0.2)
 _LOOKS = (0.02, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 
+class Interrupts(Protocol):
+    """Who deals with SIGINT."""
+
+    @property
+    def handled(self) -> int | None:
+        """How many the main thread has dealt with; `None` where that cannot be known."""
+
+
+class Debugger(Protocol):
+    """What may hold threads at a breakpoint. Thread: any."""
+
+    def resume_main(self) -> None:
+        """Let the main thread go on, which handles signals; not yet the others."""
+
+    def resume(self) -> None:
+        """Let all threads go on."""
+
+
 class SignalWakeup:
-    """Owns the wakeup descriptor. `later` calls a function, on another thread, after some seconds.
+    """Owns the wakeup descriptor.
+
+    `woken` is called on the main thread, in a signal handler, when it was woken. Where there is a `debugger`,
+    it lets the main thread go on until `interrupts` has dealt with the SIGINT, and then the others.
 
     Guarantees: installed on the main thread of a system that has SIGURG, a SIGINT ends any call that a
     signal can end. Elsewhere it does nothing.
     """
 
-    def __init__(self, later: Callable[[float, Callable[[], None]], None]) -> None:
-        self._later = later
+    def __init__(
+        self,
+        timers: Timers,
+        interrupts: Interrupts,
+        woken: Callable[[], None],
+        debugger: Debugger | None = None,
+    ) -> None:
+        self._later = timers.call_later
+        self._interrupts = interrupts
+        self._woken = woken
+        self._debugger = debugger
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._thread: int | None = None
-        #: How many the main thread has dealt with; `None` where that cannot be known.
-        self.handled: Callable[[], int | None] = lambda: None
         self._handled_before = 0
-        #: Called for each SIGINT, by the thread that watches: when main was woken, and when it is dealt with.
-        self.interrupted: Callable[[], None] = lambda: None
-        self.was_handled: Callable[[], None] = lambda: None
-        #: Called on the main thread, in a signal handler, when it was woken.
-        self.woken: Callable[[], None] = lambda: None
 
     def fileno(self) -> int:
         """The descriptor to watch; call `signalled` when it is readable."""
@@ -75,23 +102,24 @@ class SignalWakeup:
         if signal.SIGINT in numbers:
             for delay in _DELAYS:
                 self._later(delay, self._wake)
-            self._later(_LOOKS[0], lambda: self._let_main_handle(1))
+            if self._debugger is not None:
+                self._later(_LOOKS[0], partial(self._let_main_handle, self._debugger, 1))
 
-    def _let_main_handle(self, looks: int) -> None:
-        self.interrupted()
-        self._later(_LOOKS[looks] - _LOOKS[looks - 1], lambda: self._look(looks))
+    def _let_main_handle(self, debugger: Debugger, looks: int) -> None:
+        debugger.resume_main()
+        self._later(_LOOKS[looks] - _LOOKS[looks - 1], partial(self._look, debugger, looks))
 
-    def _look(self, looks: int) -> None:
-        handled = self.handled()
+    def _look(self, debugger: Debugger, looks: int) -> None:
+        handled = self._interrupts.handled
         if handled == self._handled_before and looks + 1 < len(_LOOKS):
-            self._let_main_handle(looks + 1)
+            self._let_main_handle(debugger, looks + 1)
         else:
             self._handled_before = handled or self._handled_before
-            self.was_handled()
+            debugger.resume()
 
     def _wake(self) -> None:
         if self._thread is not None:
             signal.pthread_kill(self._thread, signal.SIGURG)
 
     def _be_woken(self, signum: int, frame: object) -> None:
-        self.woken()
+        self._woken()

@@ -157,8 +157,8 @@ class AsyncioFront:
         @functools.wraps(function)
         def watched(*args: Any, **options: Any) -> Any:
             future = still(*args, **options)
-            if future.get_loop() is self._loop and self._loop.on_gathering is not None:
-                self._loop.on_gathering(future)
+            if future.get_loop() is self._loop and self._loop.listener is not None:
+                self._loop.listener.gathering_created(future)
             return future
 
         return watched

@@ -14,7 +14,7 @@ from functools import partial
 from queue import SimpleQueue
 from threading import get_ident
 from time import sleep
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.originals import monotonic
@@ -28,6 +28,19 @@ _SLICE, _SLICES = 0.0002, 50
 
 #: Seconds in which code that has stopped the loop may wait for that, before a line says that it was stopped.
 _STOP_IS_MEANT = 0.1
+
+
+class LoopListener(Protocol):
+    """Is told what happens on the loop."""
+
+    def task_created(self, task: asyncio.Task[Any]) -> None:
+        """Called with each new task, in the thread that creates it."""
+
+    def gathering_created(self, future: asyncio.Future[Any]) -> None:
+        """Called with each future of `asyncio.gather` and `shield`, likewise."""
+
+    def stopped(self) -> None:
+        """Called in the loop when code has stopped it, and nobody waits for that."""
 
 
 class LoopVisitors:
@@ -47,8 +60,8 @@ class LoopVisitors:
     is_busy = False
     #: How often it has looked for events and run what was due.
     turns = 0
-    #: Called in the loop when code has stopped it, and nobody waits for that.
-    on_stop: Callable[[], object] | None = None
+
+    listener: LoopListener | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -162,8 +175,8 @@ class LoopVisitors:
 
     def _tell_of_stop(self) -> None:
         came, self._stop_came = self._stop_came, False
-        if came and self.on_stop is not None:
-            self.on_stop()
+        if came and self.listener is not None:
+            self.listener.stopped()
 
     @unseen
     def close(self) -> None:

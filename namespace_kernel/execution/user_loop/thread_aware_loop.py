@@ -14,7 +14,6 @@ import math
 import select
 import sys
 from asyncio import events
-from collections.abc import Callable
 from threading import get_ident
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
@@ -26,7 +25,7 @@ from namespace_kernel.base.safe_facts import attribute_of_class
 from namespace_kernel.base.started import is_nobodys, nobodys_context
 
 from .loop_signals import LoopSignals
-from .loop_visitors import LoopVisitors
+from .loop_visitors import LoopListener, LoopVisitors
 
 #: What gives attributes without any code of Python.
 _STORED_IN_C = (GetSetDescriptorType, MemberDescriptorType)
@@ -54,13 +53,10 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
     _may_rest = _in_turn = False
     #: How often the loop has looked for events and run what was due.
     turns = 0
-    #: Called with each new task in the thread that creates it.
-    on_task: Callable[[asyncio.Task[Any]], None] | None = None
-    #: Called with each future of `asyncio.gather` and `shield` in the thread that creates it.
-    on_gathering: Callable[[asyncio.Future[Any]], None] | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, listener: LoopListener | None = None) -> None:
         super().__init__()
+        self.listener = listener
         self.away: WeakSet[asyncio.Task[Any]] = WeakSet()
         # On the instance, because nest_asyncio replaces methods on the class.
         vars(self).update(
@@ -188,8 +184,8 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
 
     def _create_task(self, coro: Any, **options: Any) -> Any:
         task = super().create_task(coro, **options)  # type: ignore[misc]
-        if self.on_task is not None:
-            self.on_task(task)
+        if self.listener is not None:
+            self.listener.task_created(task)
         return task
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
@@ -225,8 +221,8 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
             self.owner, self.is_busy = None, False
 
 
-def new_loop() -> Any:
+def new_loop(listener: LoopListener | None = None) -> Any:
     """Create a thread-aware loop of the platform's native kind."""
     kind = "ProactorEventLoop" if sys.platform == "win32" else "SelectorEventLoop"
     native = getattr(asyncio, kind)
-    return type("UserEventLoop", (ThreadAwareLoop, native), {})()
+    return type("UserEventLoop", (ThreadAwareLoop, native), {})(listener)

@@ -20,15 +20,14 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context as ContextVars
 from functools import partial
 from queue import SimpleQueue
-from types import FrameType
 from typing import Any, TypeVar
 
-from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
-from namespace_kernel.base.started import note_start
-from namespace_kernel.coroutines.deferred import DeferredCoroutine
 
 from .anchors import Anchors
+from .tasks import LoopNews, LoopTasks
 from .thread_aware_loop import new_loop
 
 T = TypeVar("T")
@@ -40,46 +39,29 @@ _PATIENCE = 0.5
 #: How often, in seconds, a waiting cell looks whether it was stopped.
 _SLICE = 0.05
 
-#: How long, in seconds, a task's exception may wait to be retrieved after its cell has ended.
-_RETRIEVAL_TIME = 0.05
-
-_STOPPED = "the user loop was stopped by user code; it is running again"
-
 
 class UserLoop:
     """Owns the loop and its home thread.
 
-    `notice` shows one line to the user. `describe` turns the frame that blocks the loop into words.
-    `report` shows a task's exception that nobody retrieved; it is called in the task's context.
-    `is_users_file` tells the user's code from libraries'. `guard` is entered on the main thread around a step
-    of a task that belongs there while the loop is at home.
+    `report` shows a task's exception that nobody retrieved; it is called in the task's context. `guard` is
+    entered on the main thread around a step of a task that belongs there while the loop is at home.
 
     Guarantees: at most one thread runs the loop; whoever stops it, it runs again.
     """
 
     def __init__(
         self,
-        notice: Callable[[str], None],
-        describe: Callable[[FrameType], str],
+        notices: Notices,
+        lines: Lines,
         report: Callable[[BaseException], None],
-        is_users_file: Callable[[str], bool] = lambda filename: True,
         guard: Guard = lambda task: contextlib.nullcontext(),
     ) -> None:
-        self.loop: Any = new_loop()
-        self.loop.on_task = self._task_created
-        self.loop.on_stop = self.stopped_by_user
-        self.loop.on_gathering = self._gathering_created
-        self.loop.set_exception_handler(self._callback_failed)
-        self._notice = notice
-        self._describe = describe
-        self._report = report
-        self._is_users_file = is_users_file
-        #: Called in any thread when a task is created, a cell's own or another.
-        self.task_began: Callable[[], None] = lambda: None
-        #: Called with the cell that started a task, in the loop, when the task is done.
-        self.task_ended: Callable[[Execution], None] = lambda execution: None
-        #: Called in the home thread before the loop runs there.
-        self.comes_home: Callable[[], None] = lambda: None
+        self.news = LoopNews()
+        self.tasks = LoopTasks(notices, lines, report, self.news)
+        self.loop: Any = new_loop(self.tasks)
+        self.loop.set_exception_handler(self.tasks.callback_failed)
+        self._notices = notices
+        self._lines = lines
         # Guards the flags. Waited on by main (a foreground cell) and by the home thread.
         self._condition = threading.Condition()
         self._wanted = False
@@ -121,7 +103,7 @@ class UserLoop:
             if monotonic() > patience:
                 patience = float("inf")
                 where = self._whereabouts()
-                self._notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
+                self._notices.notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
         self._take()
 
     def _take(self) -> None:
@@ -154,13 +136,14 @@ class UserLoop:
     def _live(self) -> None:
         self.loop.home = threading.get_ident()
         while self._comes_to_run():
-            self.comes_home()
+            for tell in self.news.comes_home:
+                tell()
             self.anchors.arrive()
             try:
                 self.loop.run_forever()
             except BaseException as error:
                 repair(error)
-                self._notice(f"a task raised {type(error).__name__}; the user loop goes on")
+                self._notices.notice(f"a task raised {type(error).__name__}; the user loop goes on")
                 self._leaving = True
             finally:
                 with self._condition:
@@ -170,7 +153,7 @@ class UserLoop:
                     self.loop.rests = self.loop.was_idle and not self._wanted
                     self._condition.notify_all()
             if unexpected:
-                self._notice(_STOPPED)
+                self.tasks.stopped()
         self.loop.home = None
 
     def _comes_to_run(self) -> bool:
@@ -199,13 +182,9 @@ class UserLoop:
             if self._rests:
                 self.loop._write_to_self()
 
-    def stopped_by_user(self) -> None:
-        """Say that user code stopped the loop. Thread: the one that runs it."""
-        self._notice(_STOPPED)
-
     def _whereabouts(self) -> str:
         frame = sys._current_frames().get(self._home.ident or 0)
-        return "" if frame is None else self._describe(frame)
+        return "" if frame is None else self._lines.describe_frame(frame)
 
     @property
     def home_ident(self) -> int | None:
@@ -222,57 +201,8 @@ class UserLoop:
         name = execution.cell.execution_id
         task: asyncio.Task[T] = asyncio.Task(body, loop=self.loop, context=context, name=name)  # type: ignore[arg-type]
         execution.own_task = task
-        self.task_began()
+        self.tasks.began()
         return task
-
-    def _task_created(self, task: asyncio.Task[Any]) -> None:
-        self.task_began()
-        execution = current_execution.get()
-        coroutine = task.get_coro()
-        called = coroutine.__qualname__ if type(coroutine) is DeferredCoroutine else None
-        note_start(task, coroutine, self._is_users_file, called)
-        if execution is not None:
-            execution.tasks.add(task)
-            task.add_done_callback(self._task_done)
-
-    def _gathering_created(self, future: asyncio.Future[Any]) -> None:
-        if current_execution.get() is not None:
-            future.add_done_callback(self._look_for_failure)
-
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        execution = current_execution.get()
-        if execution is not None:
-            self.task_ended(execution)
-        self._look_for_failure(task)
-
-    def _look_for_failure(self, task: asyncio.Future[Any]) -> None:
-        execution = current_execution.get()
-        # `_log_traceback` is asyncio's own note that nobody has retrieved the exception yet.
-        if task.cancelled() or not getattr(task, "_log_traceback", False):
-            return
-        if execution is not None and not execution.finished:
-            execution.failed.append(task)
-        if execution is None or execution.finished:  # also if it has just ended: it may have looked already
-            self.loop.call_later(_RETRIEVAL_TIME, self.report_failure, task)
-
-    def report_failure(self, task: asyncio.Future[Any]) -> None:
-        """Show the exception of `task` unless someone has retrieved it.
-
-        Thread: any, in the context of the cell that started the task.
-        """
-        if getattr(task, "_log_traceback", False):
-            error = task.exception()
-            # A cancelled gather has this as its exception, and is not itself cancelled.
-            if error is not None and not isinstance(error, asyncio.CancelledError):
-                self._report(error)
-
-    def _callback_failed(self, loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
-        handle, error = details.get("handle"), details.get("exception")
-        context = getattr(handle, "_context", None)
-        if context is not None and error is not None:
-            context.copy().run(self._report, error)  # since 3.12 we are called inside of it
-        else:
-            loop.default_exception_handler(details)
 
     # The end
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from namespace_kernel.base.frames import OWN_FOLDER
 
 from .answers import Message, beside, info, refusal
+from .breakpoints import install_breakpoint_hook
 
 if TYPE_CHECKING:
     from .debugger import NamespaceDebugger
@@ -45,8 +45,6 @@ class LazyDebugger:
         self._loop: asyncio.AbstractEventLoop | None = None
         #: Seconds that debugpy has for an answer.
         self.patience = 30.0
-        #: Called when debugpy has been imported.
-        self.imported: Callable[[], None] = lambda: None
 
     def __getattr__(self, name: str) -> Any:
         """What else ipykernel's debugger has, once there is one: to be asked for a name makes none.
@@ -98,7 +96,7 @@ class LazyDebugger:
             if self._made is None:
                 from .debugger import NamespaceDebugger
 
-                self.imported()
+                install_breakpoint_hook()  # debugpy has put its own in the place of ours
                 made = NamespaceDebugger(*self._arguments, **self._options)
                 # The list of what is not the user's was made before all of these were imported.
                 own = OWN_FOLDER.rglob("*.py")

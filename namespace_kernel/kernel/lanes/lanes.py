@@ -40,11 +40,15 @@ def is_urgent(code: object) -> bool:
 class Lane:
     """A queue of cells, and what they run with.
 
-    `lane_id` is the subshell's id, `None` for the foreground.
+    `lane_id` is the subshell's id, `None` for the foreground. `wake` is called when a cell is put in.
     """
 
     def __init__(
-        self, lane_id: str | None, context: contextvars.Context, bridge: ExecutionContextBridge
+        self,
+        lane_id: str | None,
+        context: contextvars.Context,
+        bridge: ExecutionContextBridge,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self.lane_id = lane_id
         #: Whether it exists for one cell that does not hold up the next one.
@@ -53,8 +57,7 @@ class Lane:
         self.bridge = bridge
         #: Cells to run; `None` ends the service.
         self.cells: SimpleQueue[Request | None] = SimpleQueue()
-        #: Called when a cell is put in.
-        self.wake: Callable[[], None] = lambda: None
+        self._wake = wake
         #: Until then (`time.monotonic`), cells that arrive are aborted.
         self.abort_until = 0.0
 
@@ -67,7 +70,7 @@ class Lane:
     def put(self, request: Request | None) -> None:
         """Add a cell, or the end. Thread: any."""
         self.cells.put(request)
-        self.wake()
+        self._wake()
 
     def take_waiting(self) -> list[Request]:
         """Take the cells that wait. Thread: protocol or control."""

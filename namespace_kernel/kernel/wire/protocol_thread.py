@@ -40,7 +40,7 @@ class ProtocolThread(BaseThread):
         """Call `function` on this thread when `descriptor` is readable. Thread: any, before it starts."""
         self.io_loop.add_handler(descriptor, lambda *_: function(), IOLoop.READ)
 
-    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+    def call_later(self, seconds: float, function: Callable[[], object]) -> None:
         """Call `function` on this thread after `seconds`. Thread: any, also in a signal handler."""
         self.io_loop.add_callback(self.io_loop.call_later, seconds, function)
 

@@ -64,8 +64,6 @@ class PublishingThread(IOPubThread):
     """Messages are sent in the order in which they were scheduled, by whatever thread."""
 
     _serves = False
-    #: Called before the thread ends: hands over what still waits in buffers, as of `atexit` callbacks.
-    before_stop: Callable[[], None] | None = None
     #: What is sent is no cell's doing: pyzmq starts a thread of its own for the first large message.
     _no_cell = contextvars.Context()
     #: Until then, somebody will look for what is scheduled. A time and not a flag, which a Stop between
@@ -93,8 +91,8 @@ class PublishingThread(IOPubThread):
     def stop(self) -> None:
         """Overridden to send first what is waiting."""
         if self._serves and self._is_master_process():
-            if self.before_stop is not None:
-                self.before_stop()
+            if self.written.pieces:  # what `atexit` callbacks have printed
+                self.written.hand_over(self.put)
             self.wait_until_sent()
             self._serves = False
             self._departures.close()

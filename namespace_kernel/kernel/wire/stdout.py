@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from datetime import datetime
 from threading import get_ident
 from typing import Any
@@ -16,7 +18,7 @@ from namespace_kernel.attribution.redirects import active_redirect, redirects
 from namespace_kernel.base.frames import hide, unseen
 from namespace_kernel.base.readiness import readable
 
-from .passages import Passage
+from .passages import Passage, open_passages
 from .written import Written
 
 #: Bytes that are read from a descriptor at a time.
@@ -251,3 +253,29 @@ class Direct:
     def flush(self) -> None:
         """As a file's."""
         self._stream.flush()
+
+
+class Room:
+    """The process that makes room for what C code writes to the descriptors of `streams`.
+
+    Thread: main.
+    """
+
+    def __init__(self, streams: Iterable[object]) -> None:
+        self._streams = [stream for stream in streams if isinstance(stream, CellStream)]
+        self._is_made = False
+
+    def make(self) -> None:
+        """Start it, once: before the first cell, for it takes time.
+
+        Without it there is room as in ipykernel.
+        """
+        if self._is_made:
+            return
+        self._is_made = True
+        pipes = [one.watched_pipe for one in self._streams if one.watched_pipe is not None]
+        outputs = [one.descriptor_outside for one in self._streams if one.descriptor_outside is not None]
+        if len(pipes) == len(outputs) == 2:
+            with contextlib.suppress(OSError):
+                for stream, passage in zip(self._streams, open_passages(pipes, outputs), strict=True):
+                    stream.use_passage(passage)

@@ -14,10 +14,10 @@ import pytest
 from namespace_kernel.base.lines import Leak
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
-from tests.unit.fakes import answer
+from tests.unit.fakes import SomeLines, answer
 
 CELL_FILE = "<a cell>"
-ORIGINS = Origins(OriginTracking(), {}.get, CELL_FILE.__eq__, lambda: [])
+ORIGINS = Origins(OriginTracking(), {}.get, SomeLines(cells=[CELL_FILE]))
 
 
 def track_origins() -> None:

@@ -18,7 +18,7 @@ import pytest
 from namespace_kernel.base.lines import Leak
 from namespace_kernel.coroutines.calls import CoroutineFunctions
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
-from tests.unit.fakes import answer
+from tests.unit.fakes import SomeLines, answer
 
 
 def depth() -> int:
@@ -155,7 +155,7 @@ def test_a_class_that_is_gone_leaves_nothing_behind() -> None:
 
 
 def origins(tracking: OriginTracking, files: tuple[str, ...] = ()) -> Origins:
-    return Origins(tracking, GLOBALS.get, files.__contains__, lambda: files)
+    return Origins(tracking, GLOBALS.get, SomeLines(cells=files))
 
 
 def test_a_cell_that_awaits_everything_costs_nothing() -> None:

@@ -36,8 +36,10 @@ def test_the_computed_value_is_kept_and_the_other_writer_named(bridge: Execution
     assert [one and one.execution_id for one in written] == ["elsewhere", "elsewhere", "here"]
 
 
-def test_or_the_current_one(bridge: ExecutionContextBridge) -> None:
-    bridge.namespace.keeps_current = lambda: True
+def test_or_the_current_one() -> None:
+    manager = AsyncNamespaceManager(keeps_current=lambda: True)
+    manager.update_namespace({"x": 0, "y": 0, "z": 0}, "main")
+    bridge = ExecutionContextBridge(manager)
     changes = run_meanwhile(bridge, "x = 1; new = 1; del z", {"x": 2, "y": None, "new": 2, "z": 2})
     live = bridge.namespace.live
     assert (live["x"], live["new"], "y" in live, "z" in live) == (1, 1, False, False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -16,6 +15,7 @@ from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.reports.hooks import CollectLeaks, ShowReceipt
 from namespace_kernel.reports.receipt import Kind
 from namespace_kernel.reports.remarks import CellReceipts
+from tests.unit.fakes import SomeLines, SomeTimers
 
 LEAK = Leak("f", "cell", 3)
 
@@ -25,19 +25,13 @@ class Shown:
 
     def __init__(self) -> None:
         self.published: list[tuple[str, dict[str, str], bool]] = []
-        self.later: list[Callable[[], None]] = []
+        self.later = SomeTimers()
         self.wanted = set(Kind)
         arguments: Any = (
             lambda *shown: self.published.append(shown),
             lambda kind: kind in self.wanted,
-            lambda seconds, function: self.later.append(function),
         )
-        self.receipts = CellReceipts(
-            *arguments,
-            place_of=lambda place: f"line {place.line}",
-            describe_frame=lambda frame: "somewhere",
-            is_users_file=lambda filename: True,
-        )
+        self.receipts = CellReceipts(*arguments, self.later, SomeLines())
 
     def catch_up(self) -> None:
         while self.later:
@@ -57,7 +51,7 @@ def settle(shown: Shown, execution: Execution, *leaks: Leak, overwritten: str = 
 
 
 #: No cell of these tests has a file.
-ORIGINS = Origins(OriginTracking(), {}.get, lambda name: False, lambda: ())
+ORIGINS = Origins(OriginTracking(), {}.get, SomeLines())
 
 
 class _NoHook:

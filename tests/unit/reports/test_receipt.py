@@ -10,7 +10,7 @@ import pytest
 from namespace_kernel.base.cell import Cell, Context, Route
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.reports.receipt import Kind, Receipts, Remark, as_html, as_text
-from tests.unit.fakes import PATIENCE, execution_of, run_in_threads
+from tests.unit.fakes import PATIENCE, SomeTimers, execution_of, run_in_threads
 from tests.unit.reports.receipts import LEAK, Shown, settle
 
 
@@ -187,7 +187,7 @@ def test_leaks_of_many_threads_are_all_counted(shown: Shown) -> None:
 
 def test_receipts_work_without_the_kernel_s_words() -> None:
     published: list[Any] = []
-    receipts = Receipts(lambda *shown: published.append(shown), lambda kind: True, lambda s, f: None)
+    receipts = Receipts(lambda *shown: published.append(shown), lambda kind: True, SomeTimers())
     execution = execution_of()
     receipts.note(execution, Kind.TASKS, lambda: remark("one"))
     receipts.note(execution, Kind.TASKS, lambda: remark("two"))

@@ -17,7 +17,7 @@ from namespace_kernel.base.execution import Execution
 from namespace_kernel.reports import watchdog
 from namespace_kernel.reports.receipt import Kind, Remark
 from namespace_kernel.reports.watchdog import LoopWatchdog
-from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, user_loop_running
+from tests.unit.fakes import PATIENCE, LoopUnderTest, SomeLines, SomeTimers, execution_of, user_loop_running
 
 
 class Notes:
@@ -46,14 +46,14 @@ class Watch:
         self.limit = 2.0
         self.running: set[Execution] = set()
         self.notes = Notes()
-        self.due: list[Callable[[], None]] = []
+        self.due = SomeTimers()
         self.watchdog = LoopWatchdog(
             home.user_loop,
             self.notes,  # type: ignore[arg-type]
             self.running,
-            lambda frame: f"at line 1 of {frame.f_code.co_name}: code()",
+            SomeLines("at line 1 of {}: code()"),
             lambda: self.limit,
-            lambda seconds, look: self.due.append(look),
+            self.due,
         )
 
     @property

@@ -16,7 +16,7 @@ from namespace_kernel.base.execution import complete
 from namespace_kernel.execution.plain_cells import MainThreadExecutor
 from namespace_kernel.execution.stop import interrupts
 from namespace_kernel.execution.stop.interrupts import InterruptController
-from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, run_in_threads
+from tests.unit.fakes import PATIENCE, LoopUnderTest, SomeLines, SomeTimers, execution_of, run_in_threads
 
 
 def stop() -> None:
@@ -28,14 +28,18 @@ class Desk:
     """A main thread that runs cells, its user loop, and a controller that says what it does."""
 
     def __init__(self) -> None:
-        self.later: list[Callable[[], None]] = []
+        self.later = SomeTimers()
+        #: One item for each Stop that went to the cells beside the foreground.
+        self.strayed: list[None] = []
         self.controller = InterruptController(
-            lambda line: self.home._notice(line),
-            lambda frame: f"in {frame.f_code.co_name}",
-            lambda seconds, function: self.later.append(function),
+            self, SomeLines("in {}"), self.later, lambda: self.strayed.append(None)
         )
         self.home = LoopUnderTest(self.controller)
         self.sync = MainThreadExecutor(self.home.context, self.controller)
+
+    def notice(self, line: str) -> None:
+        """See `Notices`."""
+        self.home.notice(line)
 
     def run_sync(self, function: Callable[[], Any]) -> Outcome:
         async def body() -> Outcome:

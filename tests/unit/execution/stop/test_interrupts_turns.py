@@ -55,8 +55,6 @@ def test_a_stop_for_a_cell_that_has_ended_is_not_sent(desk: Desk) -> None:
 
 def test_a_stop_that_arrives_at_a_cell_s_end_hits_neither_the_next_nor_a_side_cell(desk: Desk) -> None:
     controller = desk.controller
-    strayed: list[bool] = []
-    controller.stop_side_cells = lambda: strayed.append(True)
     controller.begin_cell()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # so it is on its way for a while
     assert controller.stop_turn(controller.turn)
@@ -65,7 +63,7 @@ def test_a_stop_that_arrives_at_a_cell_s_end_hits_neither_the_next_nor_a_side_ce
     controller.begin_cell()
     assert desk.run_sync(lambda: 42).unwrap() == 42
     controller.end_cell()
-    assert strayed == []
+    assert desk.strayed == []
 
 
 def test_in_a_storm_each_stop_hits_the_cell_that_it_names_or_none(
@@ -74,8 +72,6 @@ def test_in_a_storm_each_stop_hits_the_cell_that_it_names_or_none(
     # One may hit a weak reference's callback, where Python reports it and goes on.
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
     controller = desk.controller
-    strayed: list[bool] = []
-    controller.stop_side_cells = lambda: strayed.append(True)
     sent: set[int] = set()
     over = threading.Event()
 
@@ -107,4 +103,4 @@ def test_in_a_storm_each_stop_hits_the_cell_that_it_names_or_none(
         thread.join(PATIENCE)
         sys.setswitchinterval(interval)
     assert hit and hit <= sent
-    assert strayed == []
+    assert desk.strayed == []

@@ -15,7 +15,15 @@ from namespace_kernel import on_main
 from namespace_kernel.base.asyncio_tasks import frames_of
 from namespace_kernel.execution.stop import interrupts, step_on_main
 from namespace_kernel.execution.stop.interrupts import InterruptController
-from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, user_loop_running
+from tests.unit.fakes import (
+    PATIENCE,
+    LoopUnderTest,
+    NoNotices,
+    SomeLines,
+    SomeTimers,
+    execution_of,
+    user_loop_running,
+)
 
 greenlet = pytest.importorskip("greenlet")
 
@@ -185,7 +193,7 @@ def stoppable(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LoopUnderTest, 
     """A user loop with a controller for which every second Stop is one."""
     monkeypatch.setattr(interrupts, "_APART", 0.0)
     monkeypatch.setattr(step_on_main, "APART", 0.0)
-    controller = InterruptController(lambda line: None, lambda frame: "", lambda seconds, function: None)
+    controller = InterruptController(NoNotices(), SomeLines(), SomeTimers())
     before = signal.getsignal(signal.SIGINT)
     with user_loop_running(controller) as home:
         home.user_loop.anchors._guard = controller.step_of

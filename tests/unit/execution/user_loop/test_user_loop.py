@@ -251,7 +251,7 @@ def test_a_task_that_fails_during_its_cell_waits_for_the_cells_end(home: LoopUnd
     home.visit(start(), execution).unwrap()
     assert execution.failed == tasks and home.reported == []
     for task in tasks:
-        home.user_loop.report_failure(task)
+        home.user_loop.tasks.report_failure(task)
     assert len(home.reported) == 1
 
 
@@ -316,7 +316,7 @@ def test_a_cell_takes_a_loop_at_rest_without_its_home_thread(home: LoopUnderTest
     home.visit(asyncio.sleep(0))
     wait_until_it_rests(home)
     runs: list[int] = []
-    home.user_loop.comes_home = lambda: runs.append(1)
+    home.user_loop.news.comes_home.append(lambda: runs.append(1))
     for _ in range(20):
         home.visit(asyncio.sleep(0.001))
     assert (runs, home.loop.rests) == ([], True)
@@ -344,7 +344,7 @@ def test_a_loop_at_rest_is_woken_by_a_cell_s_timer_if_that_comes_first(home: Loo
     home.at_home(start(1000, "at home"))
     wait_until_it_rests(home)
     runs: list[int] = []
-    home.user_loop.comes_home = lambda: runs.append(1)
+    home.user_loop.news.comes_home.append(lambda: runs.append(1))
     home.visit(start(2000, "later")).unwrap()
     assert runs == []
     for name in ("one", "two"):

@@ -1,0 +1,106 @@
+"""The tasks of the user loop: which cell started each, and which of them failed unseen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.lines import Lines, Notices
+from namespace_kernel.base.started import note_start
+from namespace_kernel.coroutines.deferred import DeferredCoroutine
+
+#: How long, in seconds, a task's exception may wait to be retrieved after its cell has ended.
+_RETRIEVAL_TIME = 0.05
+
+_STOPPED = "the user loop was stopped by user code; it is running again"
+
+
+class LoopNews:
+    """Who is told what happens on the user loop: each list holds what is called."""
+
+    def __init__(self) -> None:
+        #: In any thread, when a task is created, a cell's own or another.
+        self.task_began: list[Callable[[], object]] = []
+        #: With the cell that started a task, in the loop, when the task is done.
+        self.task_ended: list[Callable[[Execution], object]] = []
+        #: In the home thread, before the loop runs there.
+        self.comes_home: list[Callable[[], object]] = []
+
+
+class LoopTasks:
+    """Implements `LoopListener`.
+
+    `report` shows a task's exception that nobody retrieved; it is called in the task's context.
+    """
+
+    def __init__(
+        self, notices: Notices, lines: Lines, report: Callable[[BaseException], None], news: LoopNews
+    ) -> None:
+        self._notices = notices
+        self._lines = lines
+        self._report = report
+        self._news = news
+
+    def began(self) -> None:
+        """Tell of a task. Thread: any."""
+        for tell in self._news.task_began:
+            tell()
+
+    def task_created(self, task: asyncio.Task[Any]) -> None:
+        """See `LoopListener`."""
+        self.began()
+        execution = current_execution.get()
+        coroutine = task.get_coro()
+        called = coroutine.__qualname__ if type(coroutine) is DeferredCoroutine else None
+        note_start(task, coroutine, self._lines.is_users_file, called)
+        if execution is not None:
+            execution.tasks.add(task)
+            task.add_done_callback(self._done)
+
+    def gathering_created(self, future: asyncio.Future[Any]) -> None:
+        """See `LoopListener`."""
+        if current_execution.get() is not None:
+            future.add_done_callback(self._look_for_failure)
+
+    def stopped(self) -> None:
+        """See `LoopListener`."""
+        self._notices.notice(_STOPPED)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        execution = current_execution.get()
+        if execution is not None:
+            for tell in self._news.task_ended:
+                tell(execution)
+        self._look_for_failure(task)
+
+    def _look_for_failure(self, task: asyncio.Future[Any]) -> None:
+        execution = current_execution.get()
+        # `_log_traceback` is asyncio's own note that nobody has retrieved the exception yet.
+        if task.cancelled() or not getattr(task, "_log_traceback", False):
+            return
+        if execution is not None and not execution.finished:
+            execution.failed.append(task)
+        if execution is None or execution.finished:  # also if it has just ended: it may have looked already
+            task.get_loop().call_later(_RETRIEVAL_TIME, self.report_failure, task)
+
+    def report_failure(self, task: asyncio.Future[Any]) -> None:
+        """Show the exception of `task` unless someone has retrieved it.
+
+        Thread: any, in the context of the cell that started the task.
+        """
+        if getattr(task, "_log_traceback", False):
+            error = task.exception()
+            # A cancelled gather has this as its exception, and is not itself cancelled.
+            if error is not None and not isinstance(error, asyncio.CancelledError):
+                self._report(error)
+
+    def callback_failed(self, loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
+        """The loop's exception handler."""
+        handle, error = details.get("handle"), details.get("exception")
+        context = getattr(handle, "_context", None)
+        if context is not None and error is not None:
+            context.copy().run(self._report, error)  # since 3.12 we are called inside of it
+        else:
+            loop.default_exception_handler(details)
