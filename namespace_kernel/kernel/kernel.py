@@ -199,6 +199,7 @@ class NamespaceKernel(
         self._tell_replaced(replaced)
 
     def toolkit_failed(self, error: BaseException) -> None:
+        """Tell the user why `%gui`'s toolkit is given up. Thread: main."""
         self._tell("The toolkit of %gui failed, and is not run any more:", error)
 
     def _tell(self, heading: str, error: BaseException) -> None:
