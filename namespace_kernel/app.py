@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -22,7 +23,8 @@ from traitlets.config.application import IS_PYTHONW
 from namespace_kernel.assembly import assemble
 from namespace_kernel.base.originals import make_unending
 from namespace_kernel.base.own_libraries import OwnLibraries
-from namespace_kernel.ipython.captures import install_captures
+from namespace_kernel.base.patching import Patch, Patches
+from namespace_kernel.ipython.captures import CAPTURES
 from namespace_kernel.ipython.shell import NamespaceShell
 from namespace_kernel.kernel.debugging.breakpoints import install_breakpoint_hook
 from namespace_kernel.kernel.kernel import NamespaceKernel
@@ -123,14 +125,10 @@ class NamespaceKernelApp(IPKernelApp):
 
     def init_iopub(self, context: Any) -> None:
         """Overridden for our publishing thread, which takes the place of ipykernel's."""
-        module: Any = kernelapp
-        original, module.IOPubThread = module.IOPubThread, PublishingThread
         context.sockopts[zmq.SNDHWM] = WAITING_MESSAGES  # must be known before the socket is bound
-        try:
+        with Patches(Patch(kernelapp, "IOPubThread", lambda _: PublishingThread)):
             super().init_iopub(context)
-        finally:
-            module.IOPubThread = original
-            del context.sockopts[zmq.SNDHWM]
+        del context.sockopts[zmq.SNDHWM]
 
     def _bind_socket(self, s: Any, port: int) -> Any:
         """Overridden: nobody can make the kernel keep large messages where only subscriptions are read."""
@@ -162,25 +160,23 @@ class NamespaceKernelApp(IPKernelApp):
 
     def _init_kernel_with_shared_stream(self) -> None:
         """`super().init_kernel`, with our stream for the shell socket."""
-        module: Any = kernelapp
-        original, shell_loop = module.ZMQStream, self.shell_channel_thread.io_loop
+        shell_loop = self.shell_channel_thread.io_loop
 
-        def stream(socket: Any, io_loop: Any) -> Any:
-            return (SharedStream if io_loop is shell_loop else original)(socket, io_loop)
+        def sharing(original: type) -> Callable[[Any, Any], Any]:
+            def stream(socket: Any, io_loop: Any) -> Any:
+                return (SharedStream if io_loop is shell_loop else original)(socket, io_loop)
 
-        module.ZMQStream = stream
-        try:
+            return stream
+
+        with Patches(Patch(kernelapp, "ZMQStream", sharing)):
             super().init_kernel()
-        finally:
-            module.ZMQStream = original
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""
         if self.poller is not None:
             self.poller.start()
-        for front in self.house.fronts:
-            front.install()
-        install_captures()
+        self.house.patches.install()
+        Patches(*CAPTURES).install()  # for good
         self.house.user_loop.start()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._become_plain_python)
@@ -200,21 +196,17 @@ class NamespaceKernelApp(IPKernelApp):
         self.house.sites.dask.close()
         self.house.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
-        self._uninstall()
+        self.house.patches.undo()
 
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""
-        self._uninstall()
+        self.house.patches.undo()
         for stream in (self.kernel._stdout, self.kernel._stderr):
             if isinstance(stream, CellStream):
                 stream.forget()
         self.kernel.become_child()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _uninstall(self) -> None:
-        for front in self.house.fronts:
-            front.uninstall()
 
 
 launch_new_instance = NamespaceKernelApp.launch_instance

@@ -9,13 +9,13 @@ import contextvars
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.attribution.inheritance import Inheritance
 from namespace_kernel.attribution.redirects import Redirects
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.lines import Leak
+from namespace_kernel.base.patching import Patches
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
 from namespace_kernel.execution.bridge import ExecutionContextBridge
@@ -47,23 +47,13 @@ from namespace_kernel.reports.watchdog import LoopWatchdog
 from namespace_kernel.routing.router import Router
 
 
-class Front(Protocol):
-    """Stands in front of functions of Python while the kernel serves. Thread: main."""
-
-    def install(self) -> None:
-        """Take their place."""
-
-    def uninstall(self) -> None:
-        """Put them back."""
-
-
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the app starts and ends."""
+    """What the app starts and ends. The `patches` are in force while the kernel serves."""
 
     user_loop: UserLoop
     sites: Sites
-    fronts: tuple[Front, ...]
+    patches: Patches
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +160,7 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread) -> House:
         )
     )
     _take_signals(ground, running)
-    return House(running.user_loop, sites, _fronts(kernel, running, coroutines, attribution))
+    return House(running.user_loop, sites, _patches(kernel, running, coroutines, attribution))
 
 
 def _running(ground: Ground) -> Running:
@@ -284,17 +274,17 @@ def _activities(
     return Activities(cells, user_loop, attribution.children, shell, attribution.inheritance.jobs)
 
 
-def _fronts(
+def _patches(
     kernel: NamespaceKernel, running: Running, coroutines: Coroutines, attribution: Attribution
-) -> tuple[Front, ...]:
-    return (
-        coroutines.never_awaited,
-        running.asyncio,
-        running.signals,
-        SystemFront(),
-        ClassSources(kernel.shell.cell_files),
-        attribution.inheritance,
-        attribution.redirects,
-        attribution.children,
-        MultiprocessingFront(kernel.namespace.live),
+) -> Patches:
+    return Patches(
+        *coroutines.never_awaited.patches,
+        *running.asyncio.patches,
+        *running.signals.patches,
+        *SystemFront().patches,
+        *ClassSources(kernel.shell.cell_files).patches,
+        *attribution.inheritance.patches,
+        *attribution.redirects.patches,
+        *attribution.children.patches,
+        *MultiprocessingFront(kernel.namespace.live).patches,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import multiprocessing.process
 import subprocess
 from collections.abc import Callable
@@ -10,30 +9,21 @@ from typing import Any
 
 from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.patching import Patch
 
 #: How many processes are remembered; pids are reused, and the last one counts.
 _KEPT = 10_000
 
 
 class ChildProcesses:
-    """Notes the pids of `subprocess` and `multiprocessing`. Thread: any; main for installing."""
+    """Notes the pids of `subprocess` and `multiprocessing`. Thread: any."""
 
     def __init__(self) -> None:
         self._cells: dict[int, str] = {}
-        self._originals: list[tuple[Any, str, Any]] = []
-
-    def install(self) -> None:
-        """Look at what the two classes start."""
-        for owner, name in ((subprocess.Popen, "__init__"), (multiprocessing.process.BaseProcess, "start")):
-            original = getattr(owner, name)
-            self._originals.append((owner, name, original))
-            setattr(owner, name, self._noting(original))
-
-    def uninstall(self) -> None:
-        """Put the originals back."""
-        for owner, name, original in self._originals:
-            setattr(owner, name, original)
-        self._originals.clear()
+        self.patches = (
+            Patch(subprocess.Popen, "__init__", self._noting),
+            Patch(multiprocessing.process.BaseProcess, "start", self._noting),
+        )
 
     def cell_of(self, pid: int) -> str:
         """The cell that started the process, `""` if that is not known."""
@@ -45,7 +35,6 @@ class ChildProcesses:
 
     def _noting(self, original: Callable[..., None]) -> Callable[..., None]:
         @unseen
-        @functools.wraps(original)
         def start(process: Any, *args: Any, **options: Any) -> None:
             original(process, *args, **options)
             execution = current_execution.get()

@@ -14,12 +14,13 @@ import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextvars import ContextVar, Token
-from functools import partial
+from functools import partial, wraps
 from types import FunctionType
 from typing import Any
 
 from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.patching import Patch, Patches
 from namespace_kernel.base.safe_facts import attribute_of_class, called_function
 from namespace_kernel.base.started import Started, is_nobodys, note_start
 
@@ -77,7 +78,7 @@ class Inheritance:
     `begin` is called at the beginning of each thread or job that a cell started, and `ended` at its end, in
     that thread.
 
-    Thread: main for installing; the rest is called by whoever starts threads.
+    Thread: whoever starts threads.
     """
 
     def __init__(
@@ -95,20 +96,26 @@ class Inheritance:
         self._begin_code = begin
         #: The jobs of thread pools that cells submitted, while any is alive.
         self.jobs: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
-        self._start = threading.Thread.start
-        self._work_item: Any = pools._WorkItem
-        self._thread_pools = ThreadPoolFront(self._homing)
+        #: In force once there is such a pool: it is not imported for them.
+        self.late = Patches(*ThreadPoolFront(self._homing).patches)
+        self.patches = (
+            Patch(threading.Thread, "start", self._starting, undone=self.late.undo),
+            Patch(pools, "_WorkItem", self._homing_class),
+        )
 
-    def install(self) -> None:
-        """Put our functions in front of Python's."""
-        inheritance, WorkItem = self, self._work_item
-
+    def _starting(self, original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
         @unseen
         def start(thread: threading.Thread) -> None:
-            inheritance._before_start(thread)
-            inheritance._start(thread)
+            self._before_start(thread)
+            original(thread)
 
-        class HomingWorkItem(WorkItem):  # type: ignore[misc,valid-type]
+        return start
+
+    def _homing_class(self, WorkItem: type) -> type:
+        inheritance = self
+
+        @wraps(WorkItem, updated=())
+        class HomingWorkItem(WorkItem):  # type: ignore[misc]
             """A pool's job that runs as its submitter."""
 
             def __init__(self, future: Any, *args: Any) -> None:
@@ -129,14 +136,7 @@ class Inheritance:
                     if self.started is not None:
                         inheritance._ended(self.started.execution)
 
-        threading.Thread.start = start  # type: ignore[method-assign,assignment]
-        pools._WorkItem = HomingWorkItem  # type: ignore[misc,assignment]
-
-    def uninstall(self) -> None:
-        """Put Python's back. Threads that run keep what they inherited."""
-        threading.Thread.start = self._start  # type: ignore[method-assign]
-        pools._WorkItem = self._work_item  # type: ignore[misc]
-        self._thread_pools.uninstall()
+        return HomingWorkItem
 
     def _capture(self) -> _Values:
         inherits = current_execution.get() is not None and self._inherits()
@@ -173,7 +173,7 @@ class Inheritance:
             return
         target = _target_of(thread)
         if _is_thread_pools(target):
-            self._thread_pools.install(sys.modules["multiprocessing.pool"].ThreadPool)
+            self.late.install()
         if target is not pools._worker:  # of a pool, the jobs count
             note_start(thread, target, self._is_users_file)
             execution.threads.add(thread)

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.patching import Patch
 
 
 class Redirect:
@@ -45,42 +46,38 @@ def active_redirect(name: str) -> Redirect | None:
 
 
 class Redirects:
-    """Installs the replacement in contextlib.
+    """Stands in for what contextlib's managers do.
 
     `is_ours` tells the kernel's streams, which ask `active_redirect`; `direct` gives a file that writes
     to such a stream whatever is redirected. Other streams are redirected as Python does it.
 
-    Thread: main for installing.
+    Thread: any.
     """
 
     def __init__(self, is_ours: Callable[[Any], bool], direct: Callable[[Any], Any]) -> None:
         self._is_ours = is_ours
         self._direct = direct
-        self._class: Any = contextlib._RedirectStream
-        self._enter, self._exit = self._class.__enter__, self._class.__exit__
+        kind = contextlib._RedirectStream
+        self.patches = (Patch(kind, "__enter__", self._entering), Patch(kind, "__exit__", self._leaving))
 
-    def install(self) -> None:
-        """Put ours in place."""
-        redirects_ = self
-
+    def _entering(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @unseen
         def enter(manager: Any) -> Any:
-            return redirects_._begin(manager)
+            return self._begin(manager, original)
 
+        return enter
+
+    def _leaving(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @unseen
         def leave(manager: Any, *error: Any) -> Any:
-            return redirects_._end(manager, error)
+            return self._end(manager, error, original)
 
-        self._class.__enter__, self._class.__exit__ = enter, leave
+        return leave
 
-    def uninstall(self) -> None:
-        """Put Python's back."""
-        self._class.__enter__, self._class.__exit__ = self._enter, self._exit
-
-    def _begin(self, manager: Any) -> Any:
+    def _begin(self, manager: Any, original: Callable[..., Any]) -> Any:
         name, target = manager._stream, manager._new_target
         if not self._is_ours(getattr(sys, name, None)):
-            return self._enter(manager)
+            return original(manager)
         redirect = Redirect(self._resolved(target), active_redirect(name))
         manager._old_targets.append(redirect)
         redirects.set({**redirects.get(), name: redirect})
@@ -93,10 +90,10 @@ class Redirects:
         redirect = active_redirect(target.name)
         return self._direct(target) if redirect is None else redirect.target
 
-    def _end(self, manager: Any, error: tuple[Any, ...]) -> Any:
+    def _end(self, manager: Any, error: tuple[Any, ...], original: Callable[..., Any]) -> Any:
         redirect = manager._old_targets[-1]
         if not isinstance(redirect, Redirect):
-            return self._exit(manager, *error)
+            return original(manager, *error)
         manager._old_targets.pop()
         redirect.end()
         current = dict(redirects.get())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.patching import Patch
 
 #: Every way to submit a job ends in one of these. `ThreadPool` inherits them.
 _METHODS = ("apply_async", "_map_async", "imap", "imap_unordered")
@@ -25,27 +25,14 @@ class ThreadPoolFront:
 
     def __init__(self, homing: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         self._homing = homing
-        self._pool_class: Any = None
-
-    def install(self, pool_class: Any) -> None:
-        """Put our methods before those that `pool_class` inherits."""
-        if self._pool_class is None:
-            self._pool_class = pool_class
-            for name in _METHODS:
-                setattr(pool_class, name, self._submitting(getattr(pool_class, name)))
-
-    def uninstall(self) -> None:
-        """Take them away."""
-        if self._pool_class is not None:
-            for name in _METHODS:
-                delattr(self._pool_class, name)
-            self._pool_class = None
+        self.patches = tuple(
+            Patch("multiprocessing.pool.ThreadPool", name, self._submitting) for name in _METHODS
+        )
 
     def _submitting(self, original: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(original)
 
         @unseen
-        @functools.wraps(original)
         def submit(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs)
             for name in _CALLED:

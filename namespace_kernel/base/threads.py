@@ -1,9 +1,11 @@
-"""What each thread of the kernel's own needs, and what others ask of one."""
+"""What the threads of the kernel's own need, and what others ask of one."""
 
 from __future__ import annotations
 
+import math
+import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 
@@ -15,6 +17,21 @@ def hide_from_debugger(thread: threading.Thread) -> None:
     """
     thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
     thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+
+
+def readable(descriptors: Iterable[int], seconds: float | None = None) -> list[int]:
+    """Wait until one of `descriptors` can be read, is at its end, or is closed, but no longer than `seconds`.
+
+    Return those of which that is true. `select.select` refuses numbers above 1,023, which open files reach.
+    Thread: any.
+    """
+    if not hasattr(select, "poll"):  # Windows, which knows no such limit
+        return select.select(list(descriptors), [], [], seconds)[0]
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    ready = poll.poll(None if seconds is None else math.ceil(seconds * 1000))
+    return [descriptor for descriptor, _ in ready]
 
 
 class Timers(Protocol):

@@ -20,6 +20,7 @@ from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import was_never_started
 from namespace_kernel.base.lines import Leak
+from namespace_kernel.base.patching import Patch
 
 from .origins import is_own
 
@@ -59,19 +60,16 @@ class NeverAwaitedHook:
         self._leaks: deque[Leak] = deque(maxlen=_KEPT)
         self._previous: Callable[[Any], None] | None = None
         self._installed = False
+        self.patches = (
+            Patch(warnings, "_warn_unawaited_coroutine", self._in_front_of, undone=self._only_pass_on),
+        )
 
-    def install(self) -> None:
-        """Put the hook in front of the one that is there."""
-        if not self._installed:
-            self._installed = True
-            self._previous = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
-            warnings._warn_unawaited_coroutine = self._notice  # type: ignore[attr-defined]
+    def _in_front_of(self, previous: Callable[[Any], None]) -> Callable[[Any], None]:
+        self._installed, self._previous = True, previous
+        return self._notice
 
-    def uninstall(self) -> None:
-        """Put the previous hook back, unless someone else took our place; then only pass on."""
+    def _only_pass_on(self) -> None:
         self._installed = False
-        if warnings._warn_unawaited_coroutine == self._notice:  # type: ignore[attr-defined]
-            warnings._warn_unawaited_coroutine = self._previous  # type: ignore[attr-defined]
 
     def drain(self) -> list[Leak]:
         """Return the leaks noticed since the last call that nobody took."""

@@ -16,6 +16,7 @@ from IPython.core.getipython import get_ipython
 from IPython.utils.capture import CapturedIO, capture_output
 
 from namespace_kernel.attribution.redirects import redirects
+from namespace_kernel.base.patching import Patch
 
 
 class DisplayCapture:
@@ -70,7 +71,8 @@ def _exit(manager: Any, *error: Any) -> None:
     manager._ending.close()
 
 
-def install_captures() -> None:
-    """Put ours into IPython's class, which its magics and other libraries import. Thread: main."""
-    capture_output.__enter__ = _enter  # type: ignore[method-assign]
-    capture_output.__exit__ = _exit  # type: ignore[method-assign]
+#: IPython's magics and other libraries import the class.
+CAPTURES = (
+    Patch(capture_output, "__enter__", lambda _: _enter),
+    Patch(capture_output, "__exit__", lambda _: _exit),
+)

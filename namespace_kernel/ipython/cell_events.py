@@ -11,9 +11,10 @@ from typing import Any
 from IPython.core.events import EventManager
 
 from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.patching import Patches
 
 from .display import handled_message
-from .figures import give_figures_to_cells, is_figures_hook
+from .figures import figure_patches, is_figures_hook
 
 #: What `comm` triggers for each message.
 _AROUND_MESSAGES = frozenset(("pre_execute", "post_execute"))
@@ -67,7 +68,7 @@ class CellEvents(_GuardedEvents):
         """Overridden: matplotlib's hooks come here before there is any figure."""
         super().register(event, function)
         if is_figures_hook(function):
-            give_figures_to_cells(function, _AtWork(self.cells, self.messages))
+            Patches(*figure_patches(_AtWork(self.cells, self.messages))).install()  # for good
 
     def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
         """Overridden: a comm message calls only matplotlib's hooks while a cell runs."""

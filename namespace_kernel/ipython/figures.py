@@ -25,6 +25,7 @@ from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import snapshot
 from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.patching import Patch
 
 _MODULES = frozenset(("matplotlib.pyplot", "matplotlib_inline.backend_inline", "ipympl.backend_nbagg"))
 
@@ -34,19 +35,27 @@ def is_figures_hook(function: object) -> bool:
     return type(function) is FunctionType and function.__module__ in _MODULES
 
 
-def give_figures_to_cells(hook: FunctionType, at_work: Container[Execution]) -> None:
-    """Put ours in place in the module whose hook this is. `at_work` are the cells and callbacks that run.
+def figure_patches(at_work: Container[Execution]) -> tuple[Patch, ...]:
+    """What each cell has of its own, of what is imported by now.
+
+    `at_work` are the cells and callbacks that run.
 
     Thread: the one on which matplotlib is imported.
     """
-    names = hook.__globals__
-    figures = getattr(getattr(names.get("_pylab_helpers"), "Gcf", None), "figs", None)
-    if type(figures) is OrderedDict:
-        names["_pylab_helpers"].Gcf.figs = CellFigures(figures, at_work)
-    for name, noted in (("show", "_to_draw"), ("_Backend_ipympl", "_to_show")):
-        original = names.get(name)
-        if type(original) is not Pending and hasattr(original, noted) and hasattr(original, "_draw_called"):
-            names[name] = Pending(original, list(getattr(original, noted)), at_work)
+
+    def figures(original: object) -> object:
+        return CellFigures(original, at_work) if type(original) is OrderedDict else original
+
+    def notes(noted: str, original: Any) -> object:
+        if type(original) is Pending or not (hasattr(original, noted) and hasattr(original, "_draw_called")):
+            return original
+        return Pending(original, list(getattr(original, noted)), at_work)
+
+    return (
+        Patch("matplotlib._pylab_helpers.Gcf", "figs", figures),
+        Patch("matplotlib_inline.backend_inline", "show", functools.partial(notes, "_to_draw")),
+        Patch("ipympl.backend_nbagg", "_Backend_ipympl", functools.partial(notes, "_to_show")),
+    )
 
 
 def _leaves_something(execution: Execution) -> bool:

@@ -23,6 +23,7 @@ from namespace_kernel.base.originals import (
     shield,
     watch_originals,
 )
+from namespace_kernel.base.patching import Patches
 from namespace_kernel.coroutines.origins import Origins
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.stop.interrupts import InterruptController
@@ -156,7 +157,7 @@ class NamespaceKernel(
 
     def start(self) -> None:
         """Overridden: the shell stream is read on the protocol thread and cells wait in a queue."""
-        self.install_input()
+        Patches(*self.input_patches()).install()  # for good
         self.originals = watch_originals()  # with what stands in front of Python's functions
         self.shell.exit_now = False
         self.io_loop = self.shell_channel_thread.io_loop

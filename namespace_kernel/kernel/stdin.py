@@ -13,6 +13,7 @@ import zmq
 from IPython.core.error import StdinNotImplementedError
 
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.patching import Patch
 from namespace_kernel.kernel.wire.publishing import PublishingThread
 from namespace_kernel.kernel.wire.request_fields import kind_of
 
@@ -70,10 +71,12 @@ class InputHandlers:
                         raise StdinNotImplementedError(_NOT_CONNECTED) from None
                 time.sleep(0.02)
 
-    def install_input(self) -> None:
-        """Make `input` and `getpass.getpass` ask the frontend, for good. Thread: main."""
-        builtins.input = self.raw_input
-        getpass.getpass = self.getpass
+    def input_patches(self) -> tuple[Patch, ...]:
+        """Make `input` and `getpass.getpass` ask the frontend."""
+        return (
+            Patch(builtins, "input", lambda _: self.raw_input),
+            Patch(getpass, "getpass", lambda _: self.getpass),
+        )
 
     def _forward_input(self, allow_stdin: bool = False) -> None:
         """Overridden: nothing to do per request."""

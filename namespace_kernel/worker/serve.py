@@ -22,6 +22,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from namespace_kernel.base.patching import Patches
 from namespace_kernel.execution.stop.system_patch import SystemFront
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
 from namespace_kernel.remote.transfer.frames import read_message
@@ -72,7 +73,7 @@ class Worker:
     def serve(self) -> None:
         """Run cells until the end. Thread: main."""
         signal.signal(signal.SIGINT, _ignore)
-        SystemFront().install()
+        Patches(*SystemFront().patches).install()
         for serve in (self._read, self._watch):
             threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
         self._warm_up()
@@ -92,7 +93,7 @@ class Worker:
 
         sys.stdout, sys.stderr = self._streams
         self._shell = RemoteShell.start(self._outgoing.send)
-        ClassSources(lambda: self._shell.compile._filename_map).install()
+        Patches(*ClassSources(lambda: self._shell.compile._filename_map).patches).install()
 
     def _report_on(self, run: Run) -> Report:
         from .run import run_cell

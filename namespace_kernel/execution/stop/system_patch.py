@@ -10,44 +10,38 @@ import functools
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
+
+from namespace_kernel.base.patching import Patch
 
 from .supervised import Supervised
 
 
 class SystemFront:
-    """Stands in for `os.system`. Not on Windows.
-
-    Thread: `install` and `uninstall` main.
-    """
+    """Stands in for `os.system`. Not on Windows."""
 
     def __init__(self) -> None:
-        self._original: Any = os.system
         self._installed = False
+        patch = Patch(os, "system", self._in_front_of, undone=self._only_pass_on)
+        self.patches = () if sys.platform == "win32" else (patch,)
 
-    def install(self) -> None:
-        """Take the place of `os.system`."""
-        if sys.platform == "win32":
-            return
+    def _in_front_of(self, original: Callable[[Any], int]) -> Callable[[Any], int]:
+        self._installed = True
 
-        @functools.wraps(self._original)
         def system(command: Any) -> int:
             if not self._installed:  # kept from before the end, when no thread can be started any more
-                return int(self._original(command))
+                return original(command)
             encoded = os.fsencode(command)
             sys.audit("os.system", encoded)
             supervised = Supervised(functools.partial(_start, encoded))
             supervised.run()
             return supervised.status
 
-        system.__module__ = os.__name__  # by which it is pickled
-        os.system = system
-        self._installed = True
+        return system
 
-    def uninstall(self) -> None:
-        """Put the original back."""
+    def _only_pass_on(self) -> None:
         self._installed = False
-        os.system = self._original
 
 
 def _start(command: bytes) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""Which of asyncio's public functions touch what the loop touches, too.
+"""Which methods of asyncio's classes touch what the loop touches, too.
 
 Where no loop runs, each of them is called while the user loop stands still. Not here: coroutine functions,
 whose code runs in the loop; futures and tasks, each of whose methods is one step for Python; and what is made
@@ -8,21 +8,18 @@ for other threads (`run_coroutine_threadsafe`, `call_soon_threadsafe`).
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-#: Where they are, and their names. Not every version of Python has each.
-STILL: tuple[tuple[tuple[Any, ...], tuple[str, ...]], ...] = (
-    ((asyncio, asyncio.tasks), ("ensure_future",)),
-    ((asyncio, asyncio.futures), ("wrap_future",)),
-    ((asyncio.Queue,), ("put_nowait", "get_nowait", "task_done", "shutdown")),
-    ((asyncio.Event,), ("set", "clear")),
-    ((asyncio.Lock,), ("release",)),
-    ((asyncio.Semaphore,), ("release",)),
-    ((asyncio.BoundedSemaphore,), ("release",)),
-    ((asyncio.Condition,), ("notify", "notify_all")),
-    ((asyncio.TaskGroup,), ("create_task",)),
-    ((asyncio.Timeout,), ("reschedule",)),
-    ((asyncio.StreamReader,), ("feed_data", "feed_eof", "set_exception")),
-    ((asyncio.StreamWriter,), ("write", "writelines", "write_eof", "close")),
-    ((asyncio.Server,), ("close", "close_clients", "abort_clients")),
+#: Classes and methods. Not every version of Python has each.
+STILL: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (asyncio.Queue, ("put_nowait", "get_nowait", "task_done", "shutdown")),
+    (asyncio.Event, ("set", "clear")),
+    (asyncio.Lock, ("release",)),
+    (asyncio.Semaphore, ("release",)),
+    (asyncio.BoundedSemaphore, ("release",)),
+    (asyncio.Condition, ("notify", "notify_all")),
+    (asyncio.TaskGroup, ("create_task",)),
+    (asyncio.Timeout, ("reschedule",)),
+    (asyncio.StreamReader, ("feed_data", "feed_eof", "set_exception")),
+    (asyncio.StreamWriter, ("write", "writelines", "write_eof", "close")),
+    (asyncio.Server, ("close", "close_clients", "abort_clients")),
 )

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import inspect
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 from weakref import WeakSet
 
 from namespace_kernel.base.frames import hide, unseen
+from namespace_kernel.base.patching import Patch
 
 from .asyncio_names import STILL
 
@@ -97,47 +98,46 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         return getattr(self.delegate, name)  # what uvloop's policy adds
 
 
+def _twice(
+    module: ModuleType, name: str, make: Callable[[Callable[..., Any]], object]
+) -> tuple[Patch, Patch]:
+    """One function in the place of a public one: in the `module` that defines it, and in `asyncio`."""
+    return Patch(module, name, make), Patch(asyncio, name, lambda _: getattr(module, name))
+
+
 class AsyncioFront:
-    """Installs and removes the answers. Thread: main."""
+    """Gives the answers. Thread: that of the caller."""
 
     def __init__(self, loop: Any, serves: Callable[[], bool]) -> None:
         self._loop = loop
         self._serves = serves
-        self._originals: list[tuple[Any, str, Any]] = []
         self._leftover: asyncio.AbstractEventLoop | None = None
         self._set_loops: WeakSet[Any] = WeakSet()
-
-    def install(self) -> None:
-        """Put the policy and the functions in place."""
-        asyncio.set_event_loop_policy(self._wrapped(asyncio.get_event_loop_policy()))
-        self._replace("set_event_loop_policy", self._with_policy_wrapped, asyncio, asyncio.events)
-        self._replace("set_event_loop", self._noting, asyncio, asyncio.events)
-        self._replace("run", self._ignoring_leftover, asyncio, asyncio.runners)
-        self._replace("run", self._ignoring_leftover, asyncio.Runner)
-        self._replace("close", self._ignoring_leftover, asyncio.Runner)
-        for name in ("create_task", "all_tasks"):
-            self._replace(name, self._with_user_loop, asyncio, asyncio.tasks)
-        for name in ("gather", "shield"):
-            self._replace(name, self._watched, asyncio, asyncio.tasks)
-        self._replace("as_completed", self._still_at_each, asyncio, asyncio.tasks)
-        for owners, names in STILL:
-            for name in names:
-                if hasattr(owners[0], name):
-                    self._replace(name, self._still, *owners)
-
-    def _replace(
-        self, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]], *owners: Any
-    ) -> None:
-        """Put what `make` returns for the original in its place, in each of `owners`."""
-        front = make(getattr(owners[0], name))
-        for owner in owners:
-            self._originals.append((owner, name, getattr(owner, name)))
-            setattr(owner, name, front)
+        self.patches = (
+            Patch(
+                asyncio.events,
+                "set_event_loop_policy",
+                self._with_policy_wrapped,
+                undone=self._unwrap_policy,
+            ),
+            Patch(asyncio, "set_event_loop_policy", lambda _: asyncio.events.set_event_loop_policy),
+            *_twice(asyncio.events, "set_event_loop", self._noting),
+            *_twice(asyncio.runners, "run", self._ignoring_leftover),
+            Patch(asyncio.Runner, "run", self._ignoring_leftover),
+            Patch(asyncio.Runner, "close", self._ignoring_leftover),
+            *_twice(asyncio.tasks, "create_task", self._with_user_loop),
+            *_twice(asyncio.tasks, "all_tasks", self._with_user_loop),
+            *_twice(asyncio.tasks, "gather", self._watched),
+            *_twice(asyncio.tasks, "shield", self._watched),
+            *_twice(asyncio.tasks, "as_completed", self._still_at_each),
+            *_twice(asyncio.tasks, "ensure_future", self._still),
+            *_twice(asyncio.futures, "wrap_future", self._still),
+            *(Patch(kind, name, self._still) for kind, names in STILL for name in names),
+        )
 
     def _still(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Where no loop runs in the calling thread, the user loop stands still for `function`."""
 
-        @functools.wraps(function)
         def still(*args: Any, **options: Any) -> Any:
             try:  # not `unseen`: they are called often
                 if asyncio._get_running_loop() is not None or not self._serves():
@@ -154,7 +154,6 @@ class AsyncioFront:
         still = self._still(function)
 
         @unseen
-        @functools.wraps(function)
         def watched(*args: Any, **options: Any) -> Any:
             future = still(*args, **options)
             if future.get_loop() is self._loop and self._loop.listener is not None:
@@ -168,7 +167,6 @@ class AsyncioFront:
         still, ask = self._still(function), self._still(next)
 
         @unseen
-        @functools.wraps(function)
         def as_completed(*args: Any, **options: Any) -> Any:
             each = still(*args, **options)
             return (one for one in iter(lambda: ask(each, _END), _END)) if inspect.isgenerator(each) else each
@@ -181,10 +179,10 @@ class AsyncioFront:
         return UserLoopPolicy(policy or asyncio.DefaultEventLoopPolicy(), self._loop, self._serves)
 
     def _with_policy_wrapped(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
-        """A user's policy (`uvloop.install()`) is wrapped at once."""
+        """A user's policy (`uvloop.install()`) is wrapped at once, and the one that is there now."""
+        function(self._wrapped(asyncio.get_event_loop_policy()))
 
         @unseen
-        @functools.wraps(function)
         def set_event_loop_policy(policy: Any) -> None:
             function(policy)  # it knows what a policy is
             function(self._wrapped(policy))
@@ -195,7 +193,6 @@ class AsyncioFront:
         """Note which loops cells set."""
 
         @unseen
-        @functools.wraps(function)
         def set_event_loop(loop: Any) -> None:
             function(loop)
             if loop is not None and loop is not self._loop and self._serves():
@@ -219,7 +216,6 @@ class AsyncioFront:
 
     def _ignoring_leftover(self, run: Callable[..., Any]) -> Callable[..., Any]:
         @unseen
-        @functools.wraps(run)
         def run_all_the_same(*args: Any, **kwargs: Any) -> Any:
             loop = asyncio._get_running_loop()
             if loop is None or loop is not self._leftover or not self._serves():
@@ -232,11 +228,8 @@ class AsyncioFront:
 
         return run_all_the_same
 
-    def uninstall(self) -> None:
-        """Restore what was there before."""
-        for module, name, original in reversed(self._originals):
-            setattr(module, name, original)
-        self._originals.clear()
+    @staticmethod
+    def _unwrap_policy() -> None:
         policy = asyncio.get_event_loop_policy()
         if isinstance(policy, UserLoopPolicy):
             asyncio.set_event_loop_policy(policy.delegate)
@@ -245,7 +238,6 @@ class AsyncioFront:
         if function.__name__ == "create_task":
 
             @unseen
-            @functools.wraps(function)
             def create_task(coro: Any, **options: Any) -> Any:
                 if asyncio._get_running_loop() is None and self._serves():
                     # `name` may be None, which loops take; `context` must be absent if it is None.
@@ -256,7 +248,6 @@ class AsyncioFront:
             return create_task
 
         @unseen
-        @functools.wraps(function)
         def all_tasks(loop: Any = None) -> Any:
             if loop is None and asyncio._get_running_loop() is None and self._serves():
                 loop = self._loop

@@ -10,7 +10,6 @@ gets none.
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import signal
 import threading
@@ -19,6 +18,7 @@ from typing import Any
 
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.patching import Patch
 
 _UNCATCHABLE = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
 
@@ -27,7 +27,7 @@ class SignalFront:
     """Stands in for `signal.signal`. `home_ident` tells the user loop's own thread; `wake_main` makes the
     main thread call `apply` soon.
 
-    Thread: `install`, `apply` and `uninstall` main.
+    Thread: `apply` main.
     """
 
     def __init__(self, home_ident: Callable[[], int | None], wake_main: Callable[[], None]) -> None:
@@ -35,15 +35,7 @@ class SignalFront:
         self._wake_main = wake_main
         self._original = signal.signal
         self._wanted: dict[int, tuple[Any, Execution | None]] = {}
-
-    def install(self) -> None:
-        """Take the place of `signal.signal`."""
-        self._original = signal.signal
-        signal.signal = self._in_front_of(self._original)
-
-    def uninstall(self) -> None:
-        """Put the original back."""
-        signal.signal = self._original
+        self.patches = (Patch(signal, "signal", self._in_front_of),)
 
     def apply(self) -> None:
         """Carry out what was asked for at home."""
@@ -53,8 +45,9 @@ class SignalFront:
                 self._original(number, handler)
 
     def _in_front_of(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        self._original = original
+
         @unseen
-        @functools.wraps(original)
         def set_handler(signalnum: Any, handler: Any) -> Any:
             execution = current_execution.get()
             is_at_home = threading.get_ident() == self._home_ident()

@@ -8,10 +8,14 @@ It also reads a file, 0.2 ms, before it sees that it has parsed it already.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from namespace_kernel.base.patching import Patch, Patches
 
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _DESCRIPTIONS = os.path.join("jedi", "third_party", "typeshed")
@@ -25,14 +29,12 @@ def remember_conditions() -> None:
 
     They depend on the Python that runs and on nothing else. Thread: the one that completes.
     """
-    try:
-        from jedi.inference import flow_analysis  # type: ignore[import-untyped]
-    except ImportError:
-        return
-    original: Callable[[Any, Any], Any] | None = getattr(flow_analysis, "_check_if", None)
-    if original is None or getattr(original, "remembers", False):
-        return
+    with contextlib.suppress(ImportError):
+        importlib.import_module("jedi.inference.flow_analysis")
+        CONDITIONS.install()
 
+
+def _remembering(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def check_if(context: Any, node: Any) -> Any:
         path = str(context.py__file__() or "") if context.is_module() else ""
         # In the midst of another question the answer may be a different one.
@@ -44,8 +46,7 @@ def remember_conditions() -> None:
             answer = _known[place] = original(context, node)
         return answer
 
-    check_if.remembers = True  # type: ignore[attr-defined]
-    flow_analysis._check_if = check_if
+    return check_if
 
 
 def read_files_once() -> None:
@@ -53,17 +54,16 @@ def read_files_once() -> None:
 
     Thread: the one that completes.
     """
-    try:
-        from jedi import settings  # type: ignore[import-untyped]
-        from jedi.inference.cache import inference_state_function_cache  # type: ignore[import-untyped]
-        from jedi.inference.compiled import mixed  # type: ignore[import-untyped]
-        from parso.cache import load_module
-        from parso.file_io import FileIO
-    except ImportError:
-        return
-    original: Callable[[Any, Any], Any] | None = getattr(mixed, "_load_module", None)
-    if original is None or getattr(mixed, "reads_files_once", False):
-        return
+    with contextlib.suppress(ImportError):
+        importlib.import_module("jedi.inference.compiled.mixed")
+        FILES.install()
+
+
+def _reading_once(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    from jedi import settings  # type: ignore[import-untyped]
+    from jedi.inference.cache import inference_state_function_cache  # type: ignore[import-untyped]
+    from parso.cache import load_module
+    from parso.file_io import FileIO
 
     @inference_state_function_cache()  # type: ignore[untyped-decorator]
     def load(inference_state: Any, path: Any) -> Any:
@@ -73,8 +73,11 @@ def read_files_once() -> None:
         known = load_module(grammar, FileIO(path), folder and Path(folder))  # type: ignore[no-untyped-call]
         return original(inference_state, path) if known is None else known.get_root_node()
 
-    mixed.reads_files_once = True
-    mixed._load_module = load
+    return load  # type: ignore[no-any-return]
+
+
+CONDITIONS = Patches(Patch("jedi.inference.flow_analysis", "_check_if", _remembering))
+FILES = Patches(Patch("jedi.inference.compiled.mixed", "_load_module", _reading_once))
 
 
 def _is_fixed(path: str) -> bool:

@@ -8,8 +8,11 @@ the names that would be dropped are left out before.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
+
+from namespace_kernel.base.patching import Patch, Patches
 
 #: Those whose code has been compared with what stands here.
 _KNOWN = ("0.19.", "0.20.")
@@ -23,24 +26,32 @@ def skip_other_names() -> None:
 
     The answer is the same. Thread: the one that completes.
     """
-    import jedi  # type: ignore[import-untyped]
-    from jedi.api import completion  # type: ignore[import-untyped]
-    from jedi.inference.compiled import builtin_from_name  # type: ignore[import-untyped]
-    from jedi.inference.compiled.value import CompiledValueFilter  # type: ignore[import-untyped]
+    import jedi.api.completion  # type: ignore[import-untyped]
 
-    ours = completion.Completion
-    if not jedi.__version__.startswith(_KNOWN) or hasattr(ours, "skips_other_names"):
-        return
-    complete_all, all_values = ours._complete_python, CompiledValueFilter.values
-    # Only these drop names. Others ask for all because they infer by what there is.
-    dropping = (completion.complete_trailer.__code__, ours._complete_global_scope.__code__)
+    if jedi.__version__.startswith(_KNOWN):
+        PATCHES.install()
 
+
+def _noting_what_was_typed(complete_all: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def complete_python(self: Any, leaf: Any) -> Any:
         token = _typed.set("" if self._fuzzy else self._like_name)
         try:
             return complete_all(self, leaf)
         finally:
             _typed.reset(token)
+
+    return complete_python
+
+
+def _leaving_out(all_values: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    from jedi.api import completion
+    from jedi.inference.compiled import builtin_from_name  # type: ignore[import-untyped]
+
+    # Only these drop names. Others ask for all because they infer by what there is.
+    dropping = (
+        completion.complete_trailer.__code__,
+        completion.Completion._complete_global_scope.__code__,
+    )
 
     def values(self: Any) -> Any:
         """`CompiledValueFilter.values`, with one line more."""
@@ -58,6 +69,10 @@ def skip_other_names() -> None:
                 names += names_of_type.values()
         return names
 
-    ours.skips_other_names = True
-    ours._complete_python = complete_python
-    CompiledValueFilter.values = values
+    return values
+
+
+PATCHES = Patches(
+    Patch("jedi.api.completion.Completion", "_complete_python", _noting_what_was_typed),
+    Patch("jedi.inference.compiled.value.CompiledValueFilter", "values", _leaving_out),
+)

@@ -8,30 +8,27 @@ cell that defines a class of that name. Python finds the line in it by itself.
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import linecache
 from collections.abc import Callable, Iterable, Iterator
 from types import CodeType
 from typing import Any
 
+from namespace_kernel.base.patching import Patch
+
 
 class ClassSources:
     """Stands in for `inspect.getfile`. `cell_files` tells the cells' file names, in their order.
 
-    Thread: `install` and `uninstall` main; the rest any.
+    Thread: any.
     """
 
     def __init__(self, cell_files: Callable[[], Iterable[str]]) -> None:
         self._cell_files = cell_files
-        self._original: Any = inspect.getfile
+        self.patches = (Patch(inspect, "getfile", self._looking_further),)
 
-    def install(self) -> None:
-        """Take the place of `inspect.getfile`."""
-        original = self._original
-
-        @functools.wraps(original)
-        def getfile(object: Any) -> Any:
+    def _looking_further(self, original: Callable[[Any], str]) -> Callable[[Any], str]:
+        def getfile(object: Any) -> str:
             try:
                 return original(object)
             except OSError:  # a class of `__main__`, and of no file
@@ -40,11 +37,7 @@ class ClassSources:
                     raise
             return file
 
-        inspect.getfile = getfile
-
-    def uninstall(self) -> None:
-        """Put the original back."""
-        inspect.getfile = self._original
+        return getfile
 
     def _file_of(self, kind: type) -> str | None:
         name, line = kind.__qualname__, vars(kind).get("__firstlineno__")

@@ -17,7 +17,7 @@ from IPython.core.error import UsageError
 from IPython.terminal.pt_inputhooks import UnknownBackend, get_inputhook_name_and_func
 
 from namespace_kernel.base.originals import repair
-from namespace_kernel.base.readiness import readable
+from namespace_kernel.base.threads import readable
 
 #: What `%gui` and `%matplotlib` may ask for that needs no toolkit's loop.
 _NO_LOOP = frozenset((None, "inline", "nbagg", "webagg", "notebook", "ipympl", "widget", "asyncio"))

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from namespace_kernel.base.readiness import readable
+from namespace_kernel.base.threads import readable
 
 if sys.platform != "win32":
     import fcntl

@@ -16,7 +16,7 @@ from ipykernel.iostream import OutStream
 
 from namespace_kernel.attribution.redirects import active_redirect, redirects
 from namespace_kernel.base.frames import hide, unseen
-from namespace_kernel.base.readiness import readable
+from namespace_kernel.base.threads import readable
 
 from .passages import Passage, open_passages
 from .written import Written

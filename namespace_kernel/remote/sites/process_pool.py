@@ -21,7 +21,7 @@ from typing import Any
 
 from namespace_kernel.base.errors import WorkerLostError
 from namespace_kernel.base.frames import OWN_FOLDER
-from namespace_kernel.base.readiness import readable
+from namespace_kernel.base.threads import readable
 from namespace_kernel.remote.transfer.frames import read_message, write_message
 from namespace_kernel.remote.transfer.ledger import Ledger
 from namespace_kernel.remote.transfer.messages import (

@@ -13,12 +13,14 @@ import multiprocessing.context
 import os
 import sys
 from collections.abc import Callable
+from multiprocessing import util
 from multiprocessing.context import BaseContext, get_spawning_popen
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
 from typing import Any
 
 from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.patching import Patch, Patches
 
 #: Where such processes have names and things of their own, and are asked whether they will be used.
 _CONTEXTS: tuple[Any, ...] = tuple(
@@ -33,64 +35,35 @@ _KINDS = FunctionType, type, functools._lru_cache_wrapper
 class MultiprocessingFront:
     """Teaches multiprocessing's pickler to send what lives in `__main__`, whose names are `live`.
 
-    Nothing is imported for it before it is needed. Thread: `install` and `uninstall` main; the rest any.
+    Nothing is imported for it before it is needed. Thread: any.
     """
 
     def __init__(self, live: dict[str, Any]) -> None:
         self._live = live
         self._in_use = False
-        self._prepare: Callable[[str], dict[str, Any]] | None = None
-        self._flags: Callable[[], list[str]] | None = None
+        #: In force once such a process may be started.
+        self.late = Patches(Patch("multiprocessing.spawn", "get_preparation_data", self._preparing))
+        self.patches = (
+            Patch(ForkingPickler, "reducer_override", self._reducing, undone=self.late.undo, adds=True),
+            # A queue is filled before the first process is there.
+            *(Patch(kind, "get_context", self._noticing) for kind in _CONTEXTS),
+            *(() if sys.flags.safe_path else (Patch(util, "_args_from_interpreter_flags", _with_safe_path),)),
+        )
 
-    def install(self) -> None:
-        """Take part in what multiprocessing pickles."""
-        front = self
-
+    def _reducing(self, original: None) -> Callable[..., Any]:
         @unseen
         def reducer_override(pickler: ForkingPickler, obj: Any) -> Any:
-            return front._reduce(pickler, obj)
+            return self._reduce(pickler, obj)
 
+        return reducer_override
+
+    def _noticing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @unseen
         def get_context(context: BaseContext, method: str | None = None) -> Any:
-            front._is_used()
-            return BaseContext.get_context(context, method)
+            self._is_used()
+            return original(context, method)
 
-        ForkingPickler.reducer_override = reducer_override  # type: ignore[assignment, method-assign]
-        for kind in _CONTEXTS:  # a queue is filled before the first process is there
-            kind.get_context = get_context
-        if not sys.flags.safe_path:
-            self._leave_folder_out()
-
-    def uninstall(self) -> None:
-        """Leave multiprocessing as it was."""
-        if "reducer_override" in vars(ForkingPickler):
-            del ForkingPickler.reducer_override
-        for kind in _CONTEXTS:
-            if "get_context" in vars(kind):
-                del kind.get_context
-        if self._prepare is not None:
-            sys.modules["multiprocessing.spawn"].get_preparation_data = self._prepare  # type: ignore[attr-defined]
-            self._prepare = None
-        if self._flags is not None:
-            sys.modules["multiprocessing.util"]._args_from_interpreter_flags = self._flags  # type: ignore[attr-defined]
-            self._flags = None
-
-    def _leave_folder_out(self) -> None:
-        """Start such processes with `-P`, as they are where this one has it.
-
-        Else they begin with modules beside the notebook that are named like the standard library's. The
-        folder comes with the rest of `sys.path`.
-        """
-        from multiprocessing import util
-
-        flags: Callable[[], list[str]] = util._args_from_interpreter_flags  # type: ignore[attr-defined]
-        self._flags = flags
-
-        @functools.wraps(flags)
-        def with_safe_path() -> list[str]:
-            return [*flags(), "-P"]
-
-        util._args_from_interpreter_flags = with_safe_path  # type: ignore[attr-defined]
+        return get_context
 
     def _reduce(self, pickler: ForkingPickler, obj: Any) -> Any:
         """Called by the pickler for everything that is neither a plain value nor a plain container."""
@@ -114,24 +87,35 @@ class MultiprocessingFront:
         if self._in_use:
             return
         self._in_use = True
-        from multiprocessing import spawn
+        import multiprocessing.spawn  # noqa: F401
 
-        self._prepare = spawn.get_preparation_data
-        spawn.get_preparation_data = self._preparation
+        self.late.install()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=self._before_fork)
 
     def _before_fork(self) -> None:
         from namespace_kernel.remote.spawning import by_value as values
 
-        if self._prepare is not None:
+        if self.late.are_installed:
             values.know_all(self._live)
 
-    def _preparation(self, name: str) -> dict[str, Any]:
+    def _preparing(self, original: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
         """What a process does first. It must not run `__main__` again, whatever `__file__` a cell has set."""
-        assert self._prepare is not None
-        data = self._prepare(name)
-        if vars(sys.modules["__main__"]) is self._live:
-            data.pop("init_main_from_name", None)
-            data.pop("init_main_from_path", None)
-        return data
+
+        def get_preparation_data(name: str) -> dict[str, Any]:
+            data = original(name)
+            if vars(sys.modules["__main__"]) is self._live:
+                data.pop("init_main_from_name", None)
+                data.pop("init_main_from_path", None)
+            return data
+
+        return get_preparation_data
+
+
+def _with_safe_path(original: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """Start such processes with `-P`, as they are where this one has it.
+
+    Else they begin with modules beside the notebook that are named like the standard library's. The
+    folder comes with the rest of `sys.path`.
+    """
+    return lambda: [*original(), "-P"]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from namespace_kernel.base.lines import Leak
+from namespace_kernel.base.patching import Patches
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
 from tests.unit.fakes import SomeLines, answer
@@ -50,9 +51,8 @@ def before_us(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtherHook]:
 @pytest.fixture
 def hook() -> Iterator[NeverAwaitedHook]:
     hook = NeverAwaitedHook(ORIGINS.leak_of)
-    hook.install()
-    yield hook
-    hook.uninstall()
+    with Patches(*hook.patches):
+        yield hook
 
 
 def current_hook() -> Any:
@@ -123,12 +123,13 @@ def test_a_flood_is_bounded(hook: NeverAwaitedHook) -> None:
 
 def test_the_hook_before_is_back_afterwards(before_us: OtherHook) -> None:
     hook = NeverAwaitedHook(ORIGINS.leak_of)
-    hook.install()
-    hook.install()
+    patches = Patches(*hook.patches)
+    patches.install()
+    patches.install()
     assert current_hook() == hook._notice
-    hook.uninstall()
+    patches.undo()
     assert current_hook() is before_us
-    hook.uninstall()
+    patches.undo()
     assert current_hook() is before_us
     leak_in(CELL_FILE)
     assert before_us.names == ["answer"]
@@ -137,29 +138,31 @@ def test_the_hook_before_is_back_afterwards(before_us: OtherHook) -> None:
 def test_it_can_be_installed_again(before_us: OtherHook) -> None:
     hook = NeverAwaitedHook(ORIGINS.leak_of)
     for _ in range(2):
-        hook.install()
-        leak_in(CELL_FILE)
+        with Patches(*hook.patches):
+            leak_in(CELL_FILE)
         assert len(hook.drain()) == 1
-        hook.uninstall()
     assert before_us.names == []
 
 
-def test_who_came_after_us_keeps_its_place(hook: NeverAwaitedHook, before_us: OtherHook) -> None:
+def test_who_came_after_us_keeps_its_place(before_us: OtherHook) -> None:
+    hook = NeverAwaitedHook(ORIGINS.leak_of)
+    patches = Patches(*hook.patches)
+    patches.install()
     after_us = OtherHook(current_hook())
     warnings._warn_unawaited_coroutine = after_us  # type: ignore[attr-defined]
     leak_in(CELL_FILE)
     leak_in("a_library.py")
     assert len(hook.drain()) == 1 and before_us.names == ["answer"]
-    hook.uninstall()
+    patches.undo()
     assert current_hook() is after_us
 
 
-def test_after_we_are_gone_nothing_is_kept_from_the_hook_before(
-    hook: NeverAwaitedHook, before_us: OtherHook
-) -> None:
+def test_after_we_are_gone_nothing_is_kept_from_the_hook_before(before_us: OtherHook) -> None:
+    patches = Patches(*NeverAwaitedHook(ORIGINS.leak_of).patches)
+    patches.install()
     after_us = OtherHook(current_hook())
     warnings._warn_unawaited_coroutine = after_us  # type: ignore[attr-defined]
-    hook.uninstall()
+    patches.undo()
     leak_in("a_library.py")
     leak_in(CELL_FILE)
     assert after_us.names == before_us.names == ["answer", "answer"]

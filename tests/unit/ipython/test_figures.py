@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
@@ -16,7 +18,8 @@ from matplotlib.figure import Figure
 
 from namespace_kernel.base.cell import Cell, Context, Route
 from namespace_kernel.base.execution import Execution, current_execution
-from namespace_kernel.ipython.figures import CellFigures, Pending, give_figures_to_cells, is_figures_hook
+from namespace_kernel.base.patching import Patches
+from namespace_kernel.ipython.figures import CellFigures, Pending, figure_patches, is_figures_hook
 
 T = TypeVar("T")
 
@@ -281,10 +284,34 @@ def test_only_matplotlib_s_own_functions_are_its_hooks() -> None:
     assert not any(map(is_figures_hook, (Answering(), print, show, len, Answering)))
 
 
-@pytest.mark.parametrize("names", ["", "_pylab_helpers = show = None", "class show: _draw_called = 1"])
-def test_a_matplotlib_of_another_shape_is_left_alone(names: str) -> None:
-    namespace: dict[str, Any] = {}
-    exec(f"{names}\ndef hook(): pass", namespace)
-    before = dict(namespace)
-    give_figures_to_cells(namespace["hook"], set())
-    assert namespace == before
+@pytest.mark.parametrize(
+    "names",
+    [
+        "",
+        "Gcf = show = None",
+        "class Gcf: figs = {}",
+        "class Gcf: pass\nclass show: _draw_called = 1",
+        "def show(): 'notes nothing'",
+    ],
+)
+def test_a_matplotlib_of_another_shape_is_left_alone(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("of another shape")
+    exec(names, vars(module))
+    monkeypatch.setitem(sys.modules, "matplotlib._pylab_helpers", module)
+    monkeypatch.setitem(sys.modules, "matplotlib_inline.backend_inline", module)
+    before = {name: dict(getattr(value, "__dict__", {})) for name, value in vars(module).items()}
+    Patches(*figure_patches(set())).install()
+    assert {name: dict(getattr(value, "__dict__", {})) for name, value in vars(module).items()} == before
+
+
+def test_what_pyplot_and_its_backend_have_is_given_to_cells_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gcf, "figs", OrderedDict())
+    backend = ModuleType("matplotlib_inline.backend_inline")
+    exec("def show(): pass\nshow._draw_called, show._to_draw = True, ['figure']", vars(backend))
+    monkeypatch.setitem(sys.modules, backend.__name__, backend)
+    Patches(*figure_patches(set())).install()
+    figures, show = Gcf.figs, backend.show
+    assert type(figures) is CellFigures
+    assert type(show) is Pending and told(show) == (True, ["figure"])
+    Patches(*figure_patches(set())).install()
+    assert Gcf.figs is figures and backend.show is show

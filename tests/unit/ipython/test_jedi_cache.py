@@ -14,17 +14,18 @@ import jedi  # type: ignore[import-untyped]
 import pytest
 from jedi.inference.compiled import mixed  # type: ignore[import-untyped]
 
-from namespace_kernel.ipython.completion.jedi_cache import read_files_once
+from namespace_kernel.ipython.completion.jedi_cache import FILES, read_files_once
 
 
 @pytest.fixture(autouse=True)
-def jedi_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def jedi_as_it_is() -> Iterator[None]:
     """What is changed in jedi is undone after the test."""
-    assert not hasattr(mixed, "reads_files_once")
-    monkeypatch.setattr(mixed, "_load_module", mixed._load_module)
+    original = mixed._load_module
     read_files_once()
+    assert mixed._load_module is not original
     yield
-    del mixed.reads_files_once
+    FILES.undo()
+    assert mixed._load_module is original
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from jedi.api.completion import Completion  # type: ignore[import-untyped]
 from jedi.inference.compiled.value import CompiledValueFilter  # type: ignore[import-untyped]
 
-from namespace_kernel.ipython.completion.jedi_names import skip_other_names
+from namespace_kernel.ipython.completion.jedi_names import PATCHES, skip_other_names
 
 
 class Colour(enum.Enum):
@@ -102,14 +102,12 @@ CODE = [code.replace(r"\n", "\n") for line in LINES.split("\n") for code in line
 
 
 @pytest.fixture
-def jedi_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def jedi_as_it_is() -> Iterator[None]:
     """What is changed in jedi is undone after the test."""
-    assert not hasattr(Completion, "skips_other_names")
-    monkeypatch.setattr(Completion, "_complete_python", Completion._complete_python)
-    monkeypatch.setattr(CompiledValueFilter, "values", CompiledValueFilter.values)
+    originals = Completion._complete_python, CompiledValueFilter.values
     yield
-    if hasattr(Completion, "skips_other_names"):
-        del Completion.skips_other_names
+    PATCHES.undo()
+    assert (Completion._complete_python, CompiledValueFilter.values) == originals
 
 
 def answers(code: str, names: dict[str, Any], fuzzy: bool = False) -> list[tuple[Any, ...]]:
@@ -131,7 +129,7 @@ def test_the_answers_are_the_same(case_insensitive: bool, monkeypatch: pytest.Mo
     before = {code: answers(code, NAMES) for code in CODE}
     fuzzy = answers("os.ptc", NAMES, fuzzy=True)
     skip_other_names()
-    assert Completion.skips_other_names
+    assert PATCHES.are_installed
     for code in CODE:
         assert answers(code, NAMES) == before[code], code
     assert answers("os.ptc", NAMES, fuzzy=True) == fuzzy

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from namespace_kernel.base.patching import Patches
 from namespace_kernel.execution.user_loop.asyncio_names import STILL
 from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
 from namespace_kernel.execution.user_loop.signal_patch import SignalFront
@@ -21,9 +22,8 @@ from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabout
 @pytest.fixture
 def front(home: LoopUnderTest) -> Iterator[AsyncioFront]:
     one = AsyncioFront(home.loop, lambda: threading.current_thread() is threading.main_thread())
-    one.install()
-    yield one
-    one.uninstall()
+    with Patches(*one.patches):
+        yield one
     asyncio.set_event_loop_policy(None)
 
 
@@ -247,23 +247,20 @@ def test_a_loop_that_is_blocked_holds_up_nobody_for_ever(home: LoopUnderTest) ->
 def test_what_stands_in_front_of_a_function_looks_like_it(home: LoopUnderTest) -> None:
     front = AsyncioFront(home.loop, lambda: True)
     signals = SignalFront(lambda: None, lambda: None)
-    before = signal.signal
-    front.install()
-    signals.install()
-    try:
-        pairs = [(original, getattr(owner, name)) for owner, name, original in front._originals]
-        pairs.append((before, signal.signal))
-        assert len(pairs) > 2 * len(STILL)
+    patched = [
+        (one.owner, one.name, getattr(one.owner, one.name))
+        for one in (*front.patches, *signals.patches)
+        if hasattr(one.owner, one.name)
+    ]
+    with Patches(*front.patches, *signals.patches):
+        pairs = [(original, getattr(owner, name)) for owner, name, original in patched]
+        assert len(pairs) > 3 * len(STILL)
         for original, stands in pairs:
             assert stands is not original
             for name in ("__name__", "__qualname__", "__module__", "__doc__"):
                 assert getattr(stands, name) == getattr(original, name), original
             assert inspect.signature(stands) == inspect.signature(original)
-    finally:
-        signals.uninstall()
-        front.uninstall()
-    assert signal.signal is before
-    assert all(getattr(owner, name) is original for owner, name, original in front._originals)
+    assert all(getattr(owner, name) is original for owner, name, original in patched)
 
 
 @pytest.mark.usefixtures("front")
@@ -358,8 +355,7 @@ def test_a_handler_can_be_asked_for_at_home(home: LoopUnderTest) -> None:
 
     asked, called = threading.Event(), threading.Event()
     front = SignalFront(lambda: home.user_loop.home_ident, asked.set)
-    front.install()
-    try:
+    with Patches(*front.patches):
         home.at_home(ask())
         assert asked.wait(PATIENCE)
         front.apply()
@@ -368,8 +364,6 @@ def test_a_handler_can_be_asked_for_at_home(home: LoopUnderTest) -> None:
         assert home.at_home(forget()) and not home.at_home(forget())
         front.apply()
         assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
-    finally:
-        front.uninstall()
 
 
 @pytest.mark.parametrize(
@@ -388,12 +382,9 @@ def test_what_is_no_handler_is_refused_everywhere(
         home.loop.add_signal_handler(number, callback)
 
     front = SignalFront(lambda: home.user_loop.home_ident, lambda: None)
-    front.install()
-    try:
+    with Patches(*front.patches):
         with pytest.raises(error):
             home.at_home(ask())
         with pytest.raises(error):
             home.visit(ask()).unwrap()
-    finally:
-        front.uninstall()
     assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from namespace_kernel.base.patching import Patches
 from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
 from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabouts
 
@@ -21,9 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def front(home: LoopUnderTest) -> Iterator[AsyncioFront]:
     one = AsyncioFront(home.loop, lambda: threading.current_thread() is threading.main_thread())
-    one.install()
-    yield one
-    one.uninstall()
+    with Patches(*one.patches):
+        yield one
     asyncio.set_event_loop_policy(None)
 
 
@@ -107,22 +107,23 @@ class OwnPolicy(asyncio.DefaultEventLoopPolicy):
         return super().new_event_loop()
 
 
-def test_a_policy_that_the_user_sets_makes_the_loops(home: LoopUnderTest, front: AsyncioFront) -> None:
-    asyncio.set_event_loop_policy(OwnPolicy())
-    assert asyncio.get_event_loop() is home.loop
-    asyncio.run(whereabouts())
-    assert OwnPolicy.made == 1
-    front.uninstall()
-    assert type(asyncio.get_event_loop_policy()) is OwnPolicy
+def test_a_policy_that_the_user_sets_makes_the_loops(home: LoopUnderTest) -> None:
+    try:
+        with Patches(*AsyncioFront(home.loop, lambda: True).patches):
+            asyncio.set_event_loop_policy(OwnPolicy())
+            assert asyncio.get_event_loop() is home.loop
+            asyncio.run(whereabouts())
+            assert OwnPolicy.made == 1
+        assert type(asyncio.get_event_loop_policy()) is OwnPolicy
+    finally:
+        asyncio.set_event_loop_policy(None)
 
 
 def test_everything_is_as_it_was_afterwards(home: LoopUnderTest) -> None:
     before = [asyncio.create_task, asyncio.all_tasks, asyncio.tasks.create_task, asyncio.tasks.all_tasks]
     policy = asyncio.get_event_loop_policy()
-    front = AsyncioFront(home.loop, lambda: True)
-    front.install()
-    assert asyncio.create_task is not before[0]
-    front.uninstall()
+    with Patches(*AsyncioFront(home.loop, lambda: True).patches):
+        assert asyncio.create_task is not before[0]
     after = [asyncio.create_task, asyncio.all_tasks, asyncio.tasks.create_task, asyncio.tasks.all_tasks]
     assert after == before
     assert asyncio.get_event_loop_policy() is policy
@@ -132,12 +133,13 @@ def test_everything_is_as_it_was_afterwards(home: LoopUnderTest) -> None:
 
 NEST = """
     import asyncio, threading
+    from namespace_kernel.base.patching import Patches
     from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
     from tests.unit.fakes import user_loop_running, whereabouts
 
     with user_loop_running() as home:
         front = AsyncioFront(home.loop, lambda: threading.current_thread() is threading.main_thread())
-        front.install()
+        Patches(*front.patches).install()
         here, there = threading.get_ident(), home.user_loop.home_ident
 
         async def nested():
