@@ -2,8 +2,8 @@
 
 `pip install` does this already for the environment that it installs into. These two commands are for every
 other place (the user's home, the whole system, another environment's Jupyter) and for a second kernelspec
-with a name, a display name or environment variables of its own. What is installed starts the interpreter
-that ran the command, so it works from any Jupyter.
+with a name, a display name or environment variables of its own. The kernel uses the Python that ran the
+command, so it works from any Jupyter.
 """
 
 from __future__ import annotations
