@@ -173,6 +173,7 @@ def _running(ground: Ground) -> Running:
     signals = SignalFront(lambda: user_loop.home_ident, wakeup.wake_main)
     asyncio = AsyncioFront(user_loop.loop, ground.runs_cells)
     room = Room((kernel._stdout, kernel._stderr))
+    ground.timers.call_later(room.delay, room.make)
     return Running(interrupts, user_loop, wakeup, signals, asyncio, SideCells(), room)
 
 

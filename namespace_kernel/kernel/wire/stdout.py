@@ -258,21 +258,28 @@ class Direct:
 class Room:
     """The process that makes room for what C code writes to the descriptors of `streams`.
 
-    Thread: main.
+    Thread: any.
     """
+
+    #: Seconds after the start when it is made, if no cell has come by then.
+    delay = 0.2
 
     def __init__(self, streams: Iterable[object]) -> None:
         self._streams = [stream for stream in streams if isinstance(stream, CellStream)]
+        self._making = threading.Lock()
         self._is_made = False
 
     def make(self) -> None:
-        """Start it, once: before the first cell, for it takes time.
+        """Start it, once: before the first cell, and best when nobody waits, for it takes milliseconds.
 
         Without it there is room as in ipykernel.
         """
-        if self._is_made:
-            return
-        self._is_made = True
+        with self._making:
+            if not self._is_made:
+                self._is_made = True
+                self._open()
+
+    def _open(self) -> None:
         pipes = [one.watched_pipe for one in self._streams if one.watched_pipe is not None]
         outputs = [one.descriptor_outside for one in self._streams if one.descriptor_outside is not None]
         if len(pipes) == len(outputs) == 2:
