@@ -157,7 +157,7 @@ class LetGoOfError:
         self._last: tuple[Execution | None, FrameType | None, list[tuple[str, int]]] = (None, None, [])
 
     def __call__(self, settling: Settling) -> None:
-        """See `settle.Hook`. What ends here is the failed cell's, and is told under it."""
+        """See `execution.hooks.Hook`. What ends here is the failed cell's, and is told under it."""
         cell, error = settling.execution.cell, settling.outcome.error
         if cell.silent or cell.background:
             return

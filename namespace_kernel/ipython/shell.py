@@ -166,7 +166,7 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
         self.namespace.restore_engine_names()
 
     def transform_cell(self, raw_cell: str) -> str:
-        """Overridden to let magics await; see `awaiting_magics`."""
+        """Overridden to let magics await; see `magics.awaiting`."""
         return await_magics(super().transform_cell(raw_cell), self)
 
     async def run_ast_nodes(

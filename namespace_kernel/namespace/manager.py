@@ -87,7 +87,7 @@ class AsyncNamespaceManager:
             return self._live.copy()
 
     def look_up(self, name: str) -> Any:
-        """The value of `name`, `None` if there is none, or if it cannot be reached (see `engine_names`)."""
+        """The value of `name`, `None` if there is none, or if it cannot be reached (see `reserved_names`)."""
         try:
             return self._live.get(name)
         except Exception:

@@ -18,7 +18,7 @@ class CollectLeaks:
         self._origins = origins
 
     def __call__(self, settling: Settling) -> None:
-        """See `settle.Hook`."""
+        """See `execution.hooks.Hook`."""
         leaks = settling.leaks
         leaks[:] = [leak if leak.line else self._origins.located(leak) or leak for leak in leaks]
         leaks.extend(taken_from(settling.execution.leaks))
@@ -32,7 +32,7 @@ class ReportFailedTasks:
         self._user_loop = user_loop
 
     def __call__(self, settling: Settling) -> None:
-        """See `settle.Hook`."""
+        """See `execution.hooks.Hook`."""
         failed = settling.execution.failed
         while failed:
             self._user_loop.tasks.report_failure(failed.pop())
@@ -45,7 +45,7 @@ class ShowReceipt:
         self._receipts = receipts
 
     def __call__(self, settling: Settling) -> None:
-        """See `settle.Hook`."""
+        """See `execution.hooks.Hook`."""
         receipts, execution = self._receipts, settling.execution
         if settling.leaks:
             receipts.coroutines(execution, settling.leaks)

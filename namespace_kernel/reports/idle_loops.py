@@ -31,7 +31,7 @@ class TellOfIdleLoops:
         self._take = take
 
     def __call__(self, settling: Settling) -> None:
-        """See `settle.Hook`."""
+        """See `execution.hooks.Hook`."""
         execution = settling.execution
         loops = [loop for loop in self._take() if _has_work(loop)]
         if not loops or execution.route.context is not Context.MAIN:

@@ -89,7 +89,7 @@ class NoLock:
 
 
 class NoStop:
-    """Implements `executors.Interrupts`: nobody presses Stop."""
+    """Implements `executor.Interrupts`: nobody presses Stop."""
 
     def sync_code(self, execution: Execution) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()

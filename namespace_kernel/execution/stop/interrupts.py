@@ -65,7 +65,7 @@ class _Target(Protocol):
 
 
 class InterruptController:
-    """Owns SIGINT. Implements `executors.Interrupts`.
+    """Owns SIGINT. Implements `executor.Interrupts`.
 
     `stop_side_cells` stops the cells beside the foreground, where none runs in it; it is called in the signal
     handler.
@@ -146,7 +146,7 @@ class InterruptController:
                 continue  # it came while the cell was ending: the cell is over
 
     def run_sync(self, run: Callable[[], T]) -> T:
-        """See `executors.Interrupts`.
+        """See `executor.Interrupts`.
 
         The restoring stands in this frame and without a loop: a signal is handled at calls and jumps,
         so there is no place between the end of `run` and the first `try` where one could get in.
@@ -169,22 +169,22 @@ class InterruptController:
                     signal.signal(signal.SIGINT, own)
 
     def run_ending(self, run: Callable[[], T]) -> T:
-        """See `executors.Interrupts`."""
+        """See `executor.Interrupts`."""
         self.pending = False
         return self.run_sync(run)
 
     def async_code(
         self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
     ) -> _AsyncCode:
-        """See `executors.Interrupts`."""
+        """See `executor.Interrupts`."""
         return _AsyncCode(self, execution, task, loop)
 
     def calling(self, stop: Callable[[], object]) -> _Calling:
-        """See `executors.Interrupts`."""
+        """See `executor.Interrupts`."""
         return _Calling(self, stop)
 
     def waiting(self, execution: Execution) -> _Calling:
-        """See `executors.Interrupts`."""
+        """See `executor.Interrupts`."""
 
         def note() -> None:
             execution.interrupted = True

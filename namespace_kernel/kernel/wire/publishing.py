@@ -99,8 +99,10 @@ class PublishingThread(IOPubThread):
         super().stop()  # type: ignore[no-untyped-call]
 
     def schedule(self, f: Callable[[], Any]) -> None:
-        """Overridden as said. In a forked child, where the thread is not, and in the thread that is sending,
-        call at once: what a flush sends must not come after what was scheduled behind the flush.
+        """Overridden: a Stop at any instant leaves the queue whole, and the thread is woken less often.
+
+        In a forked child, where the thread is not, and in the thread that is sending, this calls `f` at once:
+        what a flush sends must not come after what was scheduled behind the flush.
 
         The thread is not woken where somebody will look soon: each time costs the caller 20 µs, and then
         the two threads take the interpreter from each other.

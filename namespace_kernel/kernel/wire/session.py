@@ -127,7 +127,7 @@ class KernelSession(Session):
         return message
 
     def serialize(self, msg: dict[str, Any], ident: list[bytes] | bytes | None = None) -> list[bytes]:
-        """Overridden as said."""
+        """Overridden: all messages of a cell have one parent, which is packed once."""
         content, metadata = msg.get("content"), msg["metadata"]
         if not isinstance(content, dict):
             return super().serialize(msg, ident)

@@ -86,7 +86,7 @@ class NotingEngine:
 
 
 class NotingExecutor:
-    """Implements `executors.Executor`."""
+    """Implements `executor.Executor`."""
 
     def __init__(self, diary: Diary) -> None:
         self._diary = diary
