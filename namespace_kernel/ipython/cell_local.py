@@ -8,6 +8,8 @@ from weakref import ReferenceType, ref
 
 from IPython.core.payload import PayloadManager
 
+from namespace_kernel.namespace.manager import AsyncNamespaceManager
+
 
 class PerCell:
     """An attribute whose value belongs to the context of the cell that set it.
@@ -55,3 +57,35 @@ class CellPayloads(PayloadManager):
     @_payload.setter
     def _payload(self, payloads: list[Any]) -> None:
         self._own = payloads
+
+
+class CellNumbers:
+    """Mixed into the shell: `execution_count`. Thread: any."""
+
+    namespace: AsyncNamespaceManager
+    _own_count = PerCell()
+    _next_count = 1
+
+    @property
+    def execution_count(self) -> int:
+        """Overridden: in a cell, the cell's own count, whatever other cells have begun meanwhile."""
+        count: int = self._next_count if self._own_count is None else self._own_count
+        return count
+
+    @execution_count.setter
+    def execution_count(self, value: int) -> None:
+        if self._own_count is None or value < self._own_count:  # `%reset` begins again at 1
+            self._next_count = value
+        if self._own_count is not None:
+            self._own_count = value
+
+    def take_number(self, counts: bool) -> int:
+        """The number of a cell that begins now. If it `counts`, the next one gets another."""
+        with self.namespace.lock:
+            number = self._next_count
+            self._next_count += counts
+        return number
+
+    def use_number(self, number: int) -> None:
+        """Let `execution_count` be `number` in the calling context, where a cell begins."""
+        self._own_count = number

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import builtins
 import sys
 import warnings
-from traceback import walk_tb
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
@@ -16,38 +14,33 @@ from traitlets import Type, observe
 
 from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import current_execution
-from namespace_kernel.base.frames import unseen, without_own_frames
+from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.lines import Leak
-from namespace_kernel.base.words import exit_code_of, words_of
+from namespace_kernel.base.words import words_of
 from namespace_kernel.coroutines.never_awaited import find_open
-from namespace_kernel.execution.engine import exit_words
 from namespace_kernel.ipython.completion.completers import CompleterPerRequest
 from namespace_kernel.ipython.magics.activity import ActivityMagics
-from namespace_kernel.ipython.magics.awaiting import AwaitingMagics, await_magics
+from namespace_kernel.ipython.magics.awaiting import await_magics
 from namespace_kernel.ipython.magics.cells import NamespaceMagics
 from namespace_kernel.ipython.magics.variables import NamespaceTableMagic
 from namespace_kernel.ipython.tracebacks.last_error import LastError
-from namespace_kernel.ipython.tracebacks.traceback_formatter import LettingGoTB
 from namespace_kernel.ipython.tracebacks.tracebacks import (
     from_users_line,
-    groups_in,
-    lines_with_members,
     misses_loop,
 )
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.reports.live_variables import LiveTables
 
 from .cell_events import CellEvents
-from .cell_local import CellPayloads, PerCell
+from .cell_local import CellNumbers, CellPayloads, PerCell
+from .cell_shell import CellShell, ErrorInfo
 from .display import NamespaceDisplayHook, NamespaceDisplayPublisher, handled_message
 from .formatting import QuickDisplayFormatter
 from .history import BatchedHistory
 from .reserved_names import ShellNames
-from .shell_commands import ShellCommands, use_stoppable_scripts
-from .source_lines import PlaceNames
 
 
-class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, ZMQInteractiveShell):
+class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQInteractiveShell):
     """The shell whose `user_ns` is the store's dict, for life."""
 
     displayhook_class = Type(NamespaceDisplayHook)
@@ -60,7 +53,6 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
     _last_traceback_during_displayhook = PerCell(False)
     #: Class name and text of the error shown last.
     last_shown = PerCell(("", ""))
-    _own_count = PerCell()
     #: The error that is to be shown when the loop has gone home, and whether one is to be kept for that.
     _postponed = PerCell()
     _postpones = PerCell(False)
@@ -68,7 +60,6 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
     _depth = PerCell(0)
     #: The cell that is to run elsewhere.
     elsewhere = PerCell()
-    _next_count = 1
 
     def init_create_namespaces(self, user_module: Any = None, user_ns: Any = None) -> None:
         """Overridden to take the store from the kernel before anything is put into it."""
@@ -111,32 +102,6 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
         later = self.kernel.shell_channel_thread.call_later
         self.history_manager: Any = BatchedHistory(later, shell=self, parent=self)
         self.configurables.append(self.history_manager)
-
-    # Numbers
-
-    @property
-    def execution_count(self) -> int:
-        """Overridden: in a cell, the cell's own count, whatever other cells have begun meanwhile."""
-        count: int = self._next_count if self._own_count is None else self._own_count
-        return count
-
-    @execution_count.setter
-    def execution_count(self, value: int) -> None:
-        if self._own_count is None or value < self._own_count:  # `%reset` begins again at 1
-            self._next_count = value
-        if self._own_count is not None:
-            self._own_count = value
-
-    def take_number(self, counts: bool) -> int:
-        """The number of a cell that begins now. If it `counts`, the next one gets another."""
-        with self.namespace.lock:
-            number = self._next_count
-            self._next_count += counts
-        return number
-
-    def use_number(self, number: int) -> None:
-        """Let `execution_count` be `number` in the calling context, where a cell begins."""
-        self._own_count = number
 
     # The namespace
 
@@ -191,12 +156,10 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
         return False
 
     def init_magics(self) -> None:
-        """Overridden for `%%bash` and the like that can be stopped, and to add our own magics."""
+        """Overridden to add our own magics."""
         super().init_magics()
-        use_stoppable_scripts(self.magics_manager)
         self.register_magics(NamespaceMagics, NamespaceTableMagic, ActivityMagics)
         self.live_tables = LiveTables(self)
-        self.awaiting_magics = AwaitingMagics(self)
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> bool:
         """Overridden to know which code is the cell's own."""
@@ -228,65 +191,33 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
 
     def showtraceback(
         self,
-        exc_tuple: Any = None,
+        exc_tuple: ErrorInfo | None = None,
         filename: str | None = None,
         tb_offset: int | None = None,
         exception_only: bool = False,
         running_compiled_code: bool = False,
     ) -> None:
-        """Overridden: a cell that was stopped shows `KeyboardInterrupt`, `sys.exit(n)` one line."""
+        """Overridden for errors that are shown later, or not at all."""
         if self.kernel.is_child:
             return  # it writes its error when it ends
-        kind, error, trace = sys.exc_info() if exc_tuple is None else exc_tuple
+        error = (sys.exc_info() if exc_tuple is None else exc_tuple)[1]
         if error is None and self.says_what_was_let_go():
             return
         if running_compiled_code and self._postpones and self._depth == 1:
             self._postponed = error
-            return
-        if isinstance(error, SystemExit):
-            self._show_exit(error)
-            return
-        if error is not None:
-            trace = without_own_frames(trace, also_last=True)
-            stopped = self.as_interrupt(error.with_traceback(trace))
-            kind, error = type(stopped), stopped
-            exc_tuple = (kind, error, trace)
-        if isinstance(error, KeyboardInterrupt) and not self._is_in_cell(error):
-            # It came just before or after the user's code: no line to show.
-            self._get_exc_info(exc_tuple)
-            self._showtraceback(kind, error, ["KeyboardInterrupt"])
-            return
+        else:
+            super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+
+    def was_stopped(self) -> bool:
+        """See `CellShell`."""
         execution = current_execution.get()
-        is_plain = execution is not None and execution.route.context is Context.MAIN
-        if error is not None and is_plain and misses_loop(error):
+        return execution is not None and execution.interrupted
+
+    def explain(self, error: BaseException) -> None:
+        """See `CellShell`: code that looks for a loop is told where there is one."""
+        execution = current_execution.get()
+        if execution is not None and execution.route.context is Context.MAIN and misses_loop(error):
             error.add_note("This cell runs where no event loop is running. Put %%async on its first line.")
-        last = getattr(sys, "last_value", None) if error is None else error
-        if last is not None and any(groups_in(last)) and not exception_only:
-            self._get_exc_info((type(last), last, last.__traceback__))
-            self._showtraceback(type(last), last, self.lines_of(last))
-            return
-        super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
-
-    def init_traceback_handlers(self, custom_exceptions: Any) -> None:
-        """Overridden for a formatter that lets go of the frames."""
-        super().init_traceback_handlers(custom_exceptions)
-        self.InteractiveTB = LettingGoTB(mode=self.xmode, theme_name=self.colors, tb_offset=1)
-
-    def lines_of(self, error: BaseException) -> list[str]:
-        """The traceback of `error`, also of an exception group, of which IPython only prints Python's own."""
-        return lines_with_members(error, self.InteractiveTB.structured_traceback)
-
-    def _is_in_cell(self, error: BaseException) -> bool:
-        """Whether the traceback of `error` goes through a line of a cell."""
-        frames = walk_tb(error.__traceback__)
-        return any(self.is_cell_file(frame.f_code.co_filename) for frame, _ in frames)
-
-    def as_interrupt(self, error: BaseException) -> BaseException:
-        """Return `error`, or a `KeyboardInterrupt` instead, if Stop cancelled the cell by it."""
-        execution = current_execution.get()
-        if isinstance(error, asyncio.CancelledError) and execution is not None and execution.interrupted:
-            return KeyboardInterrupt().with_traceback(error.__traceback__)
-        return error
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         """Overridden for errors whose `__str__` raises, and to keep what was shown for the reply."""
@@ -300,11 +231,6 @@ class NamespaceShell(PlaceNames, CompleterPerRequest, ShellCommands, LastError, 
         """Overridden: store what was shown, rather than format the traceback a second time."""
         shown = self._last_traceback or [words_of(exception)]
         return {"ename": type(exception).__name__, "evalue": words_of(exception), "traceback": shown}
-
-    def _show_exit(self, error: SystemExit) -> None:
-        self._get_exc_info((type(error), error, error.__traceback__))  # for %tb and %debug
-        self.namespace.set_exit_code(exit_code_of(error))
-        self._showtraceback(type(error), error, [exit_words(error)])
 
     def show_task_error(self, error: BaseException) -> None:
         """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""

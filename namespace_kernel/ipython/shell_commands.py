@@ -10,20 +10,66 @@ import shutil
 import subprocess
 import sys
 import warnings
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from functools import partial
 from subprocess import PIPE, STDOUT, CalledProcessError
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Protocol
 
 from IPython.utils.encoding import DEFAULT_ENCODING
 from IPython.utils.text import LSString, SList
 
-from namespace_kernel.execution.stop.supervised import in_terminal
+from namespace_kernel.execution.stop.supervised import Supervised, in_terminal
 
-from .commands import Text, run_command, shown
 
-if TYPE_CHECKING:
-    from IPython.core.magic import MagicsManager
+class ExitCodes(Protocol):
+    """Is told exit codes."""
+
+    def set_exit_code(self, code: int) -> None:
+        """The last command ended with `code`."""
+
+
+class Text:
+    """What a command prints, decoded and handed to `write` piece by piece."""
+
+    def __init__(self, encoding: str, write: Callable[[str], object]) -> None:
+        self._decode = getincrementaldecoder(encoding)("replace").decode
+        self._write = write
+
+    def __call__(self, chunk: bytes, final: bool = False) -> None:
+        """Take a piece, which may end in the middle of a character, unless it is the `final` one."""
+        if text := self._decode(chunk, final):
+            self._write(text)
+
+
+def shown(stream: str, encoding: str) -> Text:
+    """Prints what a command prints, at once."""
+    return Text(encoding, lambda text: print(text, end="", file=getattr(sys, stream), flush=True))
+
+
+def run_command(
+    namespace: ExitCodes,
+    start: Callable[[], subprocess.Popen[bytes]],
+    data: bytes = b"",
+    out: Text | None = None,
+    err: Text | None = None,
+    negates: bool = False,
+) -> int:
+    """Run what `start` makes, to its end or until Stop; tell `namespace` its exit code, and return it.
+
+    A signal's number is negative. If it `negates`, that is also so where a shell says 128 and that number.
+    """
+    command, code = Supervised(start), 0
+    try:
+        command.run(data, out, err)
+    finally:
+        if command.code is not None:
+            code = 128 - command.code if negates and command.code > 128 else command.code
+            namespace.set_exit_code(code)
+    for text in (out, err):
+        if text is not None:
+            text(b"", final=True)
+    return code
 
 
 class ShellCommands:
@@ -34,7 +80,7 @@ class ShellCommands:
     Thread: any that runs cells.
     """
 
-    namespace: Any
+    namespace: ExitCodes
     var_expand: Callable[..., str]
     system_raise_on_error: bool
 
@@ -104,20 +150,3 @@ def _users_shell() -> str:
 def _refuse_background(command: str) -> None:
     if command.rstrip().endswith("&"):
         raise OSError("Background processes not supported.")
-
-
-def use_stoppable_scripts(manager: MagicsManager) -> None:
-    """Let `%%script`, and with it `%%bash` and the like, be ours.
-
-    IPython makes these magics when the first of them is used (since 9.18), so it is told to make ours then.
-    """
-    if "ScriptMagics" in manager.registry:
-        from namespace_kernel.ipython.magics.scripts import ScriptMagics
-
-        manager.register(ScriptMagics)
-        return
-    kinds: tuple[Literal["line", "cell"], ...] = ("line", "cell")
-    for kind in kinds:
-        for name, magic in list(manager.magics[kind].items()):
-            if getattr(magic, "spec", "").endswith(":ScriptMagics"):
-                manager.register_lazy(name, f"{__package__}.magics.scripts:ScriptMagics", kind)

@@ -49,17 +49,16 @@ def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Even
 
     Thread: the main one of a process of its own; one cell at a time.
     """
-    shell = RemoteShell.instance() if RemoteShell.initialized() else RemoteShell.start(emit)
-    shell.emit = emit
+    shell = RemoteShell.instance() if RemoteShell.initialized() else RemoteShell.start()
     if request.surroundings is not None:
         _move_to(request.surroundings)
     _forget_changed_modules(_seen)
     module = types.ModuleType("__main__")
-    shell.begin(request, module)
+    shell.begin(request, module, emit)
     _import(request.modules)
     copy = Copy(pieces, module.__dict__)
     if copy.refused:
-        shell.request = replace(request, left_out={**request.left_out, **copy.refused})
+        shell.leave_out(copy.refused)
     try:
         with _warnings_of_cell(request.filters):
             result = _execute(shell)
@@ -134,7 +133,7 @@ def _in_loop(running: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _failure(shell: RemoteShell, copy: Copy, error: BaseException) -> Failure:
-    error = shell.as_shown(error)
+    error = shell.as_interrupt(error)
     return Failure(
         type(error).__name__,
         words_of(error),

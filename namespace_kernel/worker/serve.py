@@ -92,7 +92,7 @@ class Worker:
         from .shell import RemoteShell
 
         sys.stdout, sys.stderr = self._streams
-        self._shell = RemoteShell.start(self._outgoing.send)
+        self._shell = RemoteShell.start()
         Patches(*ClassSources(lambda: self._shell.compile._filename_map).patches).install()
 
     def _report_on(self, run: Run) -> Report:

@@ -9,23 +9,17 @@ import linecache
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
-from namespace_kernel.base.frames import without_own_frames
-from namespace_kernel.base.words import exit_code_of
-from namespace_kernel.execution.engine import exit_words
-from namespace_kernel.ipython.magics.awaiting import AwaitingMagics
-from namespace_kernel.ipython.shell_commands import ShellCommands, use_stoppable_scripts
-from namespace_kernel.ipython.tracebacks.traceback_formatter import LettingGoTB
-from namespace_kernel.ipython.tracebacks.tracebacks import groups_in, lines_with_members
+from namespace_kernel.ipython.cell_shell import CellShell
 from namespace_kernel.remote.transfer.messages import CellRequest, Cleared, Displayed, Event
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -97,7 +91,7 @@ class RemoteCompiler(CachingCompiler):
         linecache.cache[filename] = (len(source), None, lines, filename)
 
 
-class RemoteShell(ShellCommands, InteractiveShell):
+class RemoteShell(CellShell):
     """One per process. `begin` before each cell.
 
     Thread: the one that runs cells.
@@ -107,9 +101,6 @@ class RemoteShell(ShellCommands, InteractiveShell):
     display_pub_class = Type(RemotePublisher)
     compiler_class = Type(RemoteCompiler)
 
-    awaiting_magics: AwaitingMagics
-    #: Who is told exit codes.
-    namespace: Any
     request: CellRequest
     emit: Callable[[Event], None]
     #: Whether Stop was pressed for the cell.
@@ -119,22 +110,21 @@ class RemoteShell(ShellCommands, InteractiveShell):
     exit_code: int | None = None
 
     @classmethod
-    def start(cls, emit: Callable[[Event], None]) -> RemoteShell:
+    def start(cls) -> RemoteShell:
         """The shell of this process."""
         shell = cls.instance(config=Config({"HistoryManager": {"enabled": False}}))
-        shell.emit = emit
         shell.loop_runner = asyncio.run
-        shell.awaiting_magics = AwaitingMagics(shell)
-        codes: Any = shell
-        shell.namespace = codes
-        use_stoppable_scripts(shell.magics_manager)
+        shell.namespace = shell  # who is told exit codes
         builtins.input = getpass.getpass = _refuse_input
         sys.breakpointhook = _refuse_debugger
         return shell
 
-    def begin(self, request: CellRequest, module: ModuleType) -> None:
-        """Take over what the kernel's shell is like, and `module` as the namespace."""
-        self.request = request
+    def begin(self, request: CellRequest, module: ModuleType, emit: Callable[[Event], None]) -> None:
+        """Take over what the kernel's shell is like, and `module` as the namespace.
+
+        What would be shown goes to `emit`.
+        """
+        self.request, self.emit = request, emit
         self.stopping, self.shown, self.exit_code = False, (), None
         self.execution_count = request.number
         self.user_module = module
@@ -159,6 +149,10 @@ class RemoteShell(ShellCommands, InteractiveShell):
         if "xmode" in settings:
             self.InteractiveTB.set_mode(settings["xmode"])
 
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Let the cell know why it has not some of the names."""
+        self.request = replace(self.request, left_out={**self.request.left_out, **reasons})
+
     def set_exit_code(self, code: int) -> None:
         """What `_exit_code` will be in the kernel."""
         self.exit_code = self.user_ns["_exit_code"] = code
@@ -172,48 +166,16 @@ class RemoteShell(ShellCommands, InteractiveShell):
 
     # Errors
 
-    def as_shown(self, error: BaseException) -> BaseException:
-        """Return `error`, or a `KeyboardInterrupt` instead, if Stop cancelled the cell by it."""
-        if isinstance(error, asyncio.CancelledError) and self.stopping:
-            return KeyboardInterrupt().with_traceback(error.__traceback__)
-        return error
-
-    def showtraceback(
-        self,
-        exc_tuple: Any = None,
-        filename: str | None = None,
-        tb_offset: int | None = None,
-        exception_only: bool = False,
-        running_compiled_code: bool = False,
-    ) -> None:
-        """Overridden: names that were not sent are explained; `sys.exit(n)` is one line, as in the kernel."""
-        error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
-        if isinstance(error, SystemExit):
-            self.set_exit_code(exit_code_of(error))
-            self.shown = (exit_words(error),)
-            return
-        if error is not None:
-            self._explain_names(error)
-            trace = without_own_frames(error.__traceback__, also_last=True)
-            error = self.as_shown(error.with_traceback(trace))
-            exc_tuple = (type(error), error, trace)
-            if any(groups_in(error)):
-                structured = self.InteractiveTB.structured_traceback
-                self.shown = tuple(lines_with_members(error, structured))
-                return
-        super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
-
-    def init_traceback_handlers(self, custom_exceptions: Any) -> None:
-        """Overridden for the kernel's formatter."""
-        super().init_traceback_handlers(custom_exceptions)
-        self.InteractiveTB = LettingGoTB(mode=self.xmode, theme_name=self.colors, tb_offset=1)
-
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         """Overridden: the kernel shows it."""
         self.shown = tuple(stb)
 
-    def _explain_names(self, error: BaseException) -> None:
-        """Let a `NameError` about a name that exists in the kernel say why it does not exist here."""
+    def was_stopped(self) -> bool:
+        """See `CellShell`."""
+        return self.stopping
+
+    def explain(self, error: BaseException) -> None:
+        """See `CellShell`: a `NameError` about a name that exists in the kernel says why it is not here."""
         request = self.request
         for one in _chain(error):
             name = getattr(one, "name", None)

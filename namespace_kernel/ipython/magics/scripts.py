@@ -12,7 +12,7 @@ from IPython.core.error import UsageError
 from IPython.core.magics import script
 from IPython.utils._process_common import arg_split
 
-from namespace_kernel.ipython.commands import Text, run_command, shown
+from namespace_kernel.ipython.shell_commands import Text, run_command, shown
 
 
 class ScriptMagics(script.ScriptMagics):
