@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -106,6 +107,8 @@ class CellHandlers:
 
     def _run(self, announced: Announced) -> Outcome:
         lane, message = announced.lane, announced.request.message
+        if lane.lane_id is not None:
+            asyncio.get_event_loop()  # from now on C code finds it, too (`asyncio.Future()`)
         if announced.cell is None:
             raise announced.error or RuntimeError("there is no cell")
         if announced.stopped:
