@@ -131,20 +131,7 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread) -> House:
     coroutines = _coroutines(ground, running.user_loop, receipts)
     attribution = _attribution(ground, coroutines.tracking, receipts)
     sites = _sites(kernel, attribution.children)
-    cells: set[Execution] = kernel.shell.events.cells
-    hooks = _hooks(ground, running, coroutines, receipts)
-    engine = ShellEngine(kernel.shell, UserLoopRunner(running.user_loop), coroutines.origins)
-    build = partial(
-        ExecutionContextBridge,
-        kernel.namespace,
-        router=_router(kernel, engine),
-        engine=engine,
-        running=cells,
-        hooks=hooks,
-    )
-    bridges = Bridges(
-        build, sites, running.user_loop, running.interrupts, running.side_cells, kernel.cell_has_left
-    )
+    bridges = _bridges(ground, running, coroutines, receipts, sites)
     gui = GuiLoop(kernel.toolkit_failed)
     kernel.attach(
         Parts(
@@ -231,6 +218,24 @@ def _sites(kernel: NamespaceKernel, children: ChildProcesses) -> Sites:
     return Sites(
         IsolatedSite(lambda: int(kernel.isolated_processes), children.note),
         DaskSite(kernel.namespace.look_up, lambda: int(kernel.dask_result_limit) * 2**20),
+    )
+
+
+def _bridges(
+    ground: Ground, running: Running, coroutines: Coroutines, receipts: CellReceipts, sites: Sites
+) -> Bridges:
+    kernel = ground.kernel
+    engine = ShellEngine(kernel.shell, UserLoopRunner(running.user_loop), coroutines.origins)
+    build = partial(
+        ExecutionContextBridge,
+        kernel.namespace,
+        router=_router(kernel, engine),
+        engine=engine,
+        running=kernel.shell.events.cells,
+        hooks=_hooks(ground, running, coroutines, receipts),
+    )
+    return Bridges(
+        build, sites, running.user_loop, running.interrupts, running.side_cells, kernel.cell_has_left
     )
 
 

@@ -15,6 +15,7 @@ from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.kernel.lanes.background import BackgroundCells
 from namespace_kernel.kernel.lanes.lanes import Announced, Lane, Lanes
+from namespace_kernel.remote.executor import ElsewhereCall
 
 from .shutdown import Ending
 
@@ -58,7 +59,7 @@ class SideCellHandlers:
 
         def explain() -> None:
             for execution in stopped:
-                if execution.elsewhere is not None:
+                if execution.find(ElsewhereCall) is not None:
                     continue  # it only waits here
                 frame = self._blocked_in(execution)
                 if frame is not None and self.side_cells.runs(execution):
