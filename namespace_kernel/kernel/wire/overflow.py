@@ -6,7 +6,8 @@ written. While the kernel takes nothing, it keeps it. While the kernel does, it 
 writes faster than the kernel reads has to wait, as behind any pipe.
 
 Run as a script, without the package. When the kernel is gone, it passes on what is left to the kernel's own
-standard output, and ends.
+standard output, and ends. It also ends a kernel that has lost all its descriptors (`os.closerange(3, 100)`):
+that can neither hear nor say anything, and would hang until ZeroMQ aborts it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,26 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import re
 import select
+import signal
 import sys
 from collections import deque
 
 #: Milliseconds for which the kernel takes nothing before more is read than it takes.
 _PATIENCE = 100
 _AT_ONCE = 2**16
+#: A flag of Linux: the process is ending.
+_EXITING = 0x4
+_LOST = (
+    b"namespace_kernel: the kernel's own file descriptors were closed, as by `os.closerange(3, 100)` or by "
+    b"code that makes a daemon; it cannot go on without them, and was ended\n"
+)
+#: What ZeroMQ says before it aborts, for that reason: it may notice first.
+_ABORT = re.compile(
+    rb"^(Bad file descriptor|Broken pipe|Assertion failed: .*) \(src/(?:signaler|epoll)\.cpp:\d+\)\s*\Z",
+    re.MULTILINE,
+)
 
 
 class Passage:
@@ -55,15 +69,17 @@ class Passage:
                     self.kept[0] = data[written:]
             self._flags[self._busy] = 0
 
-    def pass_on(self, target: int) -> None:
-        """Write what the kernel has not read to `target`."""
+    def pass_on(self, target: int) -> bytes:
+        """Write what the kernel has not read to `target`; return the end of it."""
+        last = b""
         with contextlib.suppress(OSError):
             while _is_readable(self._other):
-                os.write(target, os.read(self._other, _AT_ONCE))
+                os.write(target, last := os.read(self._other, _AT_ONCE))
             while self.kept:
-                os.write(target, self.kept.popleft())
+                os.write(target, last := self.kept.popleft())
             while _is_readable(self.reader):
-                os.write(target, os.read(self.reader, _AT_ONCE))
+                os.write(target, last := os.read(self.reader, _AT_ONCE))
+        return last
 
 
 def serve(passages: list[Passage], life: int) -> None:
@@ -91,6 +107,31 @@ def serve(passages: list[Passage], life: int) -> None:
                 one.read()
 
 
+class Kernel:
+    """The process whose output this is. Knows what became of it on Linux alone."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        with contextlib.suppress(AttributeError, OSError):
+            self._handle: int | None = os.pidfd_open(pid)
+            return
+        self._handle = None
+
+    def end_without_descriptors(self) -> bool:
+        """End it if it goes on though its end of a pipe is closed; whether it did."""
+        if self._handle is None or not self._goes_on() or _is_readable(self._handle):
+            return False
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        return True
+
+    def _goes_on(self) -> bool:
+        """Whether it is not ending: then its descriptors are closed, too."""
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{self._pid}/stat") as file:
+            return not int(file.read().rpartition(")")[2].split()[6]) & _EXITING
+        return False
+
+
 def _is_readable(fd: int) -> bool:
     events = select.poll()
     events.register(fd, select.POLLIN)
@@ -99,10 +140,13 @@ def _is_readable(fd: int) -> bool:
 
 if __name__ == "__main__":
     os.setsid()
-    life, flags_fd, *ends = map(int, sys.argv[1:])
+    kernel, life, flags_fd, *ends = map(int, sys.argv[1:])
+    process = Kernel(kernel)
     flags = mmap.mmap(flags_fd, mmap.PAGESIZE)
     ways = zip(ends[::3], ends[1::3], ends[2::3], strict=True)
     passages = [Passage(*way, flags, busy) for busy, way in enumerate(ways)]
     serve(passages, life)
-    for number, passage in enumerate(passages, 1):
-        passage.pass_on(number)
+    was_lost = process.end_without_descriptors()
+    last_words = [passage.pass_on(number) for number, passage in enumerate(passages, 1)]
+    if was_lost or _ABORT.search(last_words[-1]):
+        os.write(2, _LOST)

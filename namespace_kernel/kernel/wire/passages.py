@@ -56,7 +56,7 @@ def open_passages(pipes: list[int], outputs: list[int]) -> list[Passage]:
         closed.append(writer)
     inherited = [fcntl.fcntl(fd, fcntl.F_DUPFD, _HIGH) for fd in given]
     try:
-        script = [sys.executable, "-I", "-S", str(_OVERFLOW), *map(str, inherited)]
+        script = [sys.executable, "-I", "-S", str(_OVERFLOW), str(os.getpid()), *map(str, inherited)]
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(outputs, 1)]
         command = ["sh", "-c", '"$@" &', "sh", *script]
         os.waitpid(os.posix_spawn("/bin/sh", command, os.environ, file_actions=actions), 0)
