@@ -21,6 +21,7 @@ from typing import Any
 
 from namespace_kernel.base.errors import WorkerLostError
 from namespace_kernel.base.frames import OWN_FOLDER
+from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import readable
 from namespace_kernel.remote.transfer.frames import read_message, write_message
 from namespace_kernel.remote.transfer.ledger import Ledger
@@ -37,6 +38,8 @@ from namespace_kernel.remote.transfer.packing import Piece
 
 #: What the processes run.
 _PROGRAM = OWN_FOLDER / "worker" / "__main__.py"
+#: Seconds for which a message that has begun may not go on: the process is stopped, or it is no message.
+_PATIENCE = 20.0
 #: Seconds between two looks whether the process is still there.
 _LOOK = 1.0
 
@@ -74,6 +77,8 @@ class WorkerProcess:
         #: What C code, children, and Python where it does not start write to file descriptors.
         self._descriptors: dict[Any, str] = {self.process.stdout: "stdout", self.process.stderr: "stderr"}
         self._outgoing: SimpleQueue[Any] = SimpleQueue()
+        #: Whether a part of a message has come, and the rest has not.
+        self._message_began = False
         for serve in (self._read, self._write):
             name = f"{serve.__name__[1:]}-{self.process.pid}"
             threading.Thread(target=serve, name=name, daemon=True).start()
@@ -136,6 +141,7 @@ class WorkerProcess:
     def _read(self) -> None:
         try:
             while True:
+                self._message_began = False
                 message = read_message(self)
                 if isinstance(message, Report):
                     self._read_descriptors(0)
@@ -159,13 +165,17 @@ class WorkerProcess:
     def readinto(self, buffer: memoryview) -> int | None:
         """Read a part of a message. Raises `EOFError` if the process has ended."""
         self._await_message()
+        self._message_began = True
         return self._reports.readinto(buffer)
 
     def _await_message(self) -> None:
         """Wait for one, or for the end of the process, though children of it may hold the pipe open."""
+        until = monotonic() + _PATIENCE
         while not self._read_descriptors(_LOOK):
             if self.process.poll() is not None and not self._read_descriptors(0):
                 raise EOFError("it has ended")
+            if self._message_began and monotonic() > until:
+                raise TimeoutError(f"a message began, and nothing more came for {_PATIENCE:g} seconds")
 
     def _read_descriptors(self, timeout: float) -> bool:
         """Say what is written to descriptors within `timeout` seconds; whether a message has come."""
