@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import contextvars
 import importlib.util
+import logging
 import threading
 import weakref
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from IPython.core.history import HistoryAccessor, HistoryManager, HistorySavingThread
 from traitlets import default
 
-from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.originals import monotonic, shield
+
+_log = logging.getLogger("namespace_kernel")
 
 #: Seconds after which a cell's input is in the database.
 _DELAY = 0.2
@@ -171,7 +174,12 @@ class BatchedHistory(HistoryManager):
         """
         if not self.enabled:
             return
-        connection = self.db if conn is None else conn
+        if conn is None:
+            self._write_out(self.db)
+        else:  # by the thread, which IPython lets end with the first failure
+            shield(partial(self._write_out, conn), _tell_that_it_waits)
+
+    def _write_out(self, connection: Any) -> None:
         with self._writing:
             with self.db_input_cache_lock:
                 inputs, self.db_input_cache = self.db_input_cache, []
@@ -215,6 +223,10 @@ class BatchedHistory(HistoryManager):
             flag = self.save_flag
             if flag is not None:
                 flag.set()
+
+
+def _tell_that_it_waits(error: BaseException, replaced: list[str]) -> None:
+    _log.error("the history is not saved yet", exc_info=error)
 
 
 class _OpeningThread(HistorySavingThread):
