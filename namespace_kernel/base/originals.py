@@ -5,8 +5,9 @@ kernel's threads, asyncio and IPython included. So three things stand between a 
 
 - What our own threads need all the time they hold themselves (`monotonic`).
 - After a cell's code, what cannot stand in the place of Python's own is put back: no function in the place of
-  one, a class in whose eyes what the old one made is nothing of its own. What can, stays: a mock, a frozen
-  clock, rich's `print`.
+  one, no class in the place of one of `threading`'s or `asyncio`'s, or of a builtin one in whose eyes what it
+  made is nothing of its own. What can, stays: a mock, a frozen clock, rich's `print`, and what
+  nest_asyncio, gevent and eventlet put in the place of classes.
 - Where our own code fails all the same, `shield` puts back what the failure came out of.
 
 The functions here have builtins of their own, so that they work when nobody else's do.
@@ -82,6 +83,9 @@ class Originals:
             for name, value in vars(module).items()
             if (callable(value) or module is builtins) and name != "_"
         ]
+        needed = {(builtins.__name__, name) for name in names_in_builtins}
+        needed |= {(module.__name__, name) for module, names in _OFTEN.items() for name in names}
+        self._needed = [one for one in self._all if (one[0], one[2]) in needed]
         #: The names of what was put back by a thread of ours, which has no cell to tell it to.
         self.untold: list[str] = []
         self._modules = sys.modules
@@ -97,7 +101,7 @@ class Originals:
         """Put back what cannot be used, of what is used all the time; its names, with those not yet told."""
         found, self.untold = self.untold + self._look_at_modules(), []
         if not self._often_are_there():
-            found += self._put_back(lambda current, original: not _can_replace(current, original))
+            found += _put_back(self._needed, lambda current, original: not _can_replace(current, original))
         return found
 
     def _often_are_there(self) -> bool:
@@ -115,16 +119,7 @@ class Originals:
             code = getattr(current, "__code__", current)
             return not _can_replace(current, original) or any(one is code for one in culprits)
 
-        return self._look_at_modules() + self._put_back(is_to_blame)
-
-    def _put_back(self, wanted: Callable[[Any, Any], bool]) -> list[str]:
-        found = []
-        for module, namespace, name, original in self._all:
-            current = namespace.get(name, _MISSING)
-            if current is not original and wanted(current, original):
-                namespace[name] = original
-                found.append(f"{module}.{name}")
-        return found
+        return self._look_at_modules() + _put_back(self._all, is_to_blame)
 
     def _look_at_modules(self) -> list[str]:
         modules = self._modules
@@ -137,10 +132,24 @@ class Originals:
         return ["sys.modules"]
 
 
+def _put_back(
+    names: list[tuple[str, dict[str, Any], str, Any]], wanted: Callable[[Any, Any], bool]
+) -> list[str]:
+    found = []
+    for module, namespace, name, original in names:
+        current = namespace.get(name, _MISSING)
+        if current is not original and wanted(current, original):
+            namespace[name] = original
+            found.append(f"{module}.{name}")
+    return found
+
+
 def _can_replace(current: Any, original: Any) -> bool:
     """Whether what uses `original` can use `current`, for all that can be told without calling it."""
-    if isinstance(original, type):
+    if isinstance(original, type) and original.__module__ == "builtins":
         return isinstance(current, type) and issubclass(original, current)
+    if isinstance(original, type) and original.__module__ in ("threading", "_asyncio"):
+        return isinstance(current, type)
     if original is _import and callable(current):
         try:
             exec("import sys", {"__builtins__": builtins})  # as any module does next
@@ -187,15 +196,11 @@ def put_back(error: BaseException) -> list[str]:
     return _originals[0].put_back(error) if _originals else []
 
 
-def _tell_later(replaced: list[str]) -> None:
-    if replaced:
-        _originals[0].untold += replaced
-
-
 def repair(error: BaseException) -> bool:
     """`put_back` where there is no cell to tell it to: the next one's end tells it. Whether anything was."""
     replaced = put_back(error)
-    _tell_later(replaced)
+    if replaced:
+        _originals[0].untold += replaced
     return bool(replaced)
 
 
@@ -236,23 +241,21 @@ def keep_running(run: Callable[[], object], log: logging.Logger) -> None:
     Thread: the one whose work it is.
     """
 
-    def failed(error: BaseException, replaced: list[str]) -> bool:
+    def failed(error: BaseException) -> None:
+        repair(error)
         try:
             log.error("%s goes on after %s", _thread_name(), type(error).__name__, exc_info=error)
         except BaseException:  # whoever handles the log
             traceback.print_exc(file=sys.__stderr__)
-        _tell_later(replaced)
         time.sleep(_PAUSE)
-        return False
-
-    def once() -> bool:
-        run()
-        return True
 
     while True:
         try:
-            if shield(once, failed):
+            try:
+                run()
                 return
+            except BaseException as error:
+                failed(error)
         except BaseException:  # a signal's handler that raises again and again: here is no work to lose
             continue
 

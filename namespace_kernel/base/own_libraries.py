@@ -25,19 +25,31 @@ _NAMES = frozenset(
 
 
 class OwnLibraries:
-    """A finder for `sys.meta_path`, before that of `sys.path`. Thread: any."""
+    """A finder for `sys.meta_path`, before that of `sys.path`.
+
+    A notebook may replace `sys.path`, also by what is no list of folders; so where they were at the start is
+    looked at, too.
+
+    Thread: any.
+    """
+
+    _path_at_start: tuple[str, ...] = ()
 
     @classmethod
     def install(cls) -> None:
         """Begin to find them."""
         if cls not in sys.meta_path:
+            cls._path_at_start = tuple(entry for entry in sys.path if entry != "")
             sys.meta_path.insert(0, cls)
 
-    @staticmethod
+    @classmethod
     def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Where the library is; `None` for all others, and if it is not installed."""
         if path is not None or name not in _NAMES:
             return None
-        return PathFinder.find_spec(name, [entry for entry in sys.path if entry != ""], target)
+        current: object = sys.path
+        now: list[str] = current if isinstance(current, list) else []
+        folders = [entry for entry in (*now, *cls._path_at_start) if entry != ""]
+        return PathFinder.find_spec(name, folders, target)

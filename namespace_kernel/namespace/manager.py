@@ -331,9 +331,8 @@ class AsyncNamespaceManager:
         One that a task is about to start is not touched.
         """
         with self._lock:
-            unstarted = self.coroutines
-            scheduled = coroutines_of_tasks(unstarted)
-            abandoned = [one for one in unstarted if id(one) not in scheduled]
+            scheduled = coroutines_of_tasks()
+            abandoned = [one for one in self.coroutines if id(one) not in scheduled]
             for coroutine in abandoned:
                 coroutine.close()
             self._coroutines.clear()

@@ -5,9 +5,7 @@ from __future__ import annotations
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins
 from namespace_kernel.execution.hooks import Settling
-from namespace_kernel.execution.user_loop.tasks import FailedTasks
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
-from namespace_kernel.remote.executor import ElsewhereCall
 
 from .remarks import CellReceipts, taken_from
 
@@ -23,7 +21,7 @@ class CollectLeaks:
         """See `execution.hooks.Hook`."""
         leaks = settling.leaks
         leaks[:] = [leak if leak.line else self._origins.located(leak) or leak for leak in leaks]
-        leaks.extend(taken_from(settling.execution))
+        leaks.extend(taken_from(settling.execution.leaks))
         leaks.extend(self._never_awaited.drain())
 
 
@@ -35,7 +33,7 @@ class ReportFailedTasks:
 
     def __call__(self, settling: Settling) -> None:
         """See `execution.hooks.Hook`."""
-        failed = settling.execution.find(FailedTasks)
+        failed = settling.execution.failed
         while failed:
             self._user_loop.tasks.report_failure(failed.pop())
 
@@ -60,9 +58,8 @@ class ShowReceipt:
         if settling.changes.overwritten:
             receipts.engine_names(execution, settling.changes.overwritten)
         receipts.conflicts(execution, settling.changes)
-        call = execution.find(ElsewhereCall)
-        if call is not None:
-            receipts.stayed(execution, call)
+        if execution.elsewhere is not None:
+            receipts.stayed(execution, execution.elsewhere)
         execution.settled = True
         receipts.show(execution)
         receipts.collect(execution)  # what another thread has added since

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 import pytest
 
 from tests.kernel.client import Notebook
-from tests.trust.conftest import goes_on, run
+from tests.trust.conftest import SOON, goes_on, run
 
 # --- sys.stdout and sys.stderr
 
@@ -57,6 +60,19 @@ def test_an_error_is_shown_though_the_stream_is_gone(value: str, name: str, kern
     cell = run(kernel, f"import sys\n{value.format(name=name)}\n1/0")
     assert cell.reply["ename"] == "ZeroDivisionError" and "1/0" in cell.traceback
     goes_on(kernel)
+
+
+CLOSE = ("sys.{0}.close()", "sys.__{0}__.close()", "with sys.{0}: pass", "sys.{0}.__del__()")
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+@pytest.mark.parametrize("code", CLOSE)
+def test_the_notebooks_own_stream_stays_open(code: str, name: str, spoilt: Notebook) -> None:
+    cell = run(spoilt, "import os, sys\n" + code.format(name) + f"\nprint('same', file=sys.{name})")
+    assert (cell.status, cell.text) == ("ok", "same\n")
+    assert run(spoilt, f"print('next', file=sys.{name})").text == "next\n"
+    assert run(spoilt, "!echo child; echo other >&2").text.split() == ["child", "other"]
+    goes_on(spoilt)
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
@@ -170,6 +186,86 @@ def test_what_works_in_the_place_of_a_function_stays(kernel: Notebook) -> None:
     assert run(kernel, "time.sleep(1000)\nprint(1)").stdout == "mine 1\n"
     run(kernel, "builtins.print, time.sleep = print_, sleep")
     goes_on(kernel)
+
+
+LIBRARIES = {
+    "nest_asyncio": "import nest_asyncio; nest_asyncio.apply()",
+    "classes of its own": "import threading, asyncio\nclass Event(threading.Event): pass\n"
+    "class Other: pass\nthreading.Event = Event\nasyncio.Future = asyncio.Queue = Other",
+    "nothing of select": "import select\ndel select.epoll, select.poll",
+    "a policy": "import uvloop; uvloop.install()",
+    "mocks": "from unittest import mock\nfor name in ('os.getpid', 'json.dumps', "
+    "'select.select', 'socket.socket', 'logging.Logger'): _ = mock.patch(name).start()",
+}
+
+
+@pytest.mark.parametrize("code", LIBRARIES.values(), ids=LIBRARIES)
+def test_what_libraries_put_in_the_place_of_python_is_left_alone(code: str, spoilt: Notebook) -> None:
+    assert run(spoilt, code).text == ""
+    assert run(spoilt, "print('heard')").text == "heard\n"
+    goes_on(spoilt)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "logging.Logger._log = None",
+        "logging.disable(100)",
+        "logging.Handler.handle = logging.StreamHandler.emit = logging.shutdown = None",
+        "class Broken(logging.Handler):\n    def emit(self, _): raise SystemExit\n    flush = close = emit\n"
+        "for name in (None, 'namespace_kernel'): logging.getLogger(name).addHandler(Broken(0))",
+    ],
+)
+def test_the_end_does_not_wait_for_a_broken_log(code: str, spoilt: Notebook) -> None:
+    run(spoilt, "import logging\n" + code)
+    goes_on(spoilt)
+    began = time.monotonic()
+    spoilt.request("shutdown_request", {"restart": False}, channel="control")
+    spoilt.wait_exit()
+    assert time.monotonic() - began < 4
+
+
+def test_cells_have_few_frames_above_them(spoilt: Notebook) -> None:
+    run(spoilt, "import sys; sys.setrecursionlimit(60)")
+    for code in (
+        "x = 1\nx",
+        "print(1)",
+        "import asyncio\nawait asyncio.sleep(0)",
+        "import json; json.dumps([1])",
+    ):
+        assert run(spoilt, code).status == "ok"
+    run(spoilt, "sys.setrecursionlimit(3000)")
+    goes_on(spoilt)
+
+
+@pytest.mark.parametrize("value", ["None", "5", "'text'", "[5]", "[None]", "[]"])
+def test_a_path_that_is_none_harms_until_it_is_set_right(value: str, spoilt: Notebook) -> None:
+    run(spoilt, f"import sys; kept_path, sys.path = sys.path, {value}")
+    cell = run(spoilt, "import colorsys")
+    assert cell.reply["ename"] in ("TypeError", "ModuleNotFoundError") and "namespace_kernel" not in cell.text
+    cell = run(spoilt, "1/0")
+    assert cell.reply["ename"] == "ZeroDivisionError" and "ZeroDivisionError" in cell.traceback
+    for request in ("complete_request", "inspect_request"):
+        assert spoilt.ask(request, {"code": "kept.app", "cursor_pos": 8, "detail_level": 0})["status"]
+    run(spoilt, "sys.path = kept_path")
+    assert run(spoilt, "import colorsys").status == "ok"
+    asked = {"code": "kept.app", "cursor_pos": 8}
+    assert spoilt.ask("complete_request", asked)["matches"] == ["append"]
+    goes_on(spoilt)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there the kernel's state can be known")
+@pytest.mark.parametrize(
+    "end", ["pass", "time.sleep(100)", "print(1, flush=True)", "await asyncio.sleep(100)"]
+)
+@pytest.mark.parametrize("last", [100, 60_000])
+def test_a_kernel_that_loses_its_descriptors_ends_and_says_why(last: int, end: str, spoilt: Notebook) -> None:
+    spoilt.submit(f"import asyncio, os, time\nos.closerange(3, {last})\n{end}")
+    assert spoilt.wait_exit(SOON) < 0
+    until = time.monotonic() + SOON
+    while "file descriptors were closed" not in spoilt.log and time.monotonic() < until:
+        time.sleep(0.01)  # another process writes it
+    assert spoilt.log.count("file descriptors were closed, as by `os.closerange(3, 100)`") == 1
 
 
 # --- What a cell puts into its reply

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import traceback
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
@@ -44,8 +45,15 @@ class LettingGoTB(AutoFormattedTB):
         tb_offset: int | None = None,
         context: int = 5,
     ) -> list[str]:
-        """Overridden: it is told of files whose lines may be wrong."""
-        lines = super().structured_traceback(etype, evalue, etb, tb_offset, context)
+        """Overridden: it is told of files whose lines may be wrong. Where IPython cannot make it, it is
+        Python's, not that of its failure: `sys.path` may be `None`, or there is no room for many frames.
+        """
+        try:
+            lines = super().structured_traceback(etype, evalue, etb, tb_offset, context)
+        except Exception:
+            for _ in range(self.tb_offset if tb_offset is None else tb_offset):
+                etb = None if etb is None else etb.tb_next
+            lines = "".join(traceback.format_exception(etype, evalue, etb)).splitlines()
         return [*lines, *(words_on_changed_files(evalue) if evalue is not None else ())]
 
     def get_records(self, etb: TracebackType, context: int, tb_offset: int) -> Any:

@@ -12,9 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from namespace_kernel.base.frames import OWN_FOLDER
-from namespace_kernel.kernel.wire.request import Message
 
-from .answers import beside, info, refusal
+from .answers import Message, beside, info, refusal
 from .breakpoints import install_breakpoint_hook
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class LazyDebugger:
             if self._made is None:
                 from .debugger import NamespaceDebugger
 
-                install_breakpoint_hook()  # importing debugpy has replaced it
+                install_breakpoint_hook()  # debugpy has put its own in the place of ours
                 made = NamespaceDebugger(*self._arguments, **self._options)
                 # The list of what is not the user's was made before all of these were imported.
                 own = OWN_FOLDER.rglob("*.py")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import logging
 import os
 import sys
 import threading
 from collections.abc import Iterable
 from datetime import datetime
+from os import getpid
 from threading import get_ident
 from typing import Any
 
@@ -16,10 +18,13 @@ from ipykernel.iostream import OutStream
 
 from namespace_kernel.attribution.redirects import active_redirect, redirects
 from namespace_kernel.base.frames import hide, unseen
+from namespace_kernel.base.originals import keep_running
 from namespace_kernel.base.threads import readable
 
 from .passages import Passage, open_passages
 from .written import Written
+
+_log = logging.getLogger("namespace_kernel")
 
 #: Bytes that are read from a descriptor at a time.
 _AT_ONCE = 2**16
@@ -133,13 +138,12 @@ class CellStream(OutStream):
             message = hook(message)
             if message is None:
                 return
-        self.session.pid = os.getpid()  # or a forked child would send nothing
+        self.session.pid = getpid()  # or a forked child would send nothing
         self.session.send(self.pub_thread, message, ident=self.topic)
 
     def close(self) -> None:
-        """Overridden: the next `write` fails."""
-        super().close()  # type: ignore[no-untyped-call]
-        self._written.ask_next(self)
+        """Overridden: it stays open for the next cells, and for what the kernel has to say under this."""
+        self.flush()
 
     @unseen
     def isatty(self) -> bool:
@@ -227,17 +231,18 @@ class CellStream(OutStream):
 
     def _watch_pipe_fd(self) -> None:
         """Overridden: only waits for data, and lets `drain` read it, one reader at a time."""
-        try:
-            while self._should_watch and self._leaves[0] not in readable(
-                [int(self._fid or 0), self._leaves[0]]
-            ):
-                self.drain()
-            os.close(self._leaves[0])
-            while self._should_watch:
-                self.drain()
-                readable([int(self._fid or 0)])
-        except Exception:
-            self._exc = sys.exc_info()
+        keep_running(self._watch_pipe, _log)
+        os.close(self._leaves[0])
+        keep_running(self._watch_passage, _log)
+
+    def _watch_pipe(self) -> None:
+        while self._should_watch and self._leaves[0] not in readable([int(self._fid or 0), self._leaves[0]]):
+            self.drain()
+
+    def _watch_passage(self) -> None:
+        while self._should_watch:
+            self.drain()
+            readable([int(self._fid or 0)])
 
 
 class Direct:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.execution.user_loop.tasks import FailedTasks
 from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, user_loop_running, whereabouts
 
 
@@ -237,7 +236,7 @@ def test_a_task_that_fails_at_home_is_reported_as_its_cells(home: LoopUnderTest)
     home.visit(start(), execution).unwrap()
     assert home.was_reported.acquire(timeout=PATIENCE)
     ((owner, error),) = home.reported
-    assert owner is execution and isinstance(error, KeyError) and not execution.find(FailedTasks)
+    assert owner is execution and isinstance(error, KeyError) and not execution.failed
     tasks[0].exception()
 
 
@@ -250,7 +249,7 @@ def test_a_task_that_fails_during_its_cell_waits_for_the_cells_end(home: LoopUnd
     tasks: list[asyncio.Task[None]] = []
     execution = execution_of()
     home.visit(start(), execution).unwrap()
-    assert execution.find(FailedTasks) == tasks and home.reported == []
+    assert execution.failed == tasks and home.reported == []
     for task in tasks:
         home.user_loop.tasks.report_failure(task)
     assert len(home.reported) == 1

@@ -227,7 +227,11 @@ def test_an_echo_gets_what_is_written(stream: CellStream) -> None:
     assert (stream.echo.getvalue(), sent(stream)) == ("one", ["one"])
 
 
-def test_a_closed_stream_says_so(stream: CellStream) -> None:
+def test_whoever_closes_a_stream_flushes_it(stream: CellStream) -> None:
+    stream.write("one")
+    with stream:
+        pass
     stream.close()
-    with pytest.raises(ValueError, match="closed file"):
-        stream.write("one")
+    stream.write("two")
+    stream.flush()
+    assert (sent(stream), stream.closed) == (["one", "two"], False)
