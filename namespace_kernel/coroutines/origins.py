@@ -33,7 +33,7 @@ class OriginTracking:
     Thread: any; each for itself.
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
         self._always = False
         self._changed = changed
         self._of_thread = threading.local()

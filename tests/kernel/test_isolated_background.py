@@ -141,7 +141,7 @@ def test_it_reads_what_the_cells_before_it_have_left_whatever_the_next_one_does(
 def test_a_large_array_is_sent_once(notebook: Notebook) -> None:
     notebook.run("import numpy as np; big = np.ones(4_000_000); sizes = []")
     notebook.run(
-        "from namespace_kernel.remote.transfer import Ledger\noriginal = Ledger.divide\n"
+        "from namespace_kernel.remote.transfer.ledger import Ledger\noriginal = Ledger.divide\n"
         "def divide(ledger, pieces):\n    parts = original(ledger, pieces)\n"
         "    sizes.append(sum(piece.size for piece in parts[0]))\n    return parts\nLedger.divide = divide"
     )

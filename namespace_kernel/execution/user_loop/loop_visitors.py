@@ -14,10 +14,15 @@ from functools import partial
 from queue import SimpleQueue
 from threading import get_ident
 from time import sleep
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.originals import monotonic
+
+from .native_loop import NativeLoop
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 T = TypeVar("T")
 
@@ -33,7 +38,7 @@ _STOP_IS_MEANT = 0.1
 class LoopListener(Protocol):
     """Is told what happens on the loop."""
 
-    def task_created(self, task: asyncio.Task[Any]) -> None:
+    def task_created(self, task: asyncio.Task[object]) -> None:
         """Called with each new task, in the thread that creates it."""
 
     def gathering_created(self, future: asyncio.Future[Any]) -> None:
@@ -43,7 +48,7 @@ class LoopListener(Protocol):
         """Called in the loop when code has stopped it, and nobody waits for that."""
 
 
-class LoopVisitors:
+class LoopVisitors(NativeLoop):
     """Mixed in before a native loop class.
 
     Thread: any.
@@ -65,16 +70,16 @@ class LoopVisitors:
 
     def __init__(self) -> None:
         super().__init__()
-        self.mutex = threading.RLock()
+        self.mutex: Any = threading.RLock()  # also for what its stub leaves out
         self._visitor_waits = False
         self._waits_for_stop: list[SimpleQueue[bool | None]] = []
         self._stop_came = False
-        selector = self._selector  # type: ignore[attr-defined]
+        selector = self._selector
         selector.select = partial(self.letting_in, selector.select)
 
     # Between two iterations
 
-    def still(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
+    def still(self, function: Callable[..., T], *args: object, **options: object) -> T:
         """Call `function` while the loop stands still; if it is blocked, as ever."""
         if self.owner == get_ident() or self._is_blocked():
             return function(*args, **options)
@@ -91,9 +96,9 @@ class LoopVisitors:
             sleep(_SLICE)
         return False
 
-    def letting_in(self, wait: Callable[..., T], *args: Any) -> T:
+    def letting_in(self, wait: Callable[..., T], *args: object) -> T:
         """Return `wait(*args)`, and let others in meanwhile. Called in the loop."""
-        if not self.mutex._is_owned():  # type: ignore[attr-defined]
+        if not self.mutex._is_owned():
             return wait(*args)  # another thread takes a step, and the loop's waits for it
         self.is_busy = False
         self.mutex.release()
@@ -109,39 +114,39 @@ class LoopVisitors:
             self.is_busy = True
 
     @unseen
-    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+    def add_reader(self, fd: FileDescriptorLike, callback: Callable[..., object], *args: object) -> None:
         """As `asyncio.loop.add_reader`."""
-        self._change(super().add_reader, fd, callback, *args)  # type: ignore[misc]
+        self._change(super().add_reader, fd, callback, *args)
 
     @unseen
-    def remove_reader(self, fd: Any) -> bool:
+    def remove_reader(self, fd: FileDescriptorLike) -> bool:
         """As `asyncio.loop.remove_reader`."""
-        return bool(self._change(super().remove_reader, fd))  # type: ignore[misc]
+        return bool(self._change(super().remove_reader, fd))
 
     @unseen
-    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+    def add_writer(self, fd: FileDescriptorLike, callback: Callable[..., object], *args: object) -> None:
         """As `asyncio.loop.add_writer`."""
-        self._change(super().add_writer, fd, callback, *args)  # type: ignore[misc]
+        self._change(super().add_writer, fd, callback, *args)
 
     @unseen
-    def remove_writer(self, fd: Any) -> bool:
+    def remove_writer(self, fd: FileDescriptorLike) -> bool:
         """As `asyncio.loop.remove_writer`."""
-        return bool(self._change(super().remove_writer, fd))  # type: ignore[misc]
+        return bool(self._change(super().remove_writer, fd))
 
-    def _change(self, function: Callable[..., T], *args: Any) -> T:
+    def _change(self, function: Callable[..., T], *args: object) -> T:
         if self.owner == get_ident():
             return function(*args)
         try:
             return self.still(function, *args)
         finally:
-            self._write_to_self()  # type: ignore[attr-defined]
+            self._write_to_self()
 
     # Waiting for it
 
     @unseen
     def wait_for_stop(self) -> None:
         """As `asyncio.loop.run_forever`, while the loop runs elsewhere: wait until it is stopped."""
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         if asyncio._get_running_loop() is not None:
             raise RuntimeError("Cannot run the event loop while another loop is running")
         stopped: SimpleQueue[bool | None] = SimpleQueue()
@@ -167,11 +172,11 @@ class LoopVisitors:
             self.halt()
         else:
             self._stop_came = True
-            self.call_later(_STOP_IS_MEANT, self._tell_of_stop)  # type: ignore[attr-defined]
+            self.call_later(_STOP_IS_MEANT, self._tell_of_stop)
 
     def halt(self) -> None:
         """Let `run_forever` return where the loop runs. Thread: the loop's."""
-        super().stop()  # type: ignore[misc]
+        super().stop()
 
     def _tell_of_stop(self) -> None:
         came, self._stop_came = self._stop_came, False
@@ -181,13 +186,13 @@ class LoopVisitors:
     @unseen
     def close(self) -> None:
         """As `asyncio.loop.close`; while it runs for others, a plain cell's closing it changes nothing."""
-        if self.owner == get_ident() or not self.is_running():  # type: ignore[attr-defined]
-            super().close()  # type: ignore[misc]
+        if self.owner == get_ident() or not self.is_running():
+            super().close()
 
     @unseen
     def _run_until_complete(self, future: Any) -> Any:
         if self.owner == get_ident():
-            return type(self).run_until_complete(self, future)  # type: ignore[attr-defined]
+            return type(self).run_until_complete(self, future)
         if not inspect.isawaitable(future):
             raise TypeError("An asyncio.Future, a coroutine or an awaitable is required")
 
@@ -200,7 +205,7 @@ class LoopVisitors:
         started: list[asyncio.Task[Any]] = []
 
         def start() -> None:
-            task = asyncio.ensure_future(future if asyncio.iscoroutine(future) else wait(), loop=self)  # type: ignore[call-overload]
+            task = asyncio.ensure_future(future if asyncio.iscoroutine(future) else wait(), loop=self)
             started.append(task)
             task.add_done_callback(ended.put)
 
@@ -209,11 +214,11 @@ class LoopVisitors:
                 task.cancel()
 
         try:
-            self.call_soon_threadsafe(start)  # type: ignore[attr-defined]
+            self.call_soon_threadsafe(start)
             while (task := self._wait(ended)) is None:
                 pass
         except BaseException:
-            self.call_soon_threadsafe(cancel)  # type: ignore[attr-defined]
+            self.call_soon_threadsafe(cancel)
             raise
         return task.result()
 

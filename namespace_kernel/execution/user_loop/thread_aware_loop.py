@@ -14,9 +14,12 @@ import math
 import select
 import sys
 from asyncio import events
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from functools import partial
 from threading import get_ident
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakSet
 
 from namespace_kernel.base.frames import hide, unseen
@@ -26,6 +29,10 @@ from namespace_kernel.base.started import is_nobodys, nobodys_context
 
 from .loop_signals import LoopSignals
 from .loop_visitors import LoopListener, LoopVisitors
+
+T = TypeVar("T")
+#: What a task is made of.
+Startable: TypeAlias = Coroutine[Any, Any, T] | Generator[Any, None, T]
 
 #: What gives attributes without any code of Python.
 _STORED_IN_C = (GetSetDescriptorType, MemberDescriptorType)
@@ -57,7 +64,7 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
     def __init__(self, listener: LoopListener | None = None) -> None:
         super().__init__()
         self.listener = listener
-        self.away: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.away: WeakSet[asyncio.Task[object]] = WeakSet()
         # On the instance, because nest_asyncio replaces methods on the class.
         vars(self).update(
             run_forever=self._run_forever,
@@ -65,15 +72,15 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
             _run_once=self._turn,
         )
         # Becomes readable when the selector has an event, which stays there. Only epoll is known to allow it.
-        self._events = select.poll() if hasattr(select, "epoll") else None
+        self._events: Any = select.poll() if hasattr(select, "epoll") else None
         #: Whether it can rest.
         self.can_rest = self._events is not None
         if self._events is not None:
-            self._events.register(self._selector.fileno(), select.POLLIN)  # type: ignore[attr-defined]
+            self._events.register(self._selector.fileno(), select.POLLIN)
 
     def _turn(self) -> None:
         self.turns += 1
-        type(self)._run_once(self)  # type: ignore[attr-defined]
+        type(self)._run_once(self)
 
     def _turn_at_home(self) -> None:
         """As `_turn`, and leave `run_forever` if there is nothing to do."""
@@ -94,22 +101,21 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
         seconds = self._seconds_to_wait()
         if seconds is not None and seconds <= _LINGER:
             return False
-        return not self.letting_in(self._events.poll, _LINGER * 1000)  # type: ignore[union-attr]
+        return not self.letting_in(self._events.poll, _LINGER * 1000)
 
     def _seconds_to_wait(self) -> float | None:
         """Until the next timer; 0 if something is due, `None` if nothing ever will be."""
-        if self._ready:  # type: ignore[attr-defined]
+        if self._ready:
             return 0.0
         try:
-            due: float = self._scheduled[0].when()  # type: ignore[attr-defined]
+            due = self._scheduled[0].when()
         except IndexError:
             return None
-        wait: float = due - self.time()
-        return max(0.0, wait)
+        return max(0.0, due - self.time())
 
     def has_work(self) -> bool:
         """Whether a turn would find something to do at once. Thread: home, while the loop is nobody's."""
-        return self._seconds_to_wait() == 0 or bool(self._events.poll(0))  # type: ignore[union-attr]
+        return self._seconds_to_wait() == 0 or bool(self._events.poll(0))
 
     def wait_for_work(self) -> None:
         """Wait until there is something to do, and leave it where it is.
@@ -125,8 +131,8 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
 
     def oversleeps(self) -> bool:
         """Whether whoever rests must be woken, now that the loop has been used. Thread: the user's."""
-        timers = self._scheduled  # type: ignore[attr-defined]
-        return bool(self._ready or (timers and timers[0].when() < self.rests_until))  # type: ignore[attr-defined]
+        timers = self._scheduled
+        return bool(self._ready or (timers and timers[0].when() < self.rests_until))
 
     def time(self) -> float:
         """Overridden: a notebook that freezes Python's time does not stop the loop."""
@@ -134,81 +140,87 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
 
     def is_running(self) -> bool:
         """As `asyncio.loop.is_running`: a loop that rests runs, for all that its users can tell."""
-        return self.rests or bool(super().is_running())  # type: ignore[misc]
+        return self.rests or bool(super().is_running())
 
     # These four are called so often that they do without `unseen`.
 
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon(
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> events.Handle:
         """As `asyncio.loop.call_soon`, in any thread."""
         try:
             if self.away and self.is_away(callback):
-                handle = events.Handle(callback, args, self, context)  # type: ignore[arg-type]
-                self._ready.append(self.anchors.deferring(handle))  # type: ignore[attr-defined]
+                handle = events.Handle(callback, args, self, context)
+                self._ready.append(self.anchors.deferring(handle))
                 if self.owner != get_ident():
-                    self._write_to_self()  # type: ignore[attr-defined]
+                    self._write_to_self()
                 return handle
             if self.owner == get_ident():
-                return super().call_soon(callback, *args, context=context)  # type: ignore[misc]
+                return super().call_soon(callback, *args, context=context)
             return self.call_soon_threadsafe(callback, *args, context=context)
         except BaseException as error:
             hide(error)
             raise
 
-    def is_away(self, callback: Any) -> bool:
+    def is_away(self, callback: object) -> bool:
         """Whether `callback` takes a step of a task that is away. Thread: any."""
         stored = attribute_of_class(type(callback), "__self__")  # of a method, which is not asked itself
         task = stored.__get__(callback) if type(stored) in _STORED_IN_C else None
         return asyncio.isfuture(task) and task in self.away
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> events.TimerHandle:
         """As `asyncio.loop.call_at`, in any thread; `call_later` comes here, too."""
         try:
             if self.owner == get_ident():
-                return super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
-            timer = events.TimerHandle(when, callback, args, self, context)  # type: ignore[arg-type]
+                return super().call_at(when, callback, *args, context=context)
+            timer = events.TimerHandle(when, callback, args, self, context)
             self.call_soon_threadsafe(self._schedule, timer)
             return timer
         except BaseException as error:
             hide(error)
             raise
 
-    def create_task(self, coro: Any, **options: Any) -> Any:
+    def create_task(self, coro: Startable[T], **options: Any) -> asyncio.Task[T]:
         """As `asyncio.loop.create_task`, in any thread."""
         try:
             if is_nobodys():
-                return nobodys_context().run(self._create_task, coro, **options)
+                return nobodys_context().run(partial(self._create_task, coro, **options))
             return self._create_task(coro, **options)
         except BaseException as error:
             hide(error)
             raise
 
-    def _create_task(self, coro: Any, **options: Any) -> Any:
-        task = super().create_task(coro, **options)  # type: ignore[misc]
+    def _create_task(self, coro: Startable[T], **options: Any) -> asyncio.Task[T]:
+        task = super().create_task(coro, **options)
         if self.listener is not None:
             self.listener.task_created(task)
         return task
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> events.Handle:
         """As asyncio's, but of no cell where the end of an object calls it."""
         try:
             if context is None and is_nobodys():
                 context = nobodys_context()
-            return super().call_soon_threadsafe(callback, *args, context=context)  # type: ignore[misc]
+            return super().call_soon_threadsafe(callback, *args, context=context)
         except BaseException as error:
             hide(error)
             raise
 
-    def _schedule(self, timer: Any) -> None:
+    def _schedule(self, timer: events.TimerHandle) -> None:
         if not timer.cancelled():
-            heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-            timer._scheduled = True
+            heapq.heappush(self._scheduled, timer)
+            timer._scheduled = True  # type: ignore[attr-defined]
 
     @unseen
     def _run_forever(self) -> None:
         if self.home is not None and get_ident() not in (self.home, self.borrower):
             self.wait_for_stop()
             return
-        self._check_running()  # type: ignore[attr-defined]
+        self._check_running()
         self._may_rest = self.was_idle = False
         self.owner = get_ident()
         at_home = self.can_rest and self.owner == self.home
@@ -216,13 +228,14 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
         try:
             with self.mutex:
                 self.is_busy = True
-                type(self).run_forever(self)  # type: ignore[attr-defined]
+                type(self).run_forever(self)
         finally:
             self.owner, self.is_busy = None, False
 
 
-def new_loop(listener: LoopListener | None = None) -> Any:
+def new_loop(listener: LoopListener | None = None) -> ThreadAwareLoop:
     """Create a thread-aware loop of the platform's native kind."""
     kind = "ProactorEventLoop" if sys.platform == "win32" else "SelectorEventLoop"
     native = getattr(asyncio, kind)
-    return type("UserEventLoop", (ThreadAwareLoop, native), {})(listener)
+    loop: ThreadAwareLoop = type("UserEventLoop", (ThreadAwareLoop, native), {})(listener)
+    return loop

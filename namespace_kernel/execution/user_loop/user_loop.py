@@ -58,7 +58,7 @@ class UserLoop:
     ) -> None:
         self.news = LoopNews()
         self.tasks = LoopTasks(notices, lines, report, self.news)
-        self.loop: Any = new_loop(self.tasks)
+        self.loop = new_loop(self.tasks)
         self.loop.set_exception_handler(self.tasks.callback_failed)
         self._notices = notices
         self._lines = lines
