@@ -15,14 +15,14 @@ BENCHMARKS := $(wildcard benchmarks/__main__.py)
 INSTALLED := pyproject.toml $(wildcard kernelspec/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all check docs clean
+.PHONY: help demo lab test test-all test-upstream check docs clean
 # Two installers at once would spoil the environment.
 .NOTPARALLEL:
 
 help: ## list the targets
 	@echo "make TARGET [ARGS=...] [PYTHON=python3] [VENV=.venv]"
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | while read -r target text; do \
-		if [ "$$target" != bench ] || [ -n "$(BENCHMARKS)" ]; then printf '  %-10s %s\n' "$$target" "$$text"; fi; done
+		if [ "$$target" != bench ] || [ -n "$(BENCHMARKS)" ]; then printf '  %-13s %s\n' "$$target" "$$text"; fi; done
 
 demo: $(VENV)/.installed-demo ## run the example notebooks with this kernel and write them as HTML
 	@$(BIN)/jupyter nbconvert --to html --execute --ExecutePreprocessor.kernel_name=namespace_kernel \
@@ -55,6 +55,13 @@ test-all: ## run the tests with each of VERSIONS, each in an environment of its 
 			|| failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed with Python$$failed" >&2; exit 1; fi
+
+test-upstream: UPSTREAM := .venvs/upstream
+test-upstream: ## run what depends on Jupyter's packages against their newest pre-releases
+	@$(MAKE) --no-print-directory VENV=$(UPSTREAM) $(UPSTREAM)/.installed-test
+	@$(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check --upgrade --pre ipykernel ipython jupyter_client traitlets
+	@$(UPSTREAM)/bin/python -m pip list 2>/dev/null | grep -iE '^(ipykernel|ipython|jupyter_client|traitlets) '
+	@$(UPSTREAM)/bin/python -m pytest $(PARALLEL) tests/test_seams.py tests/kernel/test_protocol*.py tests/third_party $(ARGS)
 
 check: $(VENV)/.installed-check ## lint, formatting and types
 	@$(BIN)/ruff check .

@@ -27,7 +27,7 @@ FLOORS = (
     "reports",
     "ipython",
     "kernel worker",
-    "assembly",
+    "assembly patches",
     "app",
     "install",
     "__main__",

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from distributed import Client, Future
 
+from namespace_kernel.base.patching import Patch, Patches
+
 #: Of the scheduler that the cell's worker belongs to; it lives as long as the process.
 client = Client(os.environ["DASK_SCHEDULER_ADDRESS"])
 
-_bind_late: Any = Future._bind_late
 
-
-def _bind(future: Any) -> None:
+def _binding(original: Callable[[Any], None]) -> Callable[[Any], None]:
     """Bind a future that came from elsewhere to this process's client, and ask the scheduler about it."""
-    if future._client is None:
-        future._client = client
-        client._send_to_scheduler({"op": "client-desires-keys", "keys": [future.key], "client": client.id})
-    _bind_late(future)
+
+    def bind_late(future: Any) -> None:
+        if future._client is None:
+            future._client = client
+            wanted = {"op": "client-desires-keys", "keys": [future.key], "client": client.id}
+            client._send_to_scheduler(wanted)
+        original(future)
+
+    return bind_late
 
 
 # Dask binds futures among the arguments of its own tasks only.
-Future._bind_late = _bind  # type: ignore[method-assign]
+Patches(Patch(Future, "_bind_late", _binding)).install()

@@ -158,7 +158,7 @@ class RemoteShell(CellShell):
         self.exit_code = self.user_ns["_exit_code"] = code
 
     def ask_exit(self) -> None:
-        """Overridden: the kernel goes on."""
+        """`exit()` ends the cell; the kernel goes on."""
         raise SystemExit(0)
 
     def enable_gui(self, gui: Any = None) -> None:

@@ -5,16 +5,18 @@ That is 5 to 10 ms for each frame in a file: most of the time that an error take
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from namespace_kernel.base.patching import Patch, Patches
 
 
 def keep_lexer() -> None:
     """Let stack_data use one class of lexer. The colours are the same. Once is enough."""
-    core = sys.modules.get("stack_data.core")
-    if core is None or not hasattr(core, "_pygmented_with_ranges") or hasattr(core, "keeps_lexer"):
-        return
+    COLOURS.install()
+
+
+def _keeping_lexer(original: object) -> Callable[..., list[str]]:
     import pygments  # type: ignore[import-untyped]
     from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 
@@ -41,5 +43,7 @@ def keep_lexer() -> None:
             text = code  # as stack_data does
         return text.splitlines()
 
-    core.keeps_lexer = True  # type: ignore[attr-defined]
-    core._pygmented_with_ranges = coloured  # type: ignore[attr-defined]
+    return coloured
+
+
+COLOURS = Patches(Patch("stack_data.core", "_pygmented_with_ranges", _keeping_lexer))

@@ -83,11 +83,11 @@ class DebugHandlers(HasTraits):
         }
 
     def dispatch_debugpy(self, frames: list[Any]) -> None:
-        """Take what debugpy sends; the first frame is the socket's."""
+        """Overridden: what debugpy sends, whose first frame is the socket's, is for the debugger of now."""
         self.debugger.tcp_client.receive_dap_frame(frames[1].bytes.decode("utf-8"))
 
     async def do_debug_request(self, message: Message) -> Message | None:
-        """Answer a debug request; `None` without debugpy."""
+        """Overridden: the answer to a debug request; `None` without debugpy."""
         return await self.debugger.process_request(message) if hasattr(self, "debugger") else None
 
     def prepare_debugger(self) -> None:

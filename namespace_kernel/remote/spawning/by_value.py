@@ -31,6 +31,8 @@ from typing import Any
 
 import cloudpickle
 
+from namespace_kernel.base.patching import Patch, Patches
+
 from .reasons import words_for
 
 _ATOMS = frozenset({int, float, complex, bool, str, bytes, type(None), ModuleType})
@@ -300,7 +302,7 @@ def _take_part() -> None:
             obj.add_note(f"`{obj.name}` was not sent to this process, since it cannot be pickled ({reason}).")
         return NotImplemented
 
-    ForkingPickler.reducer_override = reducer_override  # type: ignore[assignment, method-assign]
+    Patches(Patch(ForkingPickler, "reducer_override", lambda _: reducer_override, adds=True)).install()
 
 
 def _travels(value: Any, live: dict[str, Any]) -> bool:

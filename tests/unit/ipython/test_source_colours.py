@@ -29,11 +29,11 @@ SOURCES = [
 @pytest.fixture
 def coloured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Our function in the place of stack_data's, which `utils` still has."""
-    monkeypatch.setattr(stack_data.core, "_pygmented_with_ranges", stack_data.utils._pygmented_with_ranges)
-    monkeypatch.delattr(stack_data.core, "keeps_lexer", raising=False)
+    source_colours.COLOURS.undo()
     source_colours.keep_lexer()
     yield stack_data.core._pygmented_with_ranges  # type: ignore[attr-defined]
-    del stack_data.core.keeps_lexer
+    source_colours.COLOURS.undo()
+    assert stack_data.core._pygmented_with_ranges is stack_data.utils._pygmented_with_ranges  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("ranges", [[], [(0, 3)], [(2, 9)], [(0, 10_000)], [(1, 2), (5, 30)], [(7, 7)]])
