@@ -32,7 +32,6 @@ from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.publishing import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.kernel.wire.shell_stream import SharedStream
-from namespace_kernel.kernel.wire.stdout import CellStream
 
 
 class NamespaceKernelApp(IPKernelApp):
@@ -191,7 +190,7 @@ class NamespaceKernelApp(IPKernelApp):
         ending = self.kernel.ending
         ending.served()
         ending.linger()
-        self.kernel.end_beside(self.kernel.tasks_time)
+        self.kernel.beside.end(self.kernel.tasks_time)
         self.house.sites.isolated.close(self.kernel.tasks_time)
         self.house.sites.dask.close()
         self.house.user_loop.close(self.kernel.tasks_time)
@@ -201,9 +200,7 @@ class NamespaceKernelApp(IPKernelApp):
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""
         self.house.patches.undo()
-        for stream in (self.kernel._stdout, self.kernel._stderr):
-            if isinstance(stream, CellStream):
-                stream.forget()
+        self.kernel.streams.forget()
         self.kernel.become_child()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -30,10 +30,9 @@ from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.ipython.captures import capture_nothing
 from namespace_kernel.ipython.engine import LetGoOfError, ShellEngine, UserLoopRunner
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
-from namespace_kernel.kernel.kernel import NamespaceKernel, Parts
+from namespace_kernel.kernel.handlers import Parts
+from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.lanes.executors import Bridges, Sites
-from namespace_kernel.kernel.lanes.gui import GuiLoop
-from namespace_kernel.kernel.lanes.lanes import Lane
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.stdout import CellStream, Room
 from namespace_kernel.remote.sites.dask import DaskSite
@@ -82,7 +81,7 @@ class Ground:
     def runs_cells(self) -> bool:
         """Whether the calling thread is one where cells run: main, or a subshell's."""
         thread = threading.current_thread()
-        return thread.ident == self.kernel.lanes.foreground_ident or thread.name.startswith("lane-")
+        return thread.ident == self.timers.manager.foreground_ident or thread.name.startswith("lane-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,32 +130,17 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread) -> House:
     coroutines = _coroutines(ground, running.user_loop, receipts)
     attribution = _attribution(ground, coroutines.tracking, receipts)
     sites = _sites(kernel, attribution.children)
-    cells: set[Execution] = kernel.shell.events.cells
-    hooks = _hooks(ground, running, coroutines, receipts)
-    engine = ShellEngine(kernel.shell, UserLoopRunner(running.user_loop), coroutines.origins)
-    build = partial(
-        ExecutionContextBridge,
-        kernel.namespace,
-        router=_router(kernel, engine),
-        engine=engine,
-        running=cells,
-        hooks=hooks,
-    )
-    bridges = Bridges(
-        build, sites, running.user_loop, running.interrupts, running.side_cells, kernel.cell_has_left
-    )
-    gui = GuiLoop(kernel.toolkit_failed)
+    bridges = _bridges(ground, running, coroutines, receipts, sites)
     kernel.attach(
         Parts(
             running.user_loop,
             running.interrupts,
             running.side_cells,
-            coroutines.origins,
             _activities(ground, running.user_loop, attribution, receipts),
-            gui,
-            Lane(None, ground.context, bridges.of_foreground(ground.context), gui.wake),
+            coroutines.origins,
+            bridges,
+            ground.context,
             running.before_cell,
-            bridges.beside_it,
         )
     )
     _take_signals(ground, running)
@@ -213,12 +197,12 @@ def _attribution(ground: Ground, tracking: OriginTracking, receipts: CellReceipt
 
     def thread_ended(execution: Execution) -> None:
         """A thread or a job that a cell started is over. Thread: it."""
-        kernel.end_if_child()
+        kernel.forked.end_if_child()
         receipts.refresh(execution)
 
     inheritance = Inheritance(
-        kernel.variables_of_output(),
-        kernel.threads_inherit,
+        kernel.parents.variables(),
+        kernel.parents.threads_inherit,
         kernel.shell.is_users_file,
         thread_ended,
         tracking.apply,
@@ -232,6 +216,22 @@ def _sites(kernel: NamespaceKernel, children: ChildProcesses) -> Sites:
         IsolatedSite(lambda: int(kernel.isolated_processes), children.note),
         DaskSite(kernel.namespace.look_up, lambda: int(kernel.dask_result_limit) * 2**20),
     )
+
+
+def _bridges(
+    ground: Ground, running: Running, coroutines: Coroutines, receipts: CellReceipts, sites: Sites
+) -> Bridges:
+    kernel = ground.kernel
+    engine = ShellEngine(kernel.shell, UserLoopRunner(running.user_loop), coroutines.origins)
+    build = partial(
+        ExecutionContextBridge,
+        kernel.namespace,
+        router=_router(kernel, engine),
+        engine=engine,
+        running=kernel.shell.events.cells,
+        hooks=_hooks(ground, running, coroutines, receipts),
+    )
+    return Bridges(build, sites, running.user_loop, running.interrupts, running.side_cells)
 
 
 def _router(kernel: NamespaceKernel, engine: ShellEngine) -> Router:

@@ -8,10 +8,11 @@ for what Python itself does with those must not differ here.
 from __future__ import annotations
 
 import concurrent.futures.thread as pools
+import contextlib
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar, Token
 from functools import partial, wraps
@@ -52,6 +53,13 @@ def _is_thread_pools(target: Any) -> bool:
     """Whether it is a function of `multiprocessing.pool`."""
     function, pool = called_function(target), sys.modules.get("multiprocessing.pool")
     return pool is not None and type(function) is FunctionType and function.__globals__ is vars(pool)
+
+
+def _function_of(call: Sequence[Any]) -> Any:
+    """What a pool is asked to call: the first argument of its job, which since 3.14 has all in one tuple."""
+    if sys.version_info >= (3, 14):
+        call = call[0] if call and isinstance(call[0], tuple) else ()
+    return call[0] if call else None
 
 
 class _Values:
@@ -165,7 +173,7 @@ class Inheritance:
             return None
         execution.jobs.add(future)
         self.jobs.add(future)
-        return note_start(future, call[0] if call else None, self._is_users_file)
+        return note_start(future, _function_of(call), self._is_users_file)
 
     def _before_start(self, thread: threading.Thread) -> None:
         execution = current_execution.get()
@@ -183,11 +191,20 @@ class Inheritance:
         _attributes_of(thread)["_bootstrap_inner"] = partial(self._run, thread, execution, self._capture())
 
     def _run(self, thread: Any, execution: Any, inherited: _Values) -> None:
-        _attributes_of(thread).pop("_bootstrap_inner", None)
+        attributes = _attributes_of(thread)
+        attributes.pop("_bootstrap_inner", None)
         current_execution.set(execution)
         inherited.set()
         self._begin_code()
+        # Since 3.14 `run` has a context of its own, which may be the user's.
+        own: Any = attributes.get("_context")
+        tokens: list[Token[Any]] = []
+        if own is not None:
+            with contextlib.suppress(RuntimeError):  # another thread is in it: Python will say so
+                tokens = own.run(lambda: [current_execution.set(execution), *inherited.set()])
         try:
             thread._bootstrap_inner()
         finally:
+            if tokens:
+                own.run(_reset, tokens)
             self._ended(execution)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import operator
 import sys
 from collections.abc import Iterable
+from functools import partial
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: asyncio keeps every task in a weak set, under another name since 3.12.
+#: asyncio keeps every task in a weak set, under another name since 3.12. Those that are written in C are not
+#: among them since 3.14: each thread lists its own, and `all_tasks` knows all lists.
 _REGISTRY = "_scheduled_tasks" if hasattr(asyncio.tasks, "_scheduled_tasks") else "_all_tasks"
+_ARE_LISTED_IN_C = sys.version_info >= (3, 14)
+_Task, _all_tasks, _set_running_loop = asyncio.Task, asyncio.all_tasks, asyncio._set_running_loop
 
 
-def coroutines_of_tasks() -> set[int]:
-    """The ids of all coroutines that an unfinished task of any loop drives.
+def coroutines_of_tasks(coroutines: list[CoroutineType[Any, Any, Any]]) -> set[int]:
+    """The ids of those of `coroutines` that an unfinished task of any loop drives.
 
     Thread: any.
     """
@@ -23,6 +29,8 @@ def coroutines_of_tasks() -> set[int]:
         *snapshot(getattr(asyncio.tasks, _REGISTRY)),
         *snapshot(getattr(asyncio.tasks, "_eager_tasks", ())),
     ]
+    if _ARE_LISTED_IN_C and coroutines:  # a list for each loop, and nobody knows all loops
+        tasks += [one for one in gc.get_referrers(*coroutines) if issubclass(type(one), _Task)]
     return {id(task.get_coro()) for task in tasks if not task.done()}
 
 
@@ -37,11 +45,23 @@ def snapshot(things: Iterable[T]) -> list[T]:
 
 def all_tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
     """The tasks of `loop` that are not done, whatever they are made by. Thread: any."""
-    return [
-        task
-        for task in snapshot(getattr(asyncio.tasks, _REGISTRY))
-        if not task.done() and task.get_loop() is loop
-    ]
+    if not _ARE_LISTED_IN_C:
+        return [
+            task
+            for task in snapshot(getattr(asyncio.tasks, _REGISTRY))
+            if not task.done() and task.get_loop() is loop
+        ]
+    running = asyncio._get_running_loop()
+    if running is not loop:
+        return list(_all_tasks(loop))
+    # Of the loop that runs in the calling thread only those are told that were made there, and ours moves.
+    # The three steps are one call into C, which a Stop cannot tear apart.
+    steps: Any = partial(_set_running_loop, None), partial(_all_tasks, loop), partial(_set_running_loop, loop)
+    try:
+        _, tasks, _ = map(operator.call, steps)
+        return list(tasks)
+    finally:
+        _set_running_loop(loop)
 
 
 class Around:

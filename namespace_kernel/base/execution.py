@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .cell import Cell, Route
-from .lines import Leak
 
 T = TypeVar("T")
 
@@ -28,13 +27,10 @@ class Execution:
     """One cell while it runs.
 
     `tasks`, `threads` and `jobs` (of thread pools) are those that it started, directly or through others,
-    while any is alive;
-    `failed` are tasks whose exception was not retrieved while it ran. `own_task` is set for an async cell
-    of a worker; `leaks` are coroutines that went away in its code and are not reported yet. `home` is the
-    context in which output is the cell's. `interrupted` is set when Stop was meant for it, `finished` when
-    its own code is over, `settled` when the post-cell hooks are through. `since` is `time.time()`. `receipt`
-    is the receipt's own. `owner` is, for a widget's callback, the cell under which its output appears.
-    `elsewhere` is, for a cell that runs elsewhere, what its engine calls.
+    while any is alive. `own_task` is the one that runs an async cell. `home` is the context in which output
+    is the cell's. `interrupted` is set when Stop was meant for it, `finished` when its own code is over,
+    `settled` when the post-cell hooks are through. `since` is `time.time()`. `owner` is, for a widget's
+    callback, the cell under which its output appears. `kept` is what single features keep with it, by class.
     """
 
     cell: Cell
@@ -42,18 +38,24 @@ class Execution:
     tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
     threads: weakref.WeakSet[threading.Thread] = field(default_factory=weakref.WeakSet)
     jobs: weakref.WeakSet[concurrent.futures.Future[Any]] = field(default_factory=weakref.WeakSet)
-    failed: list[asyncio.Future[Any]] = field(default_factory=list)
-    leaks: list[Leak] = field(default_factory=list)
     own_task: asyncio.Task[Any] | None = None
     owner: Execution | None = None
     home: Context | None = None
     interrupted: bool = False
     finished: bool = False
     settled: bool = False
-    receipt: Any = None
-    elsewhere: Any = None
     thread_ident: int = field(default_factory=threading.get_ident)
     since: float = field(default_factory=time.time)
+    kept: dict[type, Any] = field(default_factory=dict)
+
+    def find(self, kind: type[T]) -> T | None:
+        """What is kept of the class `kind`. Thread: any."""
+        return self.kept.get(kind)
+
+    def keep(self, thing: T) -> T:
+        """Keep `thing`, or return what is kept of its class already. Thread: any."""
+        kept: T = self.kept.setdefault(type(thing), thing)
+        return kept
 
     def begin(self, context: Context) -> None:
         """Make this the current execution in `context`, where its code will run."""

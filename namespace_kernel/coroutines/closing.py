@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from types import CoroutineType
 from typing import Any, TypeAlias
 
-from namespace_kernel.base.asyncio_tasks import coroutines_of_tasks, was_never_started
+from namespace_kernel.base.asyncio_tasks import was_never_started
 from namespace_kernel.base.lines import Leak, leak_of
 
 from .deferred import DeferredCoroutine
@@ -113,13 +113,12 @@ def close_leaked(
     known = search.slots
     known.update(key for key in map(id, list(live.values())) if key in search.found)
     known.update(key for key in map(id, held) if key in search.found)
-    scheduled = coroutines_of_tasks()
     # Two references are ours: the search's dict, and getrefcount's own argument.
     free = {key for key in search.found if sys.getrefcount(search.found[key]) <= known[key] + 2}
     leaks = []
     replacements: Replacements = {}
     for key, around in search.around.items():
-        if key in free and around <= free and key not in scheduled:
+        if key in free and around <= free:  # a task's reference was not found
             coroutine = search.found[key]
             deferred = DeferredCoroutine.in_place_of(coroutine)
             if deferred is not None:

@@ -44,7 +44,7 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
         capture = active_capture()
         if capture is None:
             shell: Any = self.shell
-            shell.kernel.restore_streams()
+            shell.kernel.streams.restore()
             super().__call__(result)
         else:
             capture.hook(result)
@@ -59,7 +59,7 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
     def finish_displayhook(self) -> None:
         """Overridden not to wait, as a `flush` does, until what was printed has left the process."""
         shell: Any = self.shell
-        shell.kernel.hand_over_output()
+        shell.kernel.streams.hand_over()
         message, self.msg = self.msg, None
         if message and message["content"]["data"] and self.session:
             for hook in self._hooks:
@@ -128,7 +128,7 @@ class NamespaceDisplayPublisher(ZMQDisplayPublisher):
     def _flush_streams(self) -> None:
         """Overridden not to wait, as a `flush` does, until the text has left; and for spoilt streams."""
         shell: Any = self.shell
-        shell.kernel.hand_over_output()
+        shell.kernel.streams.hand_over()
 
     def clear_output(self, wait: bool = False) -> None:
         """Overridden for captures."""

@@ -20,6 +20,7 @@ from namespace_kernel.coroutines.origins import Origins
 from namespace_kernel.execution.hooks import Settling
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.ipython.tracebacks.tracebacks import lines_of_error
+from namespace_kernel.remote.executor import ElsewhereCall
 from namespace_kernel.routing.analysis import awaits
 
 from .shell import NamespaceShell
@@ -107,10 +108,12 @@ class ShellEngine:
         execution = current_execution.get()
         if route.context not in ELSEWHERE or route.error is not None or execution is None:
             return None
+        call = execution.find(ElsewhereCall)
+        assert call is not None  # its executor keeps it there
         from namespace_kernel.remote.cell import ElsewhereCell
 
         limit = int(self._shell.kernel.isolated_result_limit) if route.context is Context.ISOLATED else 0
-        return ElsewhereCell(self._shell, execution.elsewhere, cell, route, namespace, limit)
+        return ElsewhereCell(self._shell, call, cell, route, namespace, limit)
 
     def _awaits(self, source: str) -> bool:
         return self.awaits_on_user_loop and awaits(source)

@@ -198,7 +198,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         running_compiled_code: bool = False,
     ) -> None:
         """Overridden for errors that are shown later, or not at all."""
-        if self.kernel.is_child:
+        if self.kernel.forked.is_child:
             return  # it writes its error when it ends
         error = (sys.exc_info() if exc_tuple is None else exc_tuple)[1]
         if error is None and self.says_what_was_let_go():
@@ -222,7 +222,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         """Overridden for errors whose `__str__` raises, and to keep what was shown for the reply."""
         self.last_shown = (etype.__name__, words_of(evalue))
-        self.kernel.restore_streams()
+        self.kernel.streams.restore()
         super()._showtraceback(etype, self.last_shown[1], stb)
 
     def _format_exception_for_storage(
@@ -282,7 +282,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
     def _update_exit_now(self, change: Any) -> None:
         """Overridden: the main thread serves a queue, not a tornado loop."""
         if change["new"]:
-            self.kernel.request_exit()
+            self.kernel.ending.request()
 
 
 # Libraries (rich, tqdm, plotly, …) tell a notebook by the class's name and module.

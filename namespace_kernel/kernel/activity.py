@@ -1,23 +1,32 @@
-"""Answers `ps_request` and the like: what runs, told while a cell runs."""
+"""Answers `ps_request`: what runs, told while a cell runs."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
 
 from namespace_kernel.reports.activities import Activities
 
+from .wire.request import Message, Replies, answer
+from .wire.session import KernelSession
 
-class ActivityHandlers:
-    """Mixed into the kernel."""
 
-    activities: Activities
-    session: Any
+class ActivityRequests:
+    """Tells tools what runs.
 
-    async def ps_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Answer a `ps_request` with a list of what runs; our own message, for tools.
+    Thread: control, so they are answered whatever runs.
+    """
 
-        Thread: control, so it is answered whatever runs.
-        """
-        listed = [asdict(activity) for activity in self.activities.all()]
-        self.session.send(stream, "ps_reply", {"status": "ok", "activities": listed}, parent, ident)
+    def __init__(self, activities: Activities, session: KernelSession) -> None:
+        self._activities = activities
+        self._session = session
+
+    def register(self, kernel: IPythonKernel) -> None:
+        """Answer our own message."""
+        answer(kernel, kernel.control_handlers, ps_request=self.tell)
+
+    async def tell(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """Reply with a list of what runs."""
+        listed = [asdict(activity) for activity in self._activities.all()]
+        self._session.send(replies, "ps_reply", {"status": "ok", "activities": listed}, message, idents)

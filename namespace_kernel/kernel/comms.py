@@ -15,15 +15,27 @@ from functools import partial
 from typing import Any
 
 from ipykernel.comm.comm import BaseComm
+from ipykernel.ipkernel import IPythonKernel
 from traitlets import HasTraits
 
 from namespace_kernel.base.cell import Cell, Context, Route
 from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.stop.thread_stop import ThreadStop
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
+from namespace_kernel.ipython.cell_events import CellEvents
 from namespace_kernel.ipython.display import _handled
-from namespace_kernel.kernel.wire.request import Request
+from namespace_kernel.ipython.shell import NamespaceShell
+
+from .lanes.lanes import Lane
+from .lanes.parents import Parents
+from .options import KernelOptions
+from .wire.handlers import Handlers
+from .wire.iopub import IOPub
+from .wire.request import Message, Replies, Request, answer
+from .wire.session import KernelSession
+from .wire.standard_streams import StandardStreams
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -38,10 +50,10 @@ _go_home: contextvars.ContextVar[Callable[[], None]] = contextvars.ContextVar("g
 class _CommsSession:
     """The session as a comm sees it. Notices that an Output widget ends its capture."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: KernelSession) -> None:
         self._session = session
 
-    def send(self, stream: Any, kind: str, content: Any, **options: Any) -> Any:
+    def send(self, stream: Replies, kind: str, content: Message, **options: Any) -> Message | None:
         sent = self._session.send(stream, kind, content, **options)
         state = content.get("data", {}).get("state") if kind == "comm_msg" else None
         if isinstance(state, dict) and state.get("msg_id") == "" and _handled.get() is not None:
@@ -52,12 +64,13 @@ class _CommsSession:
 class _CommsKernel:
     """The kernel as a comm sees it: the parent of what it sends is the comm message that is handled."""
 
-    def __init__(self, kernel: Any) -> None:
+    def __init__(self, kernel: IPythonKernel, session: KernelSession) -> None:
         self._kernel = kernel
-        self.session = _CommsSession(kernel.session)
+        self.session = _CommsSession(session)
 
-    def get_parent(self, channel: str | None = None) -> Any:
-        return _handled.get() or self._kernel.get_parent(channel)
+    def get_parent(self, channel: str | None = None) -> Message:
+        parent: Message = _handled.get() or self._kernel.get_parent(channel)
+        return parent
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kernel, name)
@@ -77,15 +90,16 @@ class CommHomes:
     Thread: any; a dict is atomic per operation.
     """
 
-    def __init__(self, kernel: Any, current: Callable[[], Request]) -> None:
-        comm_manager, seen_by_comms = kernel.comm_manager, _CommsKernel(kernel)
+    def __init__(self, kernel: IPythonKernel, session: KernelSession, parents: Parents) -> None:
+        comm_manager: Any = kernel.comm_manager
+        seen_by_comms = _CommsKernel(kernel, session)
         self._comms = comm_manager.comms
-        self._current = current
+        self._current = parents.current
         self._homes: dict[str, _Home] = {}
         register = comm_manager.register_comm
 
-        def register_comm(comm: Any) -> Any:
-            request = current()
+        def register_comm(comm: Any) -> object:
+            request = parents.current()
             if request.message.get("msg_type") == "execute_request":
                 self._homes.setdefault(comm.comm_id, _Home(request, _current_cell()))
             if isinstance(comm, BaseComm) and not isinstance(comm, HasTraits):
@@ -94,7 +108,7 @@ class CommHomes:
 
         comm_manager.register_comm = register_comm
 
-    def displayed(self, data: Mapping[str, Any]) -> None:
+    def displayed(self, data: Mapping[str, object]) -> None:
         """Note that the running code displays `data`, which may be a widget."""
         view = data.get(_VIEW)
         if isinstance(view, Mapping) and isinstance(view.get("model_id"), str):
@@ -115,60 +129,81 @@ def _current_cell() -> Execution | None:
     return execution if execution is None else execution.owner or execution
 
 
-class CommHandlers:
-    """Mixed into the kernel."""
+class Comms:
+    """Answers the messages for comms."""
 
-    comm_homes: CommHomes
-    callback_output: Any
-    comm_manager: Any
-    user_loop: UserLoop
-    lanes: Any
-    shell: Any
-    interrupts: Any
-    side_cells: SideCells
-    adopt: Callable[[Request], None]
-    handle: Callable[[Request], None]
-    publish_now: Any
-    publish_idle: Any
-    hand_over_output: Callable[[], None]
+    def __init__(
+        self,
+        kernel: IPythonKernel,
+        homes: CommHomes,
+        options: KernelOptions,
+        shell: NamespaceShell,
+        events: CellEvents,
+        handlers: Handlers,
+        parents: Parents,
+        streams: StandardStreams,
+        iopub: IOPub,
+        foreground: Lane,
+        user_loop: UserLoop,
+        interrupts: InterruptController,
+        side_cells: SideCells,
+    ) -> None:
+        self._comm_manager = kernel.comm_manager
+        self._homes = homes
+        self._options = options
+        self._shell = shell
+        self._events = events
+        self._handlers = handlers
+        self._parents = parents
+        self._streams = streams
+        self._iopub = iopub
+        self._foreground = foreground
+        self._user_loop = user_loop
+        self._interrupts = interrupts
+        self._side_cells = side_cells
 
-    def submit_comm(self, request: Request) -> None:
+    def register(self, kernel: IPythonKernel) -> None:
+        """Answer `comm_msg`; the others are ipykernel's manager's."""
+        answer(kernel, kernel.shell_handlers, comm_msg=self.deliver)
+
+    def submit(self, request: Request) -> None:
         """Queue a comm message. Thread: protocol."""
-        context = self.lanes.foreground.copy_context()
-        self.user_loop.loop.call_soon_threadsafe(self._answer_comm, request, context=context)
+        context = self._foreground.copy_context()
+        self._user_loop.loop.call_soon_threadsafe(self._answer, request, context=context)
 
-    def _answer_comm(self, request: Request) -> None:
+    def _answer(self, request: Request) -> None:
         """Thread: the one that runs the user loop."""
         execution = Execution(Cell("", request.kind), _SIDE_CALL)
         execution.finished = True
         current_execution.set(execution)
         _handled.set(request.message)
-        home = self.comm_homes.of(request) if self.callback_output == "cell" else _Home(request, None)
+        of_cell = self._options.callback_output == "cell"
+        home = self._homes.of(request) if of_cell else _Home(request, None)
         execution.owner = home.execution
-        _go_home.set(partial(self.adopt, home.request))
-        self.adopt(home.request)
+        _go_home.set(partial(self._parents.adopt, home.request))
+        self._parents.adopt(home.request)
         execution.home = contextvars.copy_context()
         execution.settled = True
-        self.publish_now("status", {"execution_state": "busy"}, request.message)
+        self._iopub.busy(request.message)
         stop = ThreadStop()
-        self.side_cells.enter(execution, stop.stop)
-        self.interrupts.callback_runs = True
-        self.shell.events.messages.add(execution)
+        self._side_cells.enter(execution, stop.stop)
+        self._interrupts.callback_runs = True
+        self._events.messages.add(execution)
         try:
-            self.handle(request)
+            self._handlers.answer(request)
         finally:
-            self.shell.events.messages.discard(execution)
-            self.interrupts.callback_runs = False
+            self._events.messages.discard(execution)
+            self._interrupts.callback_runs = False
             stop.close()
-            self.side_cells.leave(execution)
-            self.hand_over_output()
-            self.publish_idle(request.message, of_cell=False)
+            self._side_cells.leave(execution)
+            self._streams.hand_over()
+            self._iopub.idle(request.message)
 
-    def comm_msg(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:
+    def deliver(self, replies: Replies, idents: list[bytes], message: Message) -> None:
         """Handle one message for a comm; an error in its callback is shown, not logged."""
-        comm = self.comm_manager.get_comm(message["content"].get("comm_id"))
+        comm = self._comm_manager.get_comm(message["content"].get("comm_id"))
         if comm is not None:
             try:
                 comm.handle_msg(message)
             except BaseException:  # also Stop, for a callback that does not end
-                self.shell.showtraceback()
+                self._shell.showtraceback()

@@ -8,49 +8,45 @@ the end of what forked it: the cell, the task, the thread or the thread pool's j
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from threading import get_ident
-from typing import Any
+from typing import Any, TextIO
 
 from namespace_kernel.execution.engine import end_child
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.ipython.tracebacks.tracebacks import from_users_line
 
 
-class ForkedChildren:
-    """Mixed into the kernel.
+class ForkedChild:
+    """Whether this process is such a child, and its end. `is_users_file` tells the user's code.
 
     Thread: the one that forked.
     """
 
-    #: Whether this process is such a child.
-    is_child = False
+    def __init__(self, stdout: TextIO, stderr: TextIO, is_users_file: Callable[[str], bool]) -> None:
+        self.is_child = False
+        self._streams = (stdout, stderr)
+        self._is_users_file = is_users_file
 
-    user_loop: UserLoop
-    lanes: Any
-    shell: Any
-    _stdout: Any
-    _stderr: Any
-
-    def become_child(self) -> None:
+    def become(self, user_loop: UserLoop) -> None:
         """Called in each child, also in those that multiprocessing ends by itself."""
         self.is_child = True
-        self.user_loop.news.task_ended.clear()  # a lock may be held by a thread that is not here
-        loop = self.user_loop.loop
+        user_loop.news.task_ended.clear()  # a lock may be held by a thread that is not here
+        loop = user_loop.loop
         if loop.owner == get_ident():  # asyncio itself has forgotten by now that it runs
             task: asyncio.Task[Any] | None = asyncio.current_task(loop)
             if task is None:
                 loop.call_soon(self.end_if_child)
             else:
                 task.add_done_callback(lambda done: self.end_if_child(_error_of(done)))
-        self.lanes.foreground.cells.put(None)  # what forked between two cells returns to waiting for one
 
     def end_if_child(self, error: BaseException | None = None) -> None:
         """End this process if it is a child: the code that forked it is over, with `error` or without."""
         if not self.is_child:
             return
         if error is not None:
-            error.__traceback__ = from_users_line(error.__traceback__, self.shell.is_users_file)
-        end_child(error, self._stdout, self._stderr)
+            error.__traceback__ = from_users_line(error.__traceback__, self._is_users_file)
+        end_child(error, *self._streams)
 
 
 def _error_of(task: asyncio.Task[Any]) -> BaseException | None:

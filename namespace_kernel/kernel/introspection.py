@@ -2,83 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import Any
 
+from ipykernel.ipkernel import IPythonKernel
 from ipykernel.jsonutil import json_clean
 
 from namespace_kernel.ipython.completion.jedi_cache import read_files_once, remember_conditions
 from namespace_kernel.ipython.completion.jedi_names import skip_other_names
-from namespace_kernel.kernel.wire.request_fields import CONTENT
+from namespace_kernel.ipython.shell import NamespaceShell
 from namespace_kernel.namespace.reserved_names import only_names
 
+from .wire.request import Message, Replies, answer
+from .wire.request_fields import CONTENT
+from .wire.session import KernelSession
 
-class IntrospectionHandlers:
-    """Mixed into the kernel before ipykernel's class, whose answers it wraps.
 
-    Thread: the introspection worker, or the records worker.
+class Introspection:
+    """Answers by the kernel's `do_…` methods, which may be a subclass's.
+
+    The requests are as ipykernel's, which warn of an answer that is no coroutine, as all of its own are.
+
+    Thread: a request thread; `answer_comm_info` protocol.
     """
 
-    shell: Any
-    namespace: Any
-    session: Any
-    comm_manager: Any
-    do_inspect: Any
-    do_is_complete: Any
+    def __init__(self, kernel: IPythonKernel, session: KernelSession) -> None:
+        self._kernel = kernel
+        self._session = session
 
-    def do_complete(self, code: str, cursor_pos: int | None) -> Any:
-        """Overridden: complete on a snapshot, which no cell changes while jedi iterates over it."""
-        if self.shell.complete_in(only_names(self.namespace.namespace)).use_jedi:
-            remember_conditions()
-            read_files_once()
-            skip_other_names()
-        answer: dict[str, Any] = super().do_complete(code, cursor_pos)  # type: ignore[misc]
-        return answer
+    def register(self, kernel: IPythonKernel) -> None:
+        """Answer on both channels, as ipykernel does."""
+        for table in (kernel.shell_handlers, kernel.control_handlers):
+            answer(
+                kernel,
+                table,
+                complete_request=self.answer_complete,
+                inspect_request=self.answer_inspect,
+                history_request=self.answer_history,
+                is_complete_request=self.answer_is_complete,
+                comm_info_request=self.answer_comm_info,
+            )
 
-    def do_history(self, *args: Any, **kwargs: Any) -> Any:
-        """Overridden: IPython says 0 for the current session's number."""
-        known = {key: value for key, value in kwargs.items() if key in CONTENT["history_request"]}
-        answer: dict[str, Any] = super().do_history(*args, **known)  # type: ignore[misc]
-        current = self.shell.history_manager.session_number
-        answer["history"] = [(session or current, *rest) for session, *rest in answer["history"]]
-        return answer
+    async def answer_complete(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """What the code at the cursor may go on with."""
+        content = message["content"]
+        found = self._kernel.do_complete(content["code"], content["cursor_pos"])
+        await self._reply(replies, idents, message, found)
 
-    # The requests: ipykernel's, which warn of an answer that is no coroutine, as all of its own are
-
-    async def complete_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden as said."""
-        content = parent["content"]
-        await self._reply(stream, ident, parent, self.do_complete(content["code"], content["cursor_pos"]))
-
-    async def inspect_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden as said."""
-        content = parent["content"]
+    async def answer_inspect(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """What is known of the object at the cursor."""
+        content = message["content"]
         detail, omitted = content.get("detail_level", 0), set(content.get("omit_sections", ()))
-        answer = self.do_inspect(content["code"], content["cursor_pos"], detail, omitted)
-        await self._reply(stream, ident, parent, answer)
+        found = self._kernel.do_inspect(content["code"], content["cursor_pos"], detail, omitted)
+        await self._reply(replies, idents, message, found)
 
-    async def history_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden as said."""
-        await self._reply(stream, ident, parent, self.do_history(**parent["content"]))
+    async def answer_history(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """Cells of earlier."""
+        await self._reply(replies, idents, message, self._kernel.do_history(**message["content"]))
 
-    async def is_complete_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden as said."""
-        await self._reply(stream, ident, parent, self.do_is_complete(parent["content"]["code"]))
+    async def answer_is_complete(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """Whether a terminal shall run the code, or go on asking."""
+        found = self._kernel.do_is_complete(message["content"]["code"])
+        await self._reply(replies, idents, message, found)
 
-    async def _reply(self, stream: Any, ident: Any, parent: dict[str, Any], answer: Any) -> None:
-        """Send `answer`; a subclass's may be awaitable."""
-        if isawaitable(answer):
-            answer = await answer
-        kind = parent["header"]["msg_type"].replace("_request", "_reply")
-        self.session.send(stream, kind, json_clean(answer), parent, ident)
-
-    async def comm_info_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden: cells open and close comms meanwhile, so iterate over a copy."""
-        target = parent["content"].get("target_name")
+    async def answer_comm_info(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """The open comms. Cells open and close some meanwhile, so look at a copy."""
+        target = message["content"].get("target_name")
         comms = {
             key: {"target_name": comm.target_name}
-            for key, comm in self.comm_manager.comms.copy().items()
+            for key, comm in self._kernel.comm_manager.comms.copy().items()
             if target is None or comm.target_name == target
         }
         content = {"status": "ok", "comms": comms}
-        self.session.send(stream, "comm_info_reply", content, parent, ident)
+        self._session.send(replies, "comm_info_reply", content, message, idents)
+
+    async def _reply(
+        self, replies: Replies, idents: list[bytes], message: Message, found: Message | Awaitable[Message]
+    ) -> None:
+        """Send what was found; a subclass's may be awaitable."""
+        content = await found if isawaitable(found) else found
+        kind = message["header"]["msg_type"].replace("_request", "_reply")
+        self._session.send(replies, kind, json_clean(content), message, idents)
+
+
+def complete_on_snapshot(shell: NamespaceShell, complete: Callable[[], Message]) -> Message:
+    """Call `complete` for names that no cell changes while jedi iterates over them. Thread: any."""
+    if shell.complete_in(only_names(shell.namespace.namespace)).use_jedi:
+        remember_conditions()
+        read_files_once()
+        skip_other_names()
+    return complete()
+
+
+def history_with_numbers(
+    shell: NamespaceShell, look_up: Callable[..., Message], *args: object, **fields: object
+) -> Message:
+    """What `look_up` finds. IPython says 0 for the current session's number. Thread: any."""
+    known = {key: value for key, value in fields.items() if key in CONTENT["history_request"]}
+    found = look_up(*args, **known)
+    current = shell.history_manager.session_number
+    found["history"] = [(session or current, *rest) for session, *rest in found["history"]]
+    return found

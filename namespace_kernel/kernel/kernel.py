@@ -3,110 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
 from functools import partial
 from typing import Any
 
-import zmq
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Any as AnyTrait
 from traitlets import Type, default
 
-from namespace_kernel.attribution.redirects import redirects
-from namespace_kernel.base.originals import (
-    Originals,
-    describe_replaced,
-    keep_running,
-    shield,
-    watch_originals,
-)
+from namespace_kernel.base.originals import watch_originals
 from namespace_kernel.base.patching import Patches
-from namespace_kernel.coroutines.origins import Origins
-from namespace_kernel.execution.bridge import ExecutionContextBridge
-from namespace_kernel.execution.stop.interrupts import InterruptController
-from namespace_kernel.execution.stop.registry import SideCells
-from namespace_kernel.execution.user_loop.user_loop import UserLoop
-from namespace_kernel.ipython.captures import display_capture
 from namespace_kernel.ipython.compiler import CellCompiler
 from namespace_kernel.ipython.shell import NamespaceShell
-from namespace_kernel.kernel.debugging.requests import DebugHandlers
-from namespace_kernel.kernel.lanes.background import BackgroundCells
-from namespace_kernel.kernel.lanes.gui import GuiLoop
-from namespace_kernel.kernel.lanes.lanes import Lane, Lanes
-from namespace_kernel.kernel.wire.request import ReplySocket, Request
-from namespace_kernel.kernel.wire.standard_streams import StandardStreamHandlers
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
-from namespace_kernel.reports.activities import Activities
 
-from .activity import ActivityHandlers
-from .comms import CommHandlers, CommHomes
-from .execute import CellHandlers
-from .forked_children import ForkedChildren
-from .introspection import IntrospectionHandlers
+from .debugging.requests import kernel_info
+from .debugging.stand_in import LazyDebugger, has_debugpy
+from .forked_children import ForkedChild
+from .handlers import Parts, build
+from .introspection import complete_on_snapshot, history_with_numbers
+from .lanes.foreground import tell_replaced
+from .lanes.parents import Parents
+from .lent_modules import lent
 from .options import KernelOptions
-from .shell_channel import Dispatcher, MessageHandlers, Worker
-from .shutdown import Ending, ShutdownHandlers
-from .stdin import InputHandlers
-from .stop import SideCellHandlers
-from .subshells import SubshellHandlers
+from .shutdown import children_that_live
+from .stdin import Questions, input_patches
+from .wire.request import Message
+from .wire.standard_streams import StandardStreams
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the app builds and the kernel uses. `build_bridge` makes a bridge for a subshell's context."""
-
-    user_loop: UserLoop
-    interrupts: InterruptController
-    side_cells: SideCells
-    origins: Origins
-    activities: Activities
-    gui: GuiLoop
-    foreground: Lane
-    before_cell: Callable[[], None]
-    build_bridge: Callable[[contextvars.Context], ExecutionContextBridge]
-
-
-class NamespaceKernel(
-    MessageHandlers,
-    ActivityHandlers,
-    CellHandlers,
-    SubshellHandlers,
-    SideCellHandlers,
-    CommHandlers,
-    IntrospectionHandlers,
-    InputHandlers,
-    ShutdownHandlers,
-    DebugHandlers,
-    StandardStreamHandlers,
-    ForkedChildren,
-    KernelOptions,
-    IPythonKernel,
-):
-    """Answers the protocol. What runs a cell is its lane's bridge, which the app builds."""
+class NamespaceKernel(KernelOptions, IPythonKernel):
+    """What ipykernel, the shell and subclasses call by name; each line says who does it."""
 
     implementation = "namespace_kernel"
     shell_class = Type(NamespaceShell)
     compiler_class = Type(CellCompiler)
-
-    #: Called on the main thread before each of its cells.
-    before_cell: Callable[[], None]
-
-    #: Python's own functions, while the kernel serves.
-    originals: Originals
-
-    #: Where the coroutines of cells come from.
-    origins: Origins
+    debugger_class: Any = Type(LazyDebugger)
 
     #: The store.
     namespace = AnyTrait()
-
-    # What the app gives; optional in ipykernel's declarations.
-    shell_stream: Any
-    control_stream: Any
-    _shell_parent_ident: Any
 
     @default("namespace")
     def _default_namespace(self) -> AsyncNamespaceManager:
@@ -116,160 +51,123 @@ class NamespaceKernel(
     def _default_user_ns(self) -> None:
         return None  # ipykernel's is a dict, which the shell would take for the namespace
 
+    # The app gives them; optional in ipykernel's declarations.
+    session: Any
+    shell: Any
+    shell_stream: Any
+    control_stream: Any
+
+    def __init__(self, **options: Any) -> None:
+        self.streams = StandardStreams(sys.stdout, sys.stderr, lambda line: self.shell.notice(line))
+        self.forked = ForkedChild(sys.stdout, sys.stderr, lambda file: self.shell.is_users_file(file))
+        # ipykernel imports its debugger, and so debugpy, to know whether that is there.
+        with lent("ipykernel.debugger", _is_debugpy_available=has_debugpy()):
+            super().__init__(**options)
+        self.parents = Parents(self, self, self.shell, self.shell_stream)
+        self._questions = Questions(self.streams, self.iopub_thread, self.stdin_socket)
+
     def attach(self, parts: Parts) -> None:
         """Receive the parts that the app built. Thread: main, before `start`."""
-        self.user_loop = parts.user_loop
-        self.interrupts = parts.interrupts
-        self.side_cells = parts.side_cells
-        self.origins = parts.origins
-        self.activities = parts.activities
-        self.before_cell = parts.before_cell
-        self.lanes = Lanes(parts.foreground, parts.build_bridge, self.serve_cell, self.stop_lane, self._abort)
-        self.background = BackgroundCells(
-            self.new_background_lane,
-            self.announce_cell,
-            self.run_beside,
-            self.answer_early,
-            self.tell_cell,
-            self.stop_lane,
-            lambda: int(self.background_cells),
-        )
-        self.shell_channel_thread.manager = self.lanes
+        built = build(self, parts)
+        self._built = built
+        self.user_loop, self.interrupts, self.activities = parts.user_loop, parts.interrupts, parts.activities
+        self.origins, self.comm_homes, self.gui = parts.origins, built.comm_homes, built.gui
+        self.lanes, self.background, self.stops = built.lanes, built.background, built.stops
+        self.ending, self.beside = built.ending, built.beside
         self.shell.configurables.append(self)
-        self.dispatcher = Dispatcher(
-            self._parse, self._lane_of, self._submit, self._abort, self._refuse, self._expect_output, self.log
-        )
-        #: The request whose cell runs in the foreground.
-        self.running: dict[str, Any] | None = None
-        self._status_lock = threading.Lock()
-        self.replies = self.shell_stream
-        self.control_replies = ReplySocket(self.control_thread, self.control_stream)
-        self.ending = Ending(parts.foreground.put)
-        later = self.shell_channel_thread.call_later
-        self._introspection = Worker("Introspection", self.answer_apart, later)
-        self._records = Worker("Records", self.answer_apart, later)
-        self.gui = parts.gui
-        self.comm_homes = CommHomes(self, self._current_request)
-        self.shell_handlers["comm_msg"] = self.comm_msg
-        self.control_handlers["ps_request"] = self.ps_request
-
-    # Service
 
     def start(self) -> None:
         """Overridden: the shell stream is read on the protocol thread and cells wait in a queue."""
-        Patches(*self.input_patches()).install()  # for good
+        Patches(*input_patches(self)).install()  # for good
         self.originals = watch_originals()  # with what stands in front of Python's functions
         self.shell.exit_now = False
         self.io_loop = self.shell_channel_thread.io_loop
-        self._control_lock = asyncio.Lock()
         self.control_stream.on_recv(self.dispatch_control, copy=True)
         if self.debugpy_stream is not None:
             self.debugpy_stream.on_recv(self.dispatch_debugpy, copy=False)
             control_loop = self.control_thread.io_loop.asyncio_loop
             asyncio.run_coroutine_threadsafe(self.poll_stopped_queue(), control_loop)
-        self.shell_stream.on_recv(self.dispatcher.receive, copy=True)
+        self.shell_stream.on_recv(self._built.shell_channel.receive, copy=True)
         self._publish_status("starting", "shell")
 
     def serve(self) -> None:
         """Run cells until the kernel is asked to end. Thread: main."""
-        self.lanes.foreground_ident = threading.get_ident()
-        keep_running(self._serve_cells, self.log)
-        self.iopub_thread.send_now()  # there is no next cell, for which the last idle may have waited
+        self.shell_channel_thread.manager.serve_foreground_here()
+        self._built.foreground.serve(self.originals)
 
-    def _serve_cells(self) -> None:
-        while not self.ending.requested:
-            request = shield(self._next_request, self._failed_between_cells)
-            if request is not None:
-                self.serve_cell(self.lanes.foreground, request)
-                self.interrupts.end_cell()
-            self.end_if_child()
+    def stop_beside(self) -> None:
+        """Stop the cells beside the foreground. Thread: main, in the signal handler."""
+        self.beside.stop()
 
-    def _next_request(self) -> Request | None:
-        lane = self.lanes.foreground
-        # What a signal's handler or a toolkit's callback prints meanwhile appears under the last cell.
-        next_cell = partial(lane.context.copy().run, self.gui.next_cell, lane.cells)
-        request: Request | None = self.user_loop.anchors.wait(next_cell, partial(lane.put, None))
-        if request is None:  # a step was taken, and there is no next cell for which an idle may have waited
-            self.iopub_thread.send_now()
-        else:
-            self.originals.note_modules()
-        return request
-
-    def _failed_between_cells(self, error: BaseException, replaced: list[str]) -> None:
-        """A signal's handler is called on the main thread, and may raise while no cell runs."""
-        self.log.error("between two cells", exc_info=error)
-        self._tell("Between two cells a signal's handler, or what ran then, failed:", error)
-        self._tell_replaced(replaced)
-
-    def toolkit_failed(self, error: BaseException) -> None:
-        """Tell the user why `%gui`'s toolkit is given up. Thread: main."""
-        self._tell("The toolkit of %gui failed, and is not run any more:", error)
-
-    def _tell(self, heading: str, error: BaseException) -> None:
-        """Show an error that no cell had, under the last one. Thread: main."""
-        self.lanes.foreground.context.copy().run(self.shell.show_failure, heading, error)
-        self.flush_output()
-
-    def _tell_replaced(self, replaced: list[str]) -> None:
-        if replaced:
-            self.shell.notice(describe_replaced(replaced))
+    def become_child(self) -> None:
+        """Called in each forked child."""
+        self.forked.become(self.user_loop)
+        self.lanes.foreground.cells.put(None)  # what forked between two cells returns to waiting for one
 
     def after_code(self, error: BaseException | None) -> None:
         """A cell's code is over: what it has taken from the kernel is put back. Thread: the cell's."""
-        self._tell_replaced(self.originals.look())
-        self.end_if_child(error)
-        self.restore_streams()
+        tell_replaced(self.shell, self.originals.look())
+        self.forked.end_if_child(error)
+        self.streams.restore()
 
-    def _expect_output(self) -> None:
-        self.iopub_thread.look_soon(self.io_loop.call_later)
+    # What ipykernel calls, and subclasses override; the sources say why each is not ipykernel's
 
-    def request_exit(self) -> None:
-        """End after the running cell (`exit()`). Thread: any."""
-        self.ending.request()
+    kernel_info = property(kernel_info)
+    _allow_stdin: Any = property(lambda self: self.parents.may_ask())
+    _supports_kernel_subshells: Any = property(lambda self: True)
 
-    def drain_shell_channel(self) -> None:
-        """Let everything that has arrived on the shell channel be sorted. Thread: any but protocol."""
-        drained = threading.Event()
+    async def dispatch_control(self, frames: list[bytes]) -> None:
+        """See `ControlChannel`."""
+        await self._built.control_channel.receive(frames)
 
-        def drain() -> None:
-            self.shell_stream.flush(zmq.POLLIN)
-            drained.set()
+    def dispatch_debugpy(self, frames: list[Any]) -> None:
+        """Take what debugpy sends; the first frame is the socket's."""
+        self.debugger.tcp_client.receive_dap_frame(frames[1].bytes.decode("utf-8"))
 
-        self.io_loop.add_callback(drain)
-        drained.wait()
+    async def do_debug_request(self, message: Message) -> Message | None:
+        """Answer a debug request; `None` without debugpy."""
+        return await self.debugger.process_request(message) if hasattr(self, "debugger") else None
 
-    # Output
+    def do_complete(self, code: str, cursor_pos: int | None) -> Any:
+        """See `complete_on_snapshot`."""
+        return complete_on_snapshot(self.shell, partial(super().do_complete, code, cursor_pos))
 
-    def _current_request(self) -> Request:
-        """The request that the calling code belongs to."""
-        ident = self._get_shell_context_var(self._shell_parent_ident)
-        return Request(ident, self.get_parent("shell"), self.replies)
+    def do_history(self, *args: Any, **fields: Any) -> Any:
+        """See `history_with_numbers`."""
+        return history_with_numbers(self.shell, super().do_history, *args, **fields)
 
-    def adopt(self, request: Request) -> None:
-        """Let output in the calling context go to `request`, and nowhere else. Thread: any."""
-        self._shell_parent.set(request.message)
-        self._shell_parent_ident.set(request.idents)
-        self.shell.set_thread_parent(request.message)
+    async def execute_request(self, stream: Any, ident: Any, parent: Message) -> None:
+        """See `ControlChannel`."""
+        self._built.control_channel.put_cell(ident, parent)
 
-    def threads_inherit(self) -> bool:
-        """Whether what a thread prints is to go to the cell that is calling.
+    async def shutdown_request(self, stream: Any, ident: Any, parent: Message) -> None:
+        """See `Shutdown`."""
+        await self._built.shutdown.answer(stream, ident, parent)
 
-        nbclient (nbconvert, papermill) drops what comes for a cell after its end. It is known by what it
-        does not send, an id of the cell and leave to ask for input; for it, threads print as in ipykernel.
-        """
-        parent = self.get_parent("shell") or {}
-        content, metadata = parent.get("content") or {}, parent.get("metadata") or {}
-        listens = bool(content.get("allow_stdin")) or "cellId" in metadata
-        return self.thread_output == "starter" and listens
+    async def comm_info_request(self, stream: Any, ident: Any, parent: Message) -> None:
+        """See `Introspection`."""
+        await self._built.introspection.answer_comm_info(stream, ident, parent)
 
-    def variables_of_output(self) -> list[contextvars.ContextVar[Any]]:
-        """The context variables that say to which cell output goes."""
-        shell = self.shell
-        owners = [shell, shell.displayhook, shell.display_pub, self._stdout, self._stderr]
-        return [
-            self._shell_parent,
-            self._shell_parent_ident,
-            *(owner._parent_header for owner in owners if hasattr(owner, "_parent_header")),
-            redirects,
-            display_capture,
-        ]
+    async def create_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
+        """See `SubshellRequests`."""
+        await self._built.subshells.create(stream, ident, parent)
+
+    async def delete_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
+        """See `SubshellRequests`."""
+        await self._built.subshells.delete(stream, ident, parent)
+
+    async def list_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
+        """See `SubshellRequests`."""
+        await self._built.subshells.list_ids(stream, ident, parent)
+
+    def _input_request(self, *args: Any, **options: Any) -> str:
+        return self._questions.ask(partial(super()._input_request, *args, **options))
+
+    def _forward_input(self, allow_stdin: bool = False) -> None:
+        """Nothing to do per request: `input_patches` has done it for good."""
+
+    def _restore_input(self) -> None:
+        """As above."""
+
+    def _process_children(self) -> list[Any]:
+        return children_that_live(super()._process_children)

@@ -122,6 +122,11 @@ class KernelOptions(HasTraits):
         help="Seconds that tasks get, once they are cancelled, to finish when the kernel ends.",
     ).tag(config=True)
 
+    debug_patience = Float(
+        30.0,
+        help="Seconds after which a debug request that debugpy does not answer is answered with an error.",
+    ).tag(config=True)
+
     def reports(self, kind: Kind) -> bool:
         """Whether the user wants to see `kind` in the receipts."""
         return {

@@ -11,12 +11,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.thread import BaseThread
 
 from namespace_kernel.base.originals import monotonic
+
+from .options import KernelOptions
+from .wire.request import Message, Replies, answer
+from .wire.session import KernelSession
 
 if TYPE_CHECKING:
     import psutil
@@ -122,45 +129,55 @@ def _end_process() -> None:
     os._exit(0)
 
 
-class ShutdownHandlers:
-    """Mixed into the kernel before ipykernel's class."""
+class Shutdown:
+    """Answers a `shutdown_request`. `kernel.do_shutdown` may be a subclass's.
 
-    ending: Ending
-    shutdown_time: Any
-    session: Any
-    io_loop: Any
-    control_thread: Any
-    do_shutdown: Any
-    _at_shutdown: Any
+    Thread: control.
+    """
 
-    async def shutdown_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden: a running cell is ended first, and the whole ends in bounded time.
+    def __init__(
+        self,
+        kernel: IPythonKernel,
+        options: KernelOptions,
+        session: KernelSession,
+        ending: Ending,
+        threads: Sequence[BaseThread],
+    ) -> None:
+        self._kernel = kernel
+        self._options = options
+        self._session = session
+        self._ending = ending
+        self._threads = threads
 
-        Thread: control.
-        """
-        self.ending.watch(self.shutdown_time)
+    def register(self, kernel: IPythonKernel) -> None:
+        """Answer on both channels, as ipykernel does."""
+        answer(kernel, kernel.control_handlers, shutdown_request=self.answer)
+        answer(kernel, kernel.shell_handlers, shutdown_request=self.answer)
+
+    async def answer(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """End a running cell first, and all in bounded time."""
+        kernel, ending, seconds = self._kernel, self._ending, self._options.shutdown_time
+        ending.watch(seconds)
         try:
-            await self.ending.end_main_thread(self.shutdown_time / 2)
-            answer: Any = self.do_shutdown(bool(parent["content"].get("restart")))
-            if isawaitable(answer):
-                answer = await answer
-            self.session.send(stream, "shutdown_reply", answer, parent, ident=ident)
-            self._shutdown_message = self.session.msg("shutdown_reply", answer, parent)
-            await self._at_shutdown()
+            await ending.end_main_thread(seconds / 2)
+            content = kernel.do_shutdown(bool(message["content"].get("restart")))
+            if isawaitable(content):
+                content = await content
+            self._session.send(replies, "shutdown_reply", content, message, ident=idents)
+            kernel._shutdown_message = self._session.msg("shutdown_reply", content, message)
+            await kernel._at_shutdown()
         finally:
-            for loop in (self.control_thread.io_loop, self.io_loop):
-                loop.add_callback(loop.stop)
-            self.ending.replied.set()
+            for thread in self._threads:
+                thread.io_loop.add_callback(thread.io_loop.stop)
+            ending.replied.set()
 
-    def _process_children(self) -> list[Any]:
-        """Overridden: a child that has ended, and that nobody has waited for, needs no ending.
 
-        psutil, with which super looks for children, is not imported if there are none.
-        """
-        if _has_no_children():
-            return []
-        children: list[Any] = super()._process_children()  # type: ignore[misc]
-        return [child for child in children if not _has_ended(child)]
+def children_that_live(children: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
+    """Those of `children()` that have not ended, and for which nobody has waited.
+
+    psutil, with which ipykernel looks for them, is not imported if there are none.
+    """
+    return [] if _has_no_children() else [child for child in children() if not _has_ended(child)]
 
 
 def _has_no_children() -> bool:

@@ -7,15 +7,17 @@ import getpass
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import zmq
+from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import StdinNotImplementedError
 
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.patching import Patch
-from namespace_kernel.kernel.wire.publishing import PublishingThread
-from namespace_kernel.kernel.wire.request_fields import kind_of
+
+from .wire.publishing import PublishingThread
+from .wire.request_fields import kind_of
+from .wire.standard_streams import StandardStreams
 
 #: Seconds that a frontend has to connect its stdin channel: ZeroMQ connects each channel on its own, and
 #: tries again every 0.1 to 0.2 s.
@@ -27,40 +29,36 @@ _NOT_CONNECTED = (
 _NO_TEXT = "the frontend's answer is no text: `value` in its input_reply must be a string, and is {kind}"
 
 
-def _input_is_allowed(kernel: Any) -> bool:
-    content = (kernel.get_parent("shell") or {}).get("content") or {}
-    return bool(content.get("allow_stdin", False))
-
-
-class InputHandlers:
-    """Mixed into the kernel. Whether input is allowed is read from the request that the code belongs to.
+class Questions:
+    """Asks them one at a time, of cells that overlap.
 
     ipykernel swaps `builtins.input` per request; cells that overlap would restore it in the wrong order.
+
+    Thread: any.
     """
 
-    raw_input: Any
-    flush_output: Callable[[], None]
-    iopub_thread: PublishingThread
-    getpass: Any
-    stdin_socket: Any
+    def __init__(
+        self, streams: StandardStreams, publishing: PublishingThread, socket: zmq.Socket[bytes]
+    ) -> None:
+        self._streams = streams
+        self._publishing = publishing
+        self._socket = socket
+        self._asking = threading.Lock()
 
-    _asking = threading.Lock()
+    def ask(self, question: Callable[[], object]) -> str:
+        """Return the answer to `question`, which sends it and waits, as ipykernel's.
 
-    #: Overridden: ipykernel keeps one flag, for the last request.
-    _allow_stdin: Any = property(_input_is_allowed)
-
-    def _input_request(self, *args: Any, **options: Any) -> str:
-        """Overridden: what was printed before arrives before the prompt, on another channel; and a frontend
-        that is still connecting is waited for: the question would be lost, and the cell wait for ever.
+        What was printed before arrives before the prompt, on another channel; and a frontend that is still
+        connecting is waited for: the question would be lost, and the cell wait for ever.
         """
-        with self._asking:  # one question at a time, of cells that overlap
-            self.flush_output()
-            self.iopub_thread.wait_until_sent()
-            self.stdin_socket.router_mandatory = True
+        with self._asking:
+            self._streams.flush()
+            self._publishing.wait_until_sent()
+            self._socket.router_mandatory = True
             until = monotonic() + _PATIENCE
             while True:
                 try:
-                    answer = super()._input_request(*args, **options)  # type: ignore[misc]
+                    answer = question()
                     if not isinstance(answer, str):
                         raise TypeError(_NO_TEXT.format(kind=kind_of(answer)))
                     return answer
@@ -71,15 +69,10 @@ class InputHandlers:
                         raise StdinNotImplementedError(_NOT_CONNECTED) from None
                 time.sleep(0.02)
 
-    def input_patches(self) -> tuple[Patch, ...]:
-        """Make `input` and `getpass.getpass` ask the frontend."""
-        return (
-            Patch(builtins, "input", lambda _: self.raw_input),
-            Patch(getpass, "getpass", lambda _: self.getpass),
-        )
 
-    def _forward_input(self, allow_stdin: bool = False) -> None:
-        """Overridden: nothing to do per request."""
-
-    def _restore_input(self) -> None:
-        """Overridden: nothing to do per request."""
+def input_patches(kernel: IPythonKernel) -> tuple[Patch, ...]:
+    """Make `input` and `getpass.getpass` ask the frontend."""
+    return (
+        Patch(builtins, "input", lambda _: kernel.raw_input),
+        Patch(getpass, "getpass", lambda _: kernel.getpass),
+    )

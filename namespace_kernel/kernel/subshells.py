@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from ipykernel.ipkernel import IPythonKernel
 
-from namespace_kernel.kernel.lanes.lanes import Lanes
+from .lanes.aborts import Aborts
+from .lanes.lanes import Lanes
+from .wire.request import Message, Replies, answer
+from .wire.session import KernelSession
 
 
-class SubshellHandlers:
-    """Mixed into the kernel: the three requests of JEP 91 on the control channel.
+class SubshellRequests:
+    """A subshell is a lane, not a pair of sockets as in ipykernel.
 
     Thread: control.
     """
 
-    lanes: Lanes
-    session: Any
-    drain_shell_channel: Callable[[], None]
+    def __init__(self, lanes: Lanes, aborts: Aborts, session: KernelSession) -> None:
+        self._lanes = lanes
+        self._aborts = aborts
+        self._session = session
 
-    @property
-    def _supports_kernel_subshells(self) -> bool:
-        return True
+    def register(self, kernel: IPythonKernel) -> None:
+        """Answer the three requests of JEP 91."""
+        answer(
+            kernel,
+            kernel.control_handlers,
+            create_subshell_request=self.create,
+            delete_subshell_request=self.delete,
+            list_subshell_request=self.list_ids,
+        )
 
-    async def create_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden: a lane, not a pair of sockets."""
-        content = {"status": "ok", "subshell_id": self.lanes.create()}
-        self.session.send(socket, "create_subshell_reply", content, parent, ident)
+    async def create(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """Start one; the reply has its id."""
+        content = {"status": "ok", "subshell_id": self._lanes.create()}
+        self._session.send(replies, "create_subshell_reply", content, message, idents)
 
-    async def delete_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden: as above. An unknown id is an error in the reply."""
-        lane_id = parent["content"]["subshell_id"]
-        self.drain_shell_channel()  # cells that were sent before are aborted, not refused
-        content: dict[str, Any] = {"status": "ok"}
-        if not self.lanes.delete(lane_id):
-            content = {
-                "status": "error",
-                "ename": "UnknownSubshellError",
-                "evalue": f"Unknown subshell_id {lane_id!r}",
-                "traceback": [],
-            }
-        self.session.send(socket, "delete_subshell_reply", content, parent, ident)
+    async def delete(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """End one. An unknown id is an error in the reply."""
+        lane_id = message["content"]["subshell_id"]
+        self._aborts.drain()  # cells that were sent before are aborted, not refused
+        waiting = self._lanes.delete(lane_id)
+        content = {"status": "ok"} if waiting is not None else _unknown(lane_id)
+        for request in waiting or ():
+            self._aborts.abort(request)
+        self._session.send(replies, "delete_subshell_reply", content, message, idents)
 
-    async def list_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Overridden: as above."""
-        content = {"status": "ok", "subshell_id": self.lanes.list_subshell()}
-        self.session.send(socket, "list_subshell_reply", content, parent, ident)
+    async def list_ids(self, replies: Replies, idents: list[bytes], message: Message) -> None:
+        """Reply with the ids."""
+        content = {"status": "ok", "subshell_id": self._lanes.list_subshell()}
+        self._session.send(replies, "list_subshell_reply", content, message, idents)
+
+
+def _unknown(lane_id: str) -> Message:
+    return {
+        "status": "error",
+        "ename": "UnknownSubshellError",
+        "evalue": f"Unknown subshell_id {lane_id!r}",
+        "traceback": [],
+    }

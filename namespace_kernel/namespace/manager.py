@@ -331,8 +331,9 @@ class AsyncNamespaceManager:
         One that a task is about to start is not touched.
         """
         with self._lock:
-            scheduled = coroutines_of_tasks()
-            abandoned = [one for one in self.coroutines if id(one) not in scheduled]
+            unstarted = self.coroutines
+            scheduled = coroutines_of_tasks(unstarted)
+            abandoned = [one for one in unstarted if id(one) not in scheduled]
             for coroutine in abandoned:
                 coroutine.close()
             self._coroutines.clear()

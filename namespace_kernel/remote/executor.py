@@ -148,7 +148,7 @@ class ElsewhereExecutor:
     async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
-        execution.elsewhere = call = ElsewhereCall(self._site, lambda: self._packed(execution))
+        call = execution.keep(ElsewhereCall(self._site, lambda: self._packed(execution)))
         try:
             with self._stoppable(execution, call.stop):
                 return self._context.run(run_to_end, execution, body)

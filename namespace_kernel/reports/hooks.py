@@ -5,7 +5,9 @@ from __future__ import annotations
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins
 from namespace_kernel.execution.hooks import Settling
+from namespace_kernel.execution.user_loop.tasks import FailedTasks
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
+from namespace_kernel.remote.executor import ElsewhereCall
 
 from .remarks import CellReceipts, taken_from
 
@@ -21,7 +23,7 @@ class CollectLeaks:
         """See `execution.hooks.Hook`."""
         leaks = settling.leaks
         leaks[:] = [leak if leak.line else self._origins.located(leak) or leak for leak in leaks]
-        leaks.extend(taken_from(settling.execution.leaks))
+        leaks.extend(taken_from(settling.execution))
         leaks.extend(self._never_awaited.drain())
 
 
@@ -33,7 +35,7 @@ class ReportFailedTasks:
 
     def __call__(self, settling: Settling) -> None:
         """See `execution.hooks.Hook`."""
-        failed = settling.execution.failed
+        failed = settling.execution.find(FailedTasks)
         while failed:
             self._user_loop.tasks.report_failure(failed.pop())
 
@@ -58,8 +60,9 @@ class ShowReceipt:
         if settling.changes.overwritten:
             receipts.engine_names(execution, settling.changes.overwritten)
         receipts.conflicts(execution, settling.changes)
-        if execution.elsewhere is not None:
-            receipts.stayed(execution, execution.elsewhere)
+        call = execution.find(ElsewhereCall)
+        if call is not None:
+            receipts.stayed(execution, call)
         execution.settled = True
         receipts.show(execution)
         receipts.collect(execution)  # what another thread has added since

@@ -81,17 +81,17 @@ class Receipts:
         It is shown by `show`, at the end of the cell, or soon after if that is over.
         """
         with self._lock:
-            receipt = self._of(execution)
+            receipt = execution.keep(_Receipt())
             receipt.sources[kind, key] = source
         if execution.settled:
             self.refresh(execution)
 
     def show(self, execution: Execution) -> None:
         """Display what there is to say, or bring what is displayed up to date."""
-        if execution.receipt is None or execution.cell.silent:
+        if execution.find(_Receipt) is None or execution.cell.silent:
             return
         with self._lock:
-            receipt = self._of(execution)
+            receipt = execution.keep(_Receipt())
             receipt.due = False
             sources = receipt.sources.copy()
             wanted = [source for (kind, _), source in sources.items() if self._reports(kind)]
@@ -104,16 +104,11 @@ class Receipts:
     def refresh(self, execution: Execution) -> None:
         """Show it again soon, if the cell has ended and has a receipt."""
         with self._lock:
-            if execution.receipt is None or not execution.settled or self._of(execution).due:
+            receipt = execution.find(_Receipt)
+            if receipt is None or not execution.settled or receipt.due:
                 return
-            self._of(execution).due = True
+            receipt.due = True
         self.timers.call_later(UPDATE_TIME, lambda: self.show(execution))
-
-    def _of(self, execution: Execution) -> _Receipt:
-        if execution.receipt is None:
-            execution.receipt = _Receipt()
-        receipt: _Receipt = execution.receipt
-        return receipt
 
 
 def as_text(remarks: list[Remark]) -> str:

@@ -71,7 +71,7 @@ class CellReceipts(Receipts):
 
         Thread: any, and anywhere: the garbage collector may call it. So it takes no lock.
         """
-        execution.leaks.append(leak)
+        execution.keep(_Leaks()).append(leak)
         if execution.settled and execution not in self._due:
             self._due.add(execution)
             self.timers.call_later(UPDATE_TIME, lambda: self.collect(execution))
@@ -80,7 +80,7 @@ class CellReceipts(Receipts):
         """Note what went away in the code of `execution` and is not noted yet, if anything did."""
         self._due.discard(execution)
         with self._lock:
-            leaks = taken_from(execution.leaks)
+            leaks = taken_from(execution)
         if leaks:
             self.coroutines(execution, leaks)
             self.show(execution)
@@ -163,7 +163,7 @@ class CellReceipts(Receipts):
         """Note the names that another cell wrote as well while this one ran."""
         if changes.contested:
             named = [f"`{name}` ({cell})" for name, cell in sorted(changes.contested.items())]
-            if execution.elsewhere is None:
+            if execution.find(ElsewhereCall) is None:
                 end = "the last write counts"
             elif changes.yielded:
                 end = "theirs is kept (NamespaceKernel.conflicts_keep)"
@@ -195,8 +195,15 @@ class CellReceipts(Receipts):
             self.note(execution, Kind.STAYED, lambda: remark)
 
 
-def taken_from(leaks: list[Leak]) -> list[Leak]:
-    """Empty `leaks`, to which other threads add meanwhile; return what was in it."""
+class _Leaks(list[Leak]):
+    """Coroutines that went away in a cell's code and are not reported yet."""
+
+
+def taken_from(execution: Execution) -> list[Leak]:
+    """The leaks of `execution` that nobody has taken yet. Other threads add to them meanwhile."""
+    leaks = execution.find(_Leaks)
+    if leaks is None:
+        return []
     taken = leaks[:]
     del leaks[: len(taken)]
     return taken

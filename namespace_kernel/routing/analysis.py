@@ -26,6 +26,9 @@ _AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _WORDS = {package: {name.rpartition(".")[2] for name in names} for package, names in NEEDS_LOOP.items()}
 _RUN_WORDS = frozenset(name for names in RUNS_LOOP.values() for name in names)
 
+#: How many calls and attributes in a row are looked at.
+_LONGEST = 100
+
 Lookup = Callable[[str], Any]
 Origin = tuple[str, str]
 
@@ -132,14 +135,21 @@ def _made(nodes: list[ast.AST], names: dict[str, Origin], lookup: Lookup) -> dic
 
 def _called(func: ast.expr, names: dict[str, Origin], lookup: Lookup) -> Origin | None:
     """Where what is called comes from, `None` if from elsewhere."""
-    if isinstance(func, ast.Name):
-        return names[func.id] if func.id in names else _origin(lookup(func.id))
-    if isinstance(func, ast.Call):
-        return _called(func.func, names, lookup)  # a method of what it makes
-    if isinstance(func, ast.Attribute):
-        base = _called(func.value, names, lookup)
-        return None if base is None else (base[0], f"{base[1]}.{func.attr}".removeprefix("."))
-    return None
+    attributes: list[str] = []
+    for _ in range(_LONGEST):  # no recursion: see `top_level`
+        if isinstance(func, ast.Attribute):
+            attributes.append(func.attr)
+            func = func.value
+        elif isinstance(func, ast.Call):
+            func = func.func  # a method of what it makes
+        else:
+            break
+    if not isinstance(func, ast.Name):
+        return None
+    base = names[func.id] if func.id in names else _origin(lookup(func.id))
+    if base is None:
+        return None
+    return base[0], ".".join(part for part in (base[1], *reversed(attributes)) if part)
 
 
 def _origin(value: Any) -> Origin | None:

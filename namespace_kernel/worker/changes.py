@@ -16,7 +16,12 @@ from namespace_kernel.remote.transfer.packing import Piece, digest_of, new_arriv
 #: What cannot be changed in place. Exact types: a subclass may have attributes.
 _IMMUTABLE = frozenset((int, float, complex, bool, str, bytes, type(None), ModuleType, range, type(...)))
 #: What Python itself writes into a namespace.
-_PYTHONS = MODULE_NAMES | {"__warningregistry__", "__annotations__"}
+_PYTHONS = MODULE_NAMES | {
+    "__warningregistry__",
+    "__annotations__",
+    "__annotate__",  # these two since 3.14
+    "__conditional_annotations__",
+}
 
 _MISSING = object()
 _MIB = 2**20

@@ -277,7 +277,7 @@ class _AsyncCode:
         if self._controller.callback_runs:
             stop()  # in the callback, which holds up the cell
             return
-        current = asyncio.current_task(self._loop)
+        current = self._loop.anchors.current_task()
         if current is not None and stop is _raise and not is_inside(frame, current.get_coro()):
             return  # asyncio is just taking a step of it, and must not be torn apart
         if current is self._task or current in self._execution.tasks:
@@ -302,7 +302,7 @@ class _AsyncCode:
 
     def _explain_later(self, other: asyncio.Task[Any], where: str) -> None:
         def explain() -> None:
-            if not self._task.done() and asyncio.current_task(self._loop) is other:
+            if not self._task.done() and self._loop.anchors.current_task() is other:
                 self._controller.notices.notice(
                     f"the cell waits for a task that another cell started, which is busy {where}; "
                     "Stop again ends that task"

@@ -75,6 +75,7 @@ class Anchors:
         #: Raises `KeyboardInterrupt` in the step that the home thread takes for the main one; `None` if none.
         self.stop_step: Callable[[], object] | None = None
         self.for_home: Step | None = None
+        self._stepped: asyncio.Task[Any] | None = None
         #: Steps for which the main thread had no time.
         self._parked: deque[events.Handle] = deque()
 
@@ -101,6 +102,13 @@ class Anchors:
             for number, handle in enumerate(list(loop._ready)):  # others may add to it meanwhile
                 if not handle.cancelled() and loop.is_away(handle._callback):
                     loop._ready[number] = self.deferring(handle)
+
+    def current_task(self) -> asyncio.Task[Any] | None:
+        """The task whose code executes, on whichever thread. Thread: any.
+
+        Since 3.14 asyncio answers for the calling thread, where the loop may just wait for another's step.
+        """
+        return self._stepped or asyncio.current_task(self._loop)
 
     def deferring(self, handle: events.Handle) -> events.Handle:
         """A handle that takes the step of `handle` on the task's thread. Thread: any."""
@@ -235,6 +243,7 @@ class Anchors:
                 step.taken = True
             asyncio._set_running_loop(loop)
             loop.owner = loop._thread_id = threading.get_ident()
+            self._stepped = task
             sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
             try:
                 step.ran = True
@@ -242,6 +251,7 @@ class Anchors:
             except (SystemExit, KeyboardInterrupt) as error:
                 step.error = error
             finally:
+                self._stepped = None
                 loop.owner, loop._thread_id = runner
                 asyncio._set_running_loop(others_loop)
                 sys.set_asyncgen_hooks(*hooks)

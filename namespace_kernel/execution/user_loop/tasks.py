@@ -17,6 +17,10 @@ _RETRIEVAL_TIME = 0.05
 _STOPPED = "the user loop was stopped by user code; it is running again"
 
 
+class FailedTasks(list[asyncio.Future[Any]]):
+    """A cell's tasks whose exception was not retrieved while it ran."""
+
+
 class LoopNews:
     """Who is told what happens on the user loop: each list holds what is called."""
 
@@ -81,7 +85,7 @@ class LoopTasks:
         if task.cancelled() or not getattr(task, "_log_traceback", False):
             return
         if execution is not None and not execution.finished:
-            execution.failed.append(task)
+            execution.keep(FailedTasks()).append(task)
         if execution is None or execution.finished:  # also if it has just ended: it may have looked already
             task.get_loop().call_later(_RETRIEVAL_TIME, self.report_failure, task)
 

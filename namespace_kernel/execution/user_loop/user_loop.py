@@ -22,6 +22,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from namespace_kernel.base.asyncio_tasks import all_tasks_of
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
@@ -233,7 +234,7 @@ class UserLoop:
             self.loop.close()
 
     async def _end_tasks(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        tasks = [task for task in all_tasks_of(self.loop) if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

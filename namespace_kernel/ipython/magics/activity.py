@@ -124,7 +124,7 @@ class ActivityMagics(Magics):
             if kernel.interrupts.stop_turn(turn):
                 return True
         if running:
-            kernel.stop_side_cells(is_meant)
+            kernel.stops.stop(is_meant)
         return bool(running)
 
     def _show(self, listed: list[Activity], nothing: str, verbose: bool = False) -> None:

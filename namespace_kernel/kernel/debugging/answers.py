@@ -7,13 +7,13 @@ import concurrent.futures
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ipykernel.compiler import get_tmp_directory, get_tmp_hash_seed
 
 from namespace_kernel.base.threads import hide_from_debugger
+from namespace_kernel.kernel.wire.request import Message
 
-Message = dict[str, Any]
 T = TypeVar("T")
 
 

@@ -13,25 +13,29 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ipykernel.compiler import get_tmp_directory
 from ipykernel.debugger import Debugger, DebugpyClient, DebugpyMessageQueue
+from zmq.eventloop.zmqstream import ZMQStream
 
 from namespace_kernel.base.execution import complete
 from namespace_kernel.base.frames import OWN_FOLDER
+from namespace_kernel.kernel.wire.request import Message
 
-from .answers import Message, beside, refusal
+from .answers import beside, refusal
 
 #: While one of these is answered, later requests wait.
 _ALONE = frozenset(("initialize", "attach", "disconnect"))
 
 T = TypeVar("T")
+EventCallback: TypeAlias = Callable[[Message], None]
 
 
 class DebuggerError(Exception):
@@ -41,7 +45,14 @@ class DebuggerError(Exception):
 class _Received(DebugpyMessageQueue):
     """Takes debugpy's messages apart and hands each to whom it concerns."""
 
-    answered: Callable[[Message], None]
+    def __init__(
+        self,
+        event_callback: Callable[[Message], None],
+        answered: Callable[[Message], None],
+        log: logging.Logger,
+    ) -> None:
+        super().__init__(event_callback, log)
+        self._answered = answered
 
     def _put_message(self, raw_msg: str) -> None:
         """Overridden: answers go to their requests, not into a queue."""
@@ -49,7 +60,7 @@ class _Received(DebugpyMessageQueue):
         if message["type"] == "event":
             self.event_callback(message)
         else:
-            self.answered(message)
+            self._answered(message)
 
 
 class NamespaceDebugpyClient(DebugpyClient):
@@ -58,10 +69,11 @@ class NamespaceDebugpyClient(DebugpyClient):
     Thread: control.
     """
 
-    def __init__(self, log: Any, debugpy_stream: Any, event_callback: Callable[[Message], None]) -> None:
+    def __init__(
+        self, log: logging.Logger, debugpy_stream: ZMQStream, event_callback: Callable[[Message], None]
+    ) -> None:
         super().__init__(log, debugpy_stream, event_callback)
-        self.message_queue = _Received(self._forward_event, log)
-        self.message_queue.answered = self._answered
+        self.message_queue = _Received(self._forward_event, self._answered, log)
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         #: Seconds that debugpy has for an answer.
@@ -111,7 +123,7 @@ class NamespaceDebugger(Debugger):
 
     debugpy_client: NamespaceDebugpyClient
 
-    def __init__(self, log: Any, debugpy_stream: Any, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, log: logging.Logger, debugpy_stream: ZMQStream, *args: Any, **kwargs: Any) -> None:
         super().__init__(log, debugpy_stream, *args, **kwargs)
         self.debugpy_client = NamespaceDebugpyClient(log, debugpy_stream, self._handle_event)
         self.static_debug_handlers["variables"] = (

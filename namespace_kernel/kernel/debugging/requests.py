@@ -4,141 +4,121 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from dataclasses import replace
 from inspect import isawaitable
-from typing import Any
 
 from ipykernel._version import kernel_protocol_version
-from traitlets import Float, HasTraits, Type
+from ipykernel.ipkernel import IPythonKernel
+from zmq.eventloop.zmqstream import ZMQStream
 
-from namespace_kernel.kernel.lent_modules import lent
-from namespace_kernel.kernel.wire.request import Request
+from namespace_kernel.kernel.lanes.lanes import Lane
+from namespace_kernel.kernel.options import KernelOptions
+from namespace_kernel.kernel.shell_channel import read
+from namespace_kernel.kernel.wire.handlers import Handlers
+from namespace_kernel.kernel.wire.request import Message, Replies, Request
+from namespace_kernel.kernel.wire.session import KernelSession
+from namespace_kernel.kernel.wire.standard_streams import StandardStreams
 
-from .answers import Message
-from .stand_in import LazyDebugger, has_debugpy
+from .stand_in import LazyDebugger
 
 #: Seconds after which a request counts as slow.
 _SLOW = 1.0
 
 
-class DebugHandlers(HasTraits):
-    """Mixed into the kernel: debug requests do not make other requests on the control channel wait.
+class ControlChannel:
+    """Answers one request after the other, but debug requests, which do not make the others wait.
 
-    They are answered one after the other; behind one that takes longer than a second none waits on.
+    These are answered one after the other; behind one that takes longer than a second none waits on.
 
     Thread: control.
     """
 
-    debugger_class: Any = Type(LazyDebugger)
+    def __init__(
+        self,
+        kernel: IPythonKernel,
+        options: KernelOptions,
+        session: KernelSession,
+        stream: ZMQStream,
+        debugger: LazyDebugger | None,
+        foreground: Lane,
+        replies_of_cells: Replies,
+        handlers: Handlers,
+        streams: StandardStreams,
+    ) -> None:
+        self._kernel = kernel
+        self._options = options
+        self._session = session
+        self._stream = stream
+        self._debugger = debugger
+        self._foreground = foreground
+        self._replies_of_cells = replies_of_cells
+        self._handlers = handlers
+        self._streams = streams
+        self._lock = asyncio.Lock()
+        #: Set when the debug request that came last is answered.
+        self._last_answered: asyncio.Event | None = None
 
-    debug_patience = Float(
-        30.0,
-        help="Seconds after which a debug request that debugpy does not answer is answered with an error.",
-    ).tag(config=True)
-
-    #: Set when the debug request that came last is answered.
-    _last_answered: asyncio.Event | None = None
-
-    debugger: LazyDebugger
-    control_stream: Any
-    control_replies: Any
-    lanes: Any
-    log: Any
-    set_parent: Any
-    implementation: str
-    implementation_version: str
-    language_info: Any
-    banner: str
-    help_links: Any
-    _supports_kernel_subshells: Any
-    control_handlers: Any
-    parse: Callable[[list[bytes], Any], Request | None]
-    send_error: Callable[[Request, BaseException], None]
-    flush_output: Callable[[], None]
-    _control_lock: asyncio.Lock
-    _publish_status: Any
-
-    def __init__(self, **options: Any) -> None:
-        # ipykernel imports its debugger, and so debugpy, to know whether that is there.
-        with lent("ipykernel.debugger", _is_debugpy_available=has_debugpy()):
-            super().__init__(**options)
-
-    # The following are overridden because ipykernel's own import its debugger, too.
-
-    @property
-    def kernel_info(self) -> dict[str, Any]:
-        """What a `kernel_info_reply` tells."""
-        features = ["kernel subshells"] if self._supports_kernel_subshells else []
-        if hasattr(self, "debugger"):
-            features.append("debugger")
-        return {
-            "protocol_version": kernel_protocol_version,
-            "implementation": self.implementation,
-            "implementation_version": self.implementation_version,
-            "language_info": self.language_info,
-            "banner": self.banner,
-            "help_links": self.help_links,
-            "supported_features": features,
-        }
-
-    def dispatch_debugpy(self, frames: list[Any]) -> None:
-        """Overridden: what debugpy sends, whose first frame is the socket's, is for the debugger of now."""
-        self.debugger.tcp_client.receive_dap_frame(frames[1].bytes.decode("utf-8"))
-
-    async def do_debug_request(self, message: Message) -> Message | None:
-        """Overridden: the answer to a debug request; `None` without debugpy."""
-        return await self.debugger.process_request(message) if hasattr(self, "debugger") else None
-
-    def prepare_debugger(self) -> None:
-        """Let the debugger see the cell that begins. Thread: the lane's."""
-        if hasattr(self, "debugger"):
-            self.debugger.trace_this_thread()
-
-    async def dispatch_control(self, frames: list[bytes]) -> None:
-        """Overridden: debug requests do not take the lock, they have an order of their own."""
-        request = self.parse(frames, self.control_stream)
+    async def receive(self, frames: list[bytes]) -> None:
+        """Take a message from the stream."""
+        request = read(frames, self._stream, self._session, self._kernel.log)
         if request is None:
             return
-        if request.kind == "debug_request" and hasattr(self, "debugger"):
-            await self._debug_in_turn(request)
+        if request.kind == "debug_request" and self._debugger is not None:
+            await self._debug_in_turn(request, self._debugger)
         elif request.kind == "execute_request":  # it waits with the other cells, and is busy when it runs
-            self.lanes.foreground.put(replace(request, replies=self.control_replies))
+            self._foreground.put(replace(request, replies=self._replies_of_cells))
         else:
-            async with self._control_lock:
-                await self._answer_control(request)
+            async with self._lock:
+                await self._answer(request)
 
-    async def _debug_in_turn(self, request: Request) -> None:
-        self.debugger.patience = self.debug_patience
+    def put_cell(self, idents: list[bytes], message: Message) -> None:
+        """Let a cell wait with the others."""
+        self._foreground.put(Request(idents, message, self._replies_of_cells))
+
+    async def _debug_in_turn(self, request: Request, debugger: LazyDebugger) -> None:
+        debugger.patience = self._options.debug_patience
         before, answered = self._last_answered, asyncio.Event()
         self._last_answered = answered
         if before is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(before.wait(), _SLOW)
         try:
-            await self._answer_control(request)
+            await self._answer(request)
         finally:
             answered.set()
 
-    async def _answer_control(self, request: Request) -> None:
+    async def _answer(self, request: Request) -> None:
         """As ipykernel's `process_control`, and any failure is answered."""
-        message = request.message
-        self.set_parent(request.idents, message, channel="control")
-        self._publish_status("busy", "control", parent=message)
-        handler = self.control_handlers.get(request.kind)
+        kernel, message = self._kernel, request.message
+        kernel.set_parent(request.idents, message, channel="control")
+        kernel._publish_status("busy", "control", parent=message)
+        handler = kernel.control_handlers.get(request.kind)
         try:
             if request.error is not None:
-                self.send_error(request, request.error)
+                self._handlers.fail(request, request.error)
             elif handler is None:
-                self.log.warning("unknown message type %r on the control channel, ignored", request.kind)
+                kernel.log.warning("unknown message type %r on the control channel, ignored", request.kind)
             else:
                 result = handler(request.replies, request.idents, message)
                 if isawaitable(result):
                     await result
         except Exception as error:
-            self.log.exception("%s failed", request.kind)
-            self.send_error(request, error)
+            kernel.log.exception("%s failed", request.kind)
+            self._handlers.fail(request, error)
         finally:
             with contextlib.suppress(Exception):  # a stream of the user's may not be able to
-                self.flush_output()
-            self._publish_status("idle", "control", parent=message)
+                self._streams.flush()
+            kernel._publish_status("idle", "control", parent=message)
+
+
+def kernel_info(kernel: IPythonKernel) -> Message:
+    """What a `kernel_info_reply` tells. ipykernel's own imports its debugger, and so debugpy."""
+    features = ["kernel subshells"] if kernel._supports_kernel_subshells else []
+    if hasattr(kernel, "debugger"):
+        features.append("debugger")
+    told = ("implementation", "implementation_version", "language_info", "banner", "help_links")
+    return {
+        "protocol_version": kernel_protocol_version,
+        **{name: getattr(kernel, name) for name in told},
+        "supported_features": features,
+    }

@@ -12,8 +12,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from namespace_kernel.base.frames import OWN_FOLDER
+from namespace_kernel.kernel.wire.request import Message
 
-from .answers import Message, beside, info, refusal
+from .answers import beside, info, refusal
 from .breakpoints import install_breakpoint_hook
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class LazyDebugger:
             if self._made is None:
                 from .debugger import NamespaceDebugger
 
-                install_breakpoint_hook()  # debugpy has put its own in the place of ours
+                install_breakpoint_hook()  # importing debugpy has replaced it
                 made = NamespaceDebugger(*self._arguments, **self._options)
                 # The list of what is not the user's was made before all of these were imported.
                 own = OWN_FOLDER.rglob("*.py")

@@ -1,1 +1,1 @@
-"""Lanes: each runs its cells one after the other, and lanes overlap."""
+"""Lanes: each runs its cells one after the other. What runs them, what waits, and whose output is whose."""

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
 from namespace_kernel.base.cell import Outcome
+from namespace_kernel.execution.stop.registry import SideCells
+from namespace_kernel.kernel.execute import CellRequests
+from namespace_kernel.kernel.options import KernelOptions
+from namespace_kernel.kernel.stop import SideStops
 from namespace_kernel.kernel.wire.request import Request
 from namespace_kernel.kernel.wire.request_fields import tags_of
 from namespace_kernel.routing.directives import is_background, runs_elsewhere
 
-from .lanes import Announced, Lane
+from .executors import Bridges
+from .lanes import Announced, BackgroundLane, Lane
 
 #: How many handles of cells that have ended are kept: each keeps the cell's result or error.
 _KEPT = 100
@@ -127,38 +130,28 @@ class BackgroundCell:
 
 
 class BackgroundCells:
-    """Starts them, at most `limit()` at a time.
-
-    `new_lane` makes a lane in a context; `announce` and `run` are the kernel's; `early` answers a cell at
-    once, for clients that would wait; `tell` shows a line under a cell; `stop` ends the running cell of a
-    lane.
+    """Starts them, so many at a time as the option says.
 
     Thread: `take` the lane's; the rest any.
     """
 
     def __init__(
         self,
-        new_lane: Callable[[contextvars.Context], Lane],
-        announce: Callable[[Lane, Request], Announced],
-        run: Callable[[Announced], Outcome],
-        early: Callable[[Announced], None],
-        tell: Callable[[Announced, str], None],
-        stop: Callable[[Lane], None],
-        limit: Callable[[], int],
+        options: KernelOptions,
+        bridges: Bridges,
+        cells: CellRequests,
+        side_cells: SideCells,
+        stops: SideStops,
     ) -> None:
-        self._new_lane = new_lane
-        self._announce = announce
-        self._run = run
-        self._early = early
-        self._tell = tell
-        self._stop = stop
-        self._limit = limit
+        self._options = options
+        self._bridges = bridges
+        self._cells = cells
+        self._side_cells = side_cells
+        self._stops = stops
         self._lock = threading.RLock()
         self._handles: dict[int, BackgroundCell] = {}
         self._running: set[Announced] = set()
         self._waiting: deque[tuple[Announced, BackgroundCell]] = deque()
-        #: Cells that run elsewhere and have not been copied there: who waits for it, by lane.
-        self._leaving: dict[str, SimpleQueue[None]] = {}
 
     def take(self, lane: Lane, request: Request) -> bool:
         """Start the cell of `request` if it asks for it; whether it does."""
@@ -166,16 +159,18 @@ class BackgroundCells:
         code, tags = content["code"], tags_of(metadata)
         if lane.is_background or not is_background(code, tags):
             return False
-        announced = self._announce(self._new_lane(lane.context.copy()), request)
+        own = BackgroundLane(lane.context.copy(), self._bridges)
+        self._side_cells.expect(own.lane_id or "")  # it can be stopped from now on
+        announced = self._cells.announce(own, request)
         if announced.cell is None:
             self._run(announced)
             return True
         if content.get("allow_stdin") and "cellId" not in metadata:
-            self._early(announced)  # a terminal shows no prompt before it has the reply
+            self._cells.answer_early(announced)  # a terminal shows no prompt before it has the reply
         handle = BackgroundCell(announced.cell.number, lambda: self._cancel(announced))
-        has_left = None
+        wait = None
         if runs_elsewhere(code, tags):
-            has_left = self._leaving[announced.lane.lane_id or ""] = SimpleQueue()
+            wait = self._bridges.departures.expect(own.lane_id or "")
         with self._lock:
             self._handles.pop(handle.number, None)
             self._handles[handle.number] = handle
@@ -184,20 +179,14 @@ class BackgroundCells:
             self._start_some()
             waits = any(one is announced for one, _ in self._waiting)
         if waits:
-            self._tell(
+            self._cells.tell(
                 announced,
                 "waits for its turn: as many cells run in the background as may "
-                f"(NamespaceKernel.background_cells = {self._limit()})",
+                f"(NamespaceKernel.background_cells = {self._options.background_cells})",
             )
-        elif has_left is not None:
-            has_left.get()  # what it reads is what the cells before it have left
+        elif wait is not None:
+            wait()  # what it reads is what the cells before it have left
         return True
-
-    def has_left(self, lane_id: str) -> None:
-        """What the cell of that lane reads has been copied, for it runs elsewhere: the next one may begin."""
-        leaving = self._leaving.pop(lane_id, None)
-        if leaving is not None:
-            leaving.put(None)
 
     def handle(self, number: int) -> BackgroundCell:
         """The handle of the background cell `number`. Raises `LookupError` if there is none."""
@@ -244,10 +233,16 @@ class BackgroundCells:
         if entry is not None:
             self._end_unrun(*entry)
         else:
-            self._stop(announced.lane)
+            self._stops.stop_lane(announced.lane.lane_id)
+
+    def _run(self, announced: Announced) -> Outcome:
+        try:
+            return self._cells.run(announced)
+        finally:
+            self._side_cells.forget(announced.lane.lane_id or "")
 
     def _start_some(self) -> None:
-        while self._waiting and len(self._running) < max(1, self._limit()):
+        while self._waiting and len(self._running) < max(1, self._options.background_cells):
             announced, handle = self._waiting.popleft()
             self._running.add(announced)
             name = f"lane-{announced.lane.lane_id}"
@@ -266,7 +261,7 @@ class BackgroundCells:
         except KeyboardInterrupt:
             pass  # a Stop that came late
         finally:
-            self.has_left(announced.lane.lane_id or "")
+            self._bridges.departures.forget(announced.lane.lane_id or "")
             handle.finish(outcome)
             with self._lock:
                 self._running.discard(announced)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from queue import SimpleQueue
 
 from namespace_kernel.base.cell import Context
+from namespace_kernel.base.execution import Execution
 from namespace_kernel.execution.awaiting_cells import UserLoopExecutor
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.plain_cells import MainThreadExecutor
@@ -28,11 +29,33 @@ class Sites:
     dask: DaskSite
 
 
-class Bridges:
-    """Makes them. `build` gives an `ExecutionContextBridge` what all of them share.
+class Departures:
+    """Cells beside the others that run elsewhere: when what each reads has been copied, the next may begin.
 
-    `cell_has_left` is called when a cell beside the others has copied what it reads, and the next may begin.
+    Thread: any; a dict is atomic per operation.
     """
+
+    def __init__(self) -> None:
+        self._leaving: dict[str, SimpleQueue[None]] = {}
+
+    def expect(self, lane_id: str) -> Callable[[], None]:
+        """Say that the cell of that lane will leave; return what waits until it has."""
+        left = self._leaving[lane_id] = SimpleQueue()
+        return left.get
+
+    def has_left(self, execution: Execution) -> None:
+        """What the cell reads has been copied."""
+        self.forget(execution.cell.lane_id or "")
+
+    def forget(self, lane_id: str) -> None:
+        """Nobody needs to wait for the cell of that lane any more."""
+        left = self._leaving.pop(lane_id, None)
+        if left is not None:
+            left.put(None)
+
+
+class Bridges:
+    """Makes them. `build` gives an `ExecutionContextBridge` what all of them share."""
 
     def __init__(
         self,
@@ -41,14 +64,13 @@ class Bridges:
         user_loop: UserLoop,
         interrupts: InterruptController,
         side_cells: SideCells,
-        cell_has_left: Callable[[Any], None],
     ) -> None:
         self._build = build
         self._sites = sites
         self._user_loop = user_loop
         self._interrupts = interrupts
         self._side_cells = side_cells
-        self._cell_has_left = cell_has_left
+        self.departures = Departures()
 
     def of_foreground(self, context: contextvars.Context) -> ExecutionContextBridge:
         """The bridge of the cells that run one after the other, on the main thread."""
@@ -65,7 +87,7 @@ class Bridges:
 
     def beside_it(self, context: contextvars.Context) -> ExecutionContextBridge:
         """The bridge of a subshell's cells, or of a background cell, on a worker thread."""
-        stops, has_left = beside(self._side_cells), self._cell_has_left
+        stops, has_left = beside(self._side_cells), self.departures.has_left
         return self._build(
             context=context,
             executors={

@@ -10,14 +10,17 @@ import contextlib
 import socket
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
 
 from ipykernel.eventloops import make_qt_app_for_kernel
+from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import UsageError
 from IPython.terminal.pt_inputhooks import UnknownBackend, get_inputhook_name_and_func
 
 from namespace_kernel.base.originals import repair
 from namespace_kernel.base.threads import readable
+from namespace_kernel.ipython.shell import NamespaceShell
+from namespace_kernel.kernel.wire.request import Request
+from namespace_kernel.kernel.wire.standard_streams import StandardStreams
 
 #: What `%gui` and `%matplotlib` may ask for that needs no toolkit's loop.
 _NO_LOOP = frozenset((None, "inline", "nbagg", "webagg", "notebook", "ipympl", "widget", "asyncio"))
@@ -29,19 +32,20 @@ _PAUSE = 0.05
 class GuiLoop:
     """Waits for cells, and runs a toolkit meanwhile if one was asked for.
 
-    A toolkit whose hook raises is given up, and `failed` is told why.
+    A toolkit whose hook raises is given up, and the user is told why.
 
     Thread: main, except `wake`.
     """
 
-    def __init__(self, failed: Callable[[BaseException], None]) -> None:
-        self._failed = failed
-        self._hook: Callable[[Any], None] | None = None
+    def __init__(self, shell: NamespaceShell, streams: StandardStreams) -> None:
+        self._shell = shell
+        self._streams = streams
+        self._hook: Callable[[GuiLoop], None] | None = None
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
-    def enable(self, gui: str | None, kernel: Any) -> None:
+    def enable(self, gui: str | None, kernel: IPythonKernel) -> None:
         """Run `gui`'s loop while idle; `None` for no toolkit. Raises `UsageError` for an unknown one."""
         if gui in _NO_LOOP or gui is None:
             self._hook = None
@@ -59,8 +63,8 @@ class GuiLoop:
             with contextlib.suppress(BlockingIOError):  # full: main has not read yet, and will
                 self._writer.send(b"\0")
 
-    def next_cell(self, cells: SimpleQueue[Any]) -> Any:
-        """Wait for a cell, running the toolkit meanwhile."""
+    def next_cell(self, cells: SimpleQueue[Request | None]) -> Request | None:
+        """Wait for a cell, running the toolkit meanwhile. In a context where output is the last cell's."""
         while self._hook is not None and cells.empty():
             try:
                 self._hook(self)
@@ -69,7 +73,8 @@ class GuiLoop:
             except BaseException as error:
                 repair(error)
                 self._hook = None
-                self._failed(error)
+                self._shell.show_failure("The toolkit of %gui failed, and is not run any more:", error)
+                self._streams.flush()
                 break
             if not self.input_is_ready():
                 readable([self._reader.fileno()], _PAUSE)

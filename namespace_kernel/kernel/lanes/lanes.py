@@ -15,13 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Protocol
 
 from namespace_kernel.base.cell import Cell
-from namespace_kernel.base.originals import keep_running
+from namespace_kernel.base.originals import keep_running, monotonic
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.ipython.captures import capture_nothing
-from namespace_kernel.kernel.wire.request import Request
+from namespace_kernel.kernel.stop import SideStops
+from namespace_kernel.kernel.wire.protocol_thread import SubshellThreads
+from namespace_kernel.kernel.wire.request import Message, Request
+
+from .executors import Bridges
 
 _log = logging.getLogger("namespace_kernel")
 
@@ -43,6 +47,9 @@ class Lane:
     `lane_id` is the subshell's id, `None` for the foreground. `wake` is called when a cell is put in.
     """
 
+    #: Whether it exists for one cell that does not hold up the next one.
+    is_background = False
+
     def __init__(
         self,
         lane_id: str | None,
@@ -51,8 +58,6 @@ class Lane:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self.lane_id = lane_id
-        #: Whether it exists for one cell that does not hold up the next one.
-        self.is_background = False
         self.context = context
         self.bridge = bridge
         #: Cells to run; `None` ends the service.
@@ -72,6 +77,11 @@ class Lane:
         self.cells.put(request)
         self._wake()
 
+    def abort_for(self, seconds: float) -> None:
+        """Let cells that arrive within so many seconds be aborted. Thread: protocol."""
+        if seconds:
+            self.abort_until = monotonic() + seconds
+
     def take_waiting(self) -> list[Request]:
         """Take the cells that wait. Thread: protocol or control."""
         waiting = []
@@ -90,11 +100,24 @@ class Lane:
         return waiting
 
 
-class Lanes:
-    """The foreground and the subshells. Also what ipykernel's `%subshell` asks.
+class BackgroundLane(Lane):
+    """A lane for one cell that runs beside the others, in `context`. Thread: any."""
 
-    `build` makes a bridge for a context; `serve` runs one cell of a lane; `stop` ends a lane's running
-    cell; `abort` answers a cell that will not run.
+    is_background = True
+
+    def __init__(self, context: contextvars.Context, bridges: Bridges) -> None:
+        super().__init__(f"background-{uuid.uuid4()}", context, bridges.beside_it(context))
+
+
+class Service(Protocol):
+    """Whoever runs the cells of all lanes."""
+
+    def serve(self, lane: Lane, request: Request) -> None:
+        """Run one cell of `lane`. Thread: the lane's."""
+
+
+class Lanes:
+    """The foreground and the subshells.
 
     Thread: any; creation and deletion come from the control thread.
     """
@@ -102,84 +125,59 @@ class Lanes:
     def __init__(
         self,
         foreground: Lane,
-        build: Callable[[contextvars.Context], ExecutionContextBridge],
-        serve: Callable[[Lane, Request], None],
-        stop: Callable[[Lane], None],
-        abort: Callable[[Request], None],
+        bridges: Bridges,
+        service: Service,
+        stops: SideStops,
+        threads: SubshellThreads,
     ) -> None:
         self.foreground = foreground
-        self._build = build
-        self._serve = serve
-        self._stop = stop
-        self._abort = abort
-        self._lock = threading.Lock()
-        #: The thread that serves the foreground, as a rule the main thread.
-        self.foreground_ident: int | None = None
+        self._bridges = bridges
+        self._service = service
+        self._stops = stops
+        self._threads = threads
         self._urgent: Lane | None = None
-        self._subshells: dict[str, tuple[Lane, threading.Thread]] = {}
-
-    def background(self, context: contextvars.Context) -> Lane:
-        """A lane for one cell that runs beside the others, in `context`. Thread: any."""
-        lane = Lane(f"background-{uuid.uuid4()}", context, self._build(context))
-        lane.is_background = True
-        return lane
+        self._subshells: dict[str, Lane] = {}
 
     def get(self, lane_id: str | None) -> Lane | None:
         """The lane of that id, if there is one."""
         if lane_id is None:
             return self.foreground
-        if lane_id == URGENT:
-            return self._urgent
-        with self._lock:
-            entry = self._subshells.get(lane_id)
-        return entry[0] if entry is not None else None
+        return self._urgent if lane_id == URGENT else self._subshells.get(lane_id)
 
     def create(self) -> str:
         """Start a subshell; return its id."""
-        lane_id = str(uuid.uuid4())
-        context = self.foreground.copy_context()
-        lane = Lane(lane_id, context, self._build(context))
+        lane = self._new(str(uuid.uuid4()))
         thread = self._thread_of(lane)
-        with self._lock:
-            self._subshells[lane_id] = (lane, thread)
+        lane_id = lane.lane_id or ""
+        self._threads[lane_id], self._subshells[lane_id] = thread, lane
         thread.start()
         return lane_id
 
     def urgent(self) -> Lane:
         """The lane of cells that do not wait for others: `%ps` and the like. Thread: protocol."""
         if self._urgent is None:
-            context = self.foreground.copy_context()
-            self._urgent = Lane(URGENT, context, self._build(context))
+            self._urgent = self._new(URGENT)
             self._thread_of(self._urgent).start()
         return self._urgent
 
-    def delete(self, lane_id: str) -> bool:
-        """End a subshell: its running cell is stopped, waiting ones are aborted. False if there is none."""
-        with self._lock:
-            entry = self._subshells.pop(lane_id, None)
-        if entry is None:
-            return False
-        lane = entry[0]
-        for request in lane.take_waiting():
-            self._abort(request)
+    def delete(self, lane_id: str) -> list[Request] | None:
+        """End a subshell, and stop its running cell; return those that wait. `None` if there is none."""
+        lane = self._subshells.pop(lane_id, None)
+        if lane is None:
+            return None
+        self._threads.pop(lane_id, None)
+        waiting = lane.take_waiting()
         lane.put(None)
-        self._stop(lane)
-        return True
+        self._stops.stop_lane(lane_id)
+        return waiting
 
     def list_subshell(self) -> list[str]:
         """The ids of the subshells."""
-        with self._lock:
-            return list(self._subshells)
+        return self._threads.list_subshell()
 
-    def subshell_id_from_thread_id(self, ident: int) -> str | None:
-        """Which subshell a thread belongs to, `None` for main. Raises `RuntimeError` for other threads."""
-        if ident == self.foreground_ident:
-            return None
-        with self._lock:
-            for lane_id, (_, thread) in self._subshells.items():
-                if thread.ident == ident:
-                    return lane_id
-        raise RuntimeError(f"thread {ident} does not belong to a subshell of this kernel")
+    def _new(self, lane_id: str) -> Lane:
+        context = self.foreground.copy_context()
+        return Lane(lane_id, context, self._bridges.beside_it(context))
 
     def _thread_of(self, lane: Lane) -> threading.Thread:
         work, name = partial(self._work, lane), f"lane-{lane.lane_id}"
@@ -191,7 +189,7 @@ class Lanes:
                 request = lane.cells.get()
                 if request is None:
                     return
-                self._serve(lane, request)
+                self._service.serve(lane, request)
             except KeyboardInterrupt:
                 continue  # a Stop that came late must not end the lane
 
@@ -205,7 +203,7 @@ class Announced:
 
     lane: Lane
     request: Request
-    metadata: dict[str, Any]
+    metadata: Message
     cell: Cell | None = None
     error: Exception | None = None
     stopped: bool = False

@@ -1,40 +1,56 @@
 """The protocol thread: receives shell messages, sorts them by who answers, sends replies.
 
-It runs no user code, so nothing that a cell does keeps a reply, a completion or Stop waiting.
-
-| message                                         | answered by                              |
-|-------------------------------------------------|------------------------------------------|
-| `execute_request`                               | its lane: main, or a subshell's worker   |
-| `complete_request`, `inspect_request`           | the introspection worker                 |
-| `is_complete_request`, `history_request`        | a second worker: transformers, SQLite    |
-| `comm_open`, `comm_msg`, `comm_close`           | the user loop, one after the other       |
-| everything else                                 | the protocol thread itself               |
+It runs no user code, so nothing that a cell does keeps a reply, a completion or Stop waiting. Where
+each message goes, `shell_channel` tells.
 """
 
 from __future__ import annotations
 
-import logging
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ipykernel.thread import BaseThread
 from tornado.ioloop import IOLoop
 
 from .shell_stream import SharedStream
 
-if TYPE_CHECKING:
-    from namespace_kernel.kernel.lanes.lanes import Lanes
+
+class SubshellThreads(dict[str, threading.Thread]):
+    """The thread of each subshell, by its id; what ipykernel's `%subshell` asks.
+
+    Thread: any; a dict is atomic per operation.
+    """
+
+    #: The thread that serves the foreground, as a rule the main thread.
+    foreground_ident: int | None = None
+
+    def serve_foreground_here(self) -> None:
+        """Say that the calling thread does it."""
+        self.foreground_ident = threading.get_ident()
+
+    def list_subshell(self) -> list[str]:
+        """The ids of the subshells."""
+        return list(self)
+
+    def subshell_id_from_thread_id(self, ident: int) -> str | None:
+        """Which subshell a thread belongs to, `None` for main. Raises `RuntimeError` for other threads."""
+        if ident == self.foreground_ident:
+            return None
+        for lane_id, thread in self.copy().items():
+            if thread.ident == ident:
+                return lane_id
+        raise RuntimeError(f"thread {ident} does not belong to a subshell of this kernel")
 
 
 class ProtocolThread(BaseThread):
     """The thread whose loop drives the shell socket. The app gives it the stream, as to ipykernel's."""
 
     shell_stream: SharedStream | None = None
-    #: The lanes, where ipykernel's `%subshell` looks for them.
-    manager: Lanes
 
     def __init__(self) -> None:
         super().__init__(name="Protocol", daemon=True)
+        #: Where ipykernel's `%subshell` looks.
+        self.manager = SubshellThreads()
 
     def watch(self, descriptor: int, function: Callable[[], None]) -> None:
         """Call `function` on this thread when `descriptor` is readable. Thread: any, before it starts."""
@@ -43,6 +59,3 @@ class ProtocolThread(BaseThread):
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:
         """Call `function` on this thread after `seconds`. Thread: any, also in a signal handler."""
         self.io_loop.add_callback(self.io_loop.call_later, seconds, function)
-
-
-_log = logging.getLogger("namespace_kernel")

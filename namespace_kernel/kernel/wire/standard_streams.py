@@ -3,70 +3,84 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TextIO
+
+from ipykernel.iostream import OutStream
 
 from namespace_kernel.base.words import words_of
 
 from .stdout import CellStream
 
 
-class StandardStreamHandlers:
-    """Mixed into the kernel.
+class StandardStreams:
+    """The kernel's own streams, and what cells have put in their place. `notice` shows one line.
 
     Thread: any.
     """
 
-    shell: Any
-    _stdout: Any
-    _stderr: Any
+    def __init__(
+        self, stdout: OutStream | TextIO, stderr: OutStream | TextIO, notice: Callable[[str], None]
+    ) -> None:
+        self._own = {"stdout": stdout, "stderr": stderr}
+        self._cell_streams = [one for one in (stdout, stderr) if isinstance(one, CellStream)]
+        self._notice = notice
 
-    def flush_output(self) -> None:
+    def flush(self) -> None:
         """Send what was printed."""
-        for name in ("stdout", "stderr"):
+        for name in self._own:
             stream = getattr(sys, name, None)
             if isinstance(stream, CellStream):
                 stream.flush()
             else:
                 self._flush_users(name)
 
-    def hand_over_output(self) -> None:
-        """Let what was printed be sent with the next message of `publish_now`."""
-        for name in ("stdout", "stderr"):
+    def hand_over(self) -> None:
+        """Let what was printed be sent with the next message that is published now."""
+        for name in self._own:
             stream = getattr(sys, name, None)
             if isinstance(stream, CellStream):
                 stream.hand_over()
             else:
                 self._flush_users(name)
 
-    def send_printed(self) -> None:
-        """As `hand_over_output`, whatever a cell has put in the streams' place."""
-        for stream in (self._stdout, self._stderr):
-            if isinstance(stream, CellStream):
-                stream.hand_over()
+    def hand_over_own(self) -> None:
+        """As `hand_over`, whatever a cell has put in the streams' place."""
+        for stream in self._cell_streams:
+            stream.hand_over()
 
-    def drain_descriptors(self) -> None:
+    def drain(self) -> None:
         """Take in what C code and children have written to the file descriptors."""
-        for stream in (self._stdout, self._stderr):
-            if isinstance(stream, CellStream):
-                stream.drain()
+        for stream in self._cell_streams:
+            stream.drain()
 
-    def restore_streams(self) -> None:
+    def flush_own(self) -> None:
+        """Send what was printed to the kernel's own."""
+        for stream in self._own.values():
+            stream.flush()
+
+    def forget(self) -> None:
+        """In a forked child: what waits in them is the parent's."""
+        for stream in self._cell_streams:
+            stream.forget()
+
+    def restore(self) -> None:
         """Put the kernel's streams back in place of such as cannot be used. A user's that works stays."""
-        for name, own in (("stdout", self._stdout), ("stderr", self._stderr)):
+        for name, own in self._own.items():
             if getattr(sys, name, None) is not own:
                 self._flush_users(name)
 
     def _flush_users(self, name: str) -> None:
         problem = _problem_of(vars(sys).get(name, _DELETED))
         if problem:
-            setattr(sys, name, getattr(self, f"_{name}"))
-            self.shell.notice(f"`sys.{name}` {problem}; it is the notebook's own again")
+            setattr(sys, name, self._own[name])
+            self._notice(f"`sys.{name}` {problem}; it is the notebook's own again")
 
 
 _DELETED = object()
 
 
-def _problem_of(stream: Any) -> str:
+def _problem_of(stream: object) -> str:
     """Why nobody can print to `stream`, in words; empty if it works. It is flushed."""
     if stream is _DELETED:
         return "was deleted"
@@ -78,7 +92,7 @@ def _problem_of(stream: Any) -> str:
                 return f"was of the type `{type(stream).__name__}`, which has no `{name}`"
         if getattr(stream, "closed", False) is True:
             return "was closed"
-        stream.flush()
+        stream.flush()  # type: ignore[attr-defined]
     except BaseException as error:
         return f"could not be flushed ({type(error).__name__}: {words_of(error)})"
     return ""

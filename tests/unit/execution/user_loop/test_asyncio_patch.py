@@ -7,14 +7,19 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from asyncio import get_event_loop as _get_event_loop
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from namespace_kernel.base.patching import Patches
 from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
+from tests.unit.execution.user_loop.policies import DefaultEventLoopPolicy, may_set_policies
 from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabouts
+
+pytestmark = may_set_policies
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +69,59 @@ def test_all_tasks_are_the_user_loops(home: LoopUnderTest) -> None:
 
 
 @pytest.mark.usefixtures("front")
+def test_all_tasks_are_told_wherever_they_were_made_and_the_loop_runs(home: LoopUnderTest) -> None:
+    async def make() -> None:
+        tasks.append(asyncio.create_task(asyncio.Event().wait()))
+
+    async def look() -> bool:
+        here = {*tasks, asyncio.current_task()}
+        return asyncio.all_tasks() == here == asyncio.all_tasks(home.loop)
+
+    tasks: list[asyncio.Task[Any]] = []
+    home.at_home(make())
+    home.visit(make()).unwrap()
+    tasks.append(asyncio.create_task(asyncio.Event().wait()))
+    assert asyncio.all_tasks() == {*tasks}
+    assert home.at_home(look())
+    assert home.visit(look()).unwrap()
+
+
+@pytest.mark.usefixtures("front")
+@pytest.mark.parametrize("make", [asyncio.Future, lambda: asyncio.Future(loop=None)])
+@pytest.mark.parametrize("before", ["nothing", "asyncio.run", "a loop that is closed", "a policy"])
+def test_a_future_is_the_user_loops(
+    make: Callable[[], asyncio.Future[Any]], before: str, home: LoopUnderTest, front: AsyncioFront
+) -> None:
+    if before == "asyncio.run":
+        asyncio.run(whereabouts())
+    elif before == "a policy":
+        asyncio.set_event_loop_policy(DefaultEventLoopPolicy())
+    elif before == "a loop that is closed":
+        asyncio.set_event_loop(own := asyncio.new_event_loop())
+        own.close()
+        front.note_leftover()  # the next cell
+    assert make().get_loop() is home.loop
+
+
+@pytest.mark.usefixtures("front")
+def test_python_s_own_function_that_was_imported_before_answers_the_user_loop(home: LoopUnderTest) -> None:
+    assert _get_event_loop() is home.loop
+    asyncio.run(whereabouts())
+    assert _get_event_loop() is home.loop
+
+
+def test_a_loop_that_was_set_before_is_set_again_afterwards(home: LoopUnderTest) -> None:
+    own = asyncio.new_event_loop()
+    asyncio.set_event_loop(own)
+    front = AsyncioFront(home.loop, lambda: True)
+    with Patches(*front.patches):
+        assert asyncio.get_event_loop() is home.loop
+    assert asyncio.get_event_loop() is own
+    asyncio.set_event_loop(None)
+    own.close()
+
+
+@pytest.mark.usefixtures("front")
 def test_inside_a_loop_everything_is_as_it_was(home: LoopUnderTest) -> None:
     async def look() -> None:
         loop = asyncio.get_running_loop()
@@ -99,7 +157,7 @@ def test_other_threads_are_told_what_python_tells_them() -> None:
     in_another_thread(look)
 
 
-class OwnPolicy(asyncio.DefaultEventLoopPolicy):
+class OwnPolicy(DefaultEventLoopPolicy):
     made = 0
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from namespace_kernel.execution.user_loop.tasks import FailedTasks
 from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, user_loop_running, whereabouts
 
 
@@ -236,7 +237,7 @@ def test_a_task_that_fails_at_home_is_reported_as_its_cells(home: LoopUnderTest)
     home.visit(start(), execution).unwrap()
     assert home.was_reported.acquire(timeout=PATIENCE)
     ((owner, error),) = home.reported
-    assert owner is execution and isinstance(error, KeyError) and not execution.failed
+    assert owner is execution and isinstance(error, KeyError) and not execution.find(FailedTasks)
     tasks[0].exception()
 
 
@@ -249,7 +250,7 @@ def test_a_task_that_fails_during_its_cell_waits_for_the_cells_end(home: LoopUnd
     tasks: list[asyncio.Task[None]] = []
     execution = execution_of()
     home.visit(start(), execution).unwrap()
-    assert execution.failed == tasks and home.reported == []
+    assert execution.find(FailedTasks) == tasks and home.reported == []
     for task in tasks:
         home.user_loop.tasks.report_failure(task)
     assert len(home.reported) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 
 import pytest
 
@@ -34,7 +35,7 @@ from tests.unit.remote.transfer.travel import code
         ("def f():\n    def g():\n        return [h for _ in k]\n    return g", "h k"),
         (
             "class A(B, metaclass=M):\n    x: T = d\n    def m(self):\n        return super().m() + e",
-            "B M T d e super __name__ __annotations__",
+            "B M T d e super __name__" + (" __annotations__" if sys.version_info < (3, 14) else ""),
         ),
         ("@decorate\ndef f(a=default, *, b: 'N' = other): ...", "decorate default other"),
         ("lambda: a", "a"),

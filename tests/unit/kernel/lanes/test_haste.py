@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from namespace_kernel.kernel.haste import Haste
+from namespace_kernel.kernel.lanes.haste import Haste
 
 
 @pytest.fixture(autouse=True)
