@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ import namespace_kernel
 PACKAGE = Path(namespace_kernel.__file__).parent
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 PROMISED = {"AsyncNamespaceManager", "ExecutionContextBridge", "DeferredCoroutine"}
+#: A docstring that begins so says that something is as elsewhere, and not why.
+_VAGUE = re.compile(r"(overridden:? )?(as said|as above|likewise)\b|overridden\.?$", re.IGNORECASE)
 JUPYTER = ["IPython", "ipykernel", "jupyter_client", "jupyter_core", "zmq", "traitlets", "tornado", "comm"]
 
 
@@ -95,6 +98,36 @@ def test_everything_public_in_a_module_is_documented(module: str) -> None:
         members = public_methods(node) if isinstance(node, ast.ClassDef) else []
         undocumented += [one.name for one in [node, *members] if not ast.get_docstring(one)]
     assert undocumented == []
+
+
+def vague(module: ast.Module) -> list[str]:
+    """The functions whose docstring points elsewhere in the file instead of saying why they are there."""
+    return [
+        node.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and _VAGUE.match(ast.get_docstring(node) or "")
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_overridden_says_why(module: str) -> None:
+    assert vague(tree_of(module)) == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "found"),
+    [
+        ("Overridden as said.", ["f"]),
+        ("Overridden: as above. An unknown id is an error.", ["f"]),
+        ("Overridden.", ["f"]),
+        ("Likewise.", ["f"]),
+        ("Overridden: nothing is answered any more.", []),
+        ("Overridden not to look for it.", []),
+    ],
+)
+def test_what_is_vague_would_be_found(docstring: str, found: list[str]) -> None:
+    assert vague(ast.parse(f'class C:\n    def f(self):\n        """{docstring}"""')) == found
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.endswith("__init__.py")])

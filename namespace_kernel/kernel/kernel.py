@@ -167,7 +167,7 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
         """Nothing to do per request: `input_patches` has done it for good."""
 
     def _restore_input(self) -> None:
-        """As above."""
+        """Nothing to undo: `input_patches` stay for good."""
 
     def _process_children(self) -> list[Any]:
         return children_that_live(super()._process_children)

@@ -42,7 +42,7 @@ class LoopListener(Protocol):
         """Called with each new task, in the thread that creates it."""
 
     def gathering_created(self, future: asyncio.Future[Any]) -> None:
-        """Called with each future of `asyncio.gather` and `shield`, likewise."""
+        """Called with each future of `asyncio.gather` and `shield`, in the thread that creates it."""
 
     def stopped(self) -> None:
         """Called in the loop when code has stopped it, and nobody waits for that."""

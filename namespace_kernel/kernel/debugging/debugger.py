@@ -80,7 +80,10 @@ class NamespaceDebugpyClient(DebugpyClient):
         self.patience = 30.0
 
     async def send_dap_request(self, msg: Message) -> Message:
-        """Overridden as said. Raises `DebuggerError` if no answer comes."""
+        """Overridden: ipykernel waits for the next answer, whichever request that belongs to.
+
+        Raises `DebuggerError` if no answer comes.
+        """
         command = msg["command"]
         try:
             async with asyncio.timeout(self.patience):
@@ -186,7 +189,7 @@ class NamespaceDebugger(Debugger):
         return await self._beside(lambda: complete(super(NamespaceDebugger, self).inspectVariables(message)))
 
     async def variables(self, message: Message) -> Message:
-        """Overridden as above, and for an answer that debugpy refuses."""
+        """Overridden: the user's `__repr__` runs; and debugpy may refuse, with an answer that has no body."""
         if not self.stopped_threads:
             return await self._beside(lambda: complete(super(NamespaceDebugger, self).variables(message)))
         reply = await self._forward_message(message)
@@ -196,7 +199,7 @@ class NamespaceDebugger(Debugger):
         return reply
 
     async def richInspectVariables(self, message: Message) -> Message:
-        """Overridden as above."""
+        """Overridden: the user's `__repr__` runs, which must not block the control channel."""
         if self.stopped_threads:
             reply: Message = await super().richInspectVariables(message)
             return reply
