@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-VERSIONS ?= 3.11 3.12 3.13
+VERSIONS ?= 3.11 3.12 3.13 3.14
 ARGS ?=
 # Most tests wait for kernel processes, so several run at a time; those of one file stay together.
 PARALLEL ?= -n 4 --dist loadfile
@@ -39,7 +39,8 @@ test: $(VENV)/.installed-test ## run the tests; ARGS goes to pytest
 
 test-all: ## run the tests with each of VERSIONS, each in an environment of its own
 	@find_python() { \
-		for candidate in "python$$1" "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$1[.-]*/bin/python$$1; do \
+		versions="$${PYENV_ROOT:-$$HOME/.pyenv}/versions"; \
+		for candidate in "python$$1" "$$versions/$$1/bin/python$$1" "$$versions"/$$1[.-]*/bin/python$$1; do \
 			if "$$candidate" -c 'import ensurepip, venv' 2>/dev/null; then echo "$$candidate"; return; fi; \
 		done; return 1; }; \
 	missing=; failed=; \

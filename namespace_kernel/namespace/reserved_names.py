@@ -29,7 +29,10 @@ MODULE_NAMES = frozenset(
     ("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtin__", "__builtins__")
 )
 
-#: Of these, what no code of the module could run without.
+#: What the compiler binds for annotations in a cell, from Python 3.14 on: no name of the user's.
+ANNOTATING_NAMES = frozenset(("__annotate__", "__conditional_annotations__"))
+
+#: Of a module's names, what no code of the module could run without.
 ALWAYS_RIGHT = frozenset(("__builtin__", "__builtins__"))
 
 _NUMBERED = re.compile(r"_i?[0-9]+", re.ASCII)

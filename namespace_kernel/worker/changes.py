@@ -9,19 +9,14 @@ from typing import Any
 
 from namespace_kernel.base.errors import ResultError
 from namespace_kernel.base.words import words_of
-from namespace_kernel.namespace.reserved_names import MODULE_NAMES, is_engine_name
+from namespace_kernel.namespace.reserved_names import ANNOTATING_NAMES, MODULE_NAMES, is_engine_name
 from namespace_kernel.remote.transfer.messages import VALUE
 from namespace_kernel.remote.transfer.packing import Piece, digest_of, new_arrival, pack, unpack
 
 #: What cannot be changed in place. Exact types: a subclass may have attributes.
 _IMMUTABLE = frozenset((int, float, complex, bool, str, bytes, type(None), ModuleType, range, type(...)))
 #: What Python itself writes into a namespace.
-_PYTHONS = MODULE_NAMES | {
-    "__warningregistry__",
-    "__annotations__",
-    "__annotate__",  # these two since 3.14
-    "__conditional_annotations__",
-}
+_PYTHONS = MODULE_NAMES | {"__warningregistry__", "__annotations__", *ANNOTATING_NAMES}
 
 _MISSING = object()
 _MIB = 2**20

@@ -195,10 +195,15 @@ def serve():
     while (call := calls.get()) is not None: call(); print("served")
 threading.Thread(target=serve).start()""")
     other = ready.run("""\
-from concurrent.futures import Future
-import concurrent.futures.thread
-item = concurrent.futures.thread._WorkItem(future := Future(), print, ("the job",), {})
-calls.put(item.run); future.result(30); calls.put(None)""")
+from concurrent.futures import Future, thread
+if hasattr(thread, "WorkerContext"):  # since Python 3.14
+    make_context, resolve = thread.WorkerContext.prepare(None, ())
+    item = thread._WorkItem(future := Future(), resolve(print, ("the job",), {}))
+    job = lambda: item.run(make_context())
+else:
+    item = thread._WorkItem(future := Future(), print, ("the job",), {})
+    job = item.run
+calls.put(job); future.result(30); calls.put(None)""")
     first.wait_for_text("served")
     other.wait_for_text("the job")
     assert (first.stdout, other.stdout) == ("served\n", "the job\n")

@@ -145,6 +145,19 @@ def test_changes_are_found_whether_or_not_an_input_stands_near_the_end() -> None
         assert (changes.added, changes.rebound, changes.deleted) == ({"new": 1}, {"n5": None}, set())
 
 
+@pytest.mark.parametrize(
+    "code", ["x: int = 1", "if y:\n    x: int = 1", "x: int = 1\ndel y", "x: str\nx = y"]
+)
+def test_what_the_compiler_binds_for_annotations_is_no_change(code: str) -> None:
+    before: dict[Any, Any] = {"y": 5, "x": 0, "__builtins__": __builtins__}
+    for _ in range(2):  # the second time they are rebound
+        after = before.copy()
+        exec(compile(code, "cell", "exec", dont_inherit=True), after)
+        changes = changes_between(before, after)
+        assert set(changes.written) - {"__annotations__"} == {"x"}
+        before = {**after, "y": 5, "x": 0}
+
+
 def test_the_dict_is_one_for_life(bridge: ExecutionContextBridge) -> None:
     manager = bridge.namespace
     live = manager.live
