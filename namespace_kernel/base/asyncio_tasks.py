@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: asyncio keeps every task in a weak set, under another name since 3.12. Those that are written in C are not
-#: among them since 3.14: each thread lists its own, and `all_tasks` knows all lists.
+#: asyncio keeps every task in a weak set, under another name since 3.12. Since 3.14 only those of a class in
+#: Python, as `nest_asyncio` has them: of the others each thread has a list, and `all_tasks` knows all lists.
 _REGISTRY = "_scheduled_tasks" if hasattr(asyncio.tasks, "_scheduled_tasks") else "_all_tasks"
 _ARE_LISTED_IN_C = sys.version_info >= (3, 14)
 _Task, _all_tasks, _set_running_loop = asyncio.Task, asyncio.all_tasks, asyncio._set_running_loop
@@ -45,14 +45,16 @@ def snapshot(things: Iterable[T]) -> list[T]:
 
 def all_tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
     """The tasks of `loop` that are not done, whatever they are made by. Thread: any."""
-    if not _ARE_LISTED_IN_C:
-        return [
-            task
-            for task in snapshot(getattr(asyncio.tasks, _REGISTRY))
-            if not task.done() and task.get_loop() is loop
-        ]
-    running = asyncio._get_running_loop()
-    if running is not loop:
+    tasks = [
+        task
+        for task in snapshot(getattr(asyncio.tasks, _REGISTRY))
+        if not task.done() and task.get_loop() is loop
+    ]
+    return tasks + _listed_in_c(loop) if _ARE_LISTED_IN_C else tasks
+
+
+def _listed_in_c(loop: Any) -> list[asyncio.Task[Any]]:
+    if asyncio._get_running_loop() is not loop:
         return list(_all_tasks(loop))
     # Of the loop that runs in the calling thread only those are told that were made there, and ours moves.
     # The three steps are one call into C, which a Stop cannot tear apart.
