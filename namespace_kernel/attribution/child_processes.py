@@ -35,7 +35,7 @@ class ChildProcesses:
 
     def _noting(self, original: Callable[..., None]) -> Callable[..., None]:
         @unseen
-        def start(process: Any, *args: Any, **options: Any) -> None:
+        def start(process: Any, *args: object, **options: object) -> None:
             original(process, *args, **options)
             execution = current_execution.get()
             if execution is not None and process.pid is not None:

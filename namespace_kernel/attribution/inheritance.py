@@ -17,21 +17,27 @@ from concurrent.futures import Future
 from contextvars import ContextVar, Token
 from functools import partial, wraps
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeAlias
 
-from namespace_kernel.base.execution import current_execution
+from namespace_kernel.base.cell import Namespace
+from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.frames import unseen
-from namespace_kernel.base.patching import Patch, Patches
+from namespace_kernel.base.patching import Function, Patch, Patches
 from namespace_kernel.base.safe_facts import attribute_of_class, called_function
 from namespace_kernel.base.started import Started, is_nobodys, note_start
 
 from .thread_pools import ThreadPoolFront
 
-_NOTHING: Any = object()
+_NOTHING = object()
+
+#: Of whatever a variable holds.
+Variable: TypeAlias = ContextVar[Any]
+Tokens: TypeAlias = list[Token[Any]]
+Job: TypeAlias = Future[Any]
 
 
 #: As Python stores them, whatever a subclass says about its attributes.
-_attributes_of: Callable[[threading.Thread], dict[str, Any]] = vars(threading.Thread)["__dict__"].__get__
+_attributes_of: Callable[[threading.Thread], Namespace] = vars(threading.Thread)["__dict__"].__get__
 
 
 def _can_start(thread: threading.Thread) -> bool:
@@ -40,7 +46,7 @@ def _can_start(thread: threading.Thread) -> bool:
     return bool(attributes.get("_initialized")) and not attributes["_started"].is_set()
 
 
-def _target_of(thread: threading.Thread) -> Any:
+def _target_of(thread: threading.Thread) -> object:
     """What `thread` will run. It is asked for nothing: it may answer with code of its own."""
     attributes = _attributes_of(thread)
     for name in ("_target", "function"):  # of a timer
@@ -49,13 +55,13 @@ def _target_of(thread: threading.Thread) -> Any:
     return attribute_of_class(type(thread), "run")
 
 
-def _is_thread_pools(target: Any) -> bool:
+def _is_thread_pools(target: object) -> bool:
     """Whether it is a function of `multiprocessing.pool`."""
     function, pool = called_function(target), sys.modules.get("multiprocessing.pool")
     return pool is not None and type(function) is FunctionType and function.__globals__ is vars(pool)
 
 
-def _function_of(call: Sequence[Any]) -> Any:
+def _function_of(call: Sequence[object]) -> object:
     """What a pool is asked to call: the first argument of its job, which since 3.14 has all in one tuple."""
     if sys.version_info >= (3, 14):
         call = call[0] if call and isinstance(call[0], tuple) else ()
@@ -65,16 +71,16 @@ def _function_of(call: Sequence[Any]) -> Any:
 class _Values:
     """The values that some variables had in one context."""
 
-    def __init__(self, variables: Iterable[ContextVar[Any]]) -> None:
+    def __init__(self, variables: Iterable[Variable]) -> None:
         read = [(variable, variable.get(_NOTHING)) for variable in variables]
         self._values = [(variable, value) for variable, value in read if value is not _NOTHING]
 
-    def set(self) -> list[Token[Any]]:
+    def set(self) -> Tokens:
         """Set them in the calling context; return what `reset` needs."""
         return [variable.set(value) for variable, value in self._values]
 
 
-def _reset(tokens: list[Token[Any]]) -> None:
+def _reset(tokens: Tokens) -> None:
     for token in tokens:
         token.var.reset(token)
 
@@ -91,10 +97,10 @@ class Inheritance:
 
     def __init__(
         self,
-        variables: Iterable[ContextVar[Any]],
+        variables: Iterable[Variable],
         inherits: Callable[[], bool],
         is_users_file: Callable[[str], bool],
-        ended: Callable[[Any], None],
+        ended: Callable[[Execution], None],
         begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._variables = tuple(variables)
@@ -103,7 +109,7 @@ class Inheritance:
         self._ended = ended
         self._begin_code = begin
         #: The jobs of thread pools that cells submitted, while any is alive.
-        self.jobs: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
+        self.jobs: weakref.WeakSet[Job] = weakref.WeakSet()
         #: In force once there is such a pool: it is not imported for them.
         self.late = Patches(*ThreadPoolFront(self._homing).patches)
         self.patches = (
@@ -126,12 +132,12 @@ class Inheritance:
         class HomingWorkItem(WorkItem):  # type: ignore[misc]
             """A pool's job that runs as its submitter."""
 
-            def __init__(self, future: Any, *args: Any) -> None:
+            def __init__(self, future: Job, *args: object) -> None:
                 super().__init__(future, *args)
                 self.inherited = inheritance._capture()
                 self.started = inheritance._before_job(future, args)
 
-            def run(self, *args: Any) -> None:
+            def run(self, *args: object) -> None:
                 tokens = self.inherited.set()
                 inheritance._begin_code()
                 if self.started is not None:
@@ -141,7 +147,7 @@ class Inheritance:
                     super().run(*args)
                 finally:
                     _reset(tokens)
-                    if self.started is not None:
+                    if self.started is not None and self.started.execution is not None:
                         inheritance._ended(self.started.execution)
 
         return HomingWorkItem
@@ -150,14 +156,14 @@ class Inheritance:
         inherits = current_execution.get() is not None and self._inherits()
         return _Values(self._variables if inherits else ())
 
-    def _homing(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _homing(self, function: Function) -> Function:
         execution = current_execution.get()
         if execution is None or is_nobodys():
             return function
         inherited = self._capture()
 
         @unseen
-        def run_as_submitter(*args: Any, **kwargs: Any) -> Any:
+        def run_as_submitter(*args: object, **kwargs: object) -> object:
             tokens = [current_execution.set(execution), *inherited.set()]
             self._begin_code()
             try:
@@ -167,7 +173,7 @@ class Inheritance:
 
         return run_as_submitter
 
-    def _before_job(self, future: Any, call: tuple[Any, ...]) -> Started | None:
+    def _before_job(self, future: Job, call: tuple[object, ...]) -> Started | None:
         execution = current_execution.get()
         if execution is None or is_nobodys():
             return None
@@ -190,7 +196,7 @@ class Inheritance:
         # not threading's for one that nobody manages, and stops in none of its lines (from Python 3.12 on).
         _attributes_of(thread)["_bootstrap_inner"] = partial(self._run, thread, execution, self._capture())
 
-    def _run(self, thread: Any, execution: Any, inherited: _Values) -> None:
+    def _run(self, thread: Any, execution: Execution, inherited: _Values) -> None:
         attributes = _attributes_of(thread)
         attributes.pop("_bootstrap_inner", None)
         current_execution.set(execution)
@@ -198,7 +204,7 @@ class Inheritance:
         self._begin_code()
         # Since 3.14 `run` has a context of its own, which may be the user's.
         own: Any = attributes.get("_context")
-        tokens: list[Token[Any]] = []
+        tokens: Tokens = []
         if own is not None:
             with contextlib.suppress(RuntimeError):  # another thread is in it: Python will say so
                 tokens = own.run(lambda: [current_execution.set(execution), *inherited.set()])

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from namespace_kernel.base.frames import unseen
-from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.patching import Function, Patch
 
 
 class Redirect:
@@ -54,27 +54,27 @@ class Redirects:
     Thread: any.
     """
 
-    def __init__(self, is_ours: Callable[[Any], bool], direct: Callable[[Any], Any]) -> None:
+    def __init__(self, is_ours: Callable[[object], bool], direct: Function) -> None:
         self._is_ours = is_ours
         self._direct = direct
         kind = contextlib._RedirectStream
         self.patches = (Patch(kind, "__enter__", self._entering), Patch(kind, "__exit__", self._leaving))
 
-    def _entering(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _entering(self, original: Function) -> Function:
         @unseen
-        def enter(manager: Any) -> Any:
+        def enter(manager: Any) -> object:
             return self._begin(manager, original)
 
         return enter
 
-    def _leaving(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _leaving(self, original: Function) -> Function:
         @unseen
-        def leave(manager: Any, *error: Any) -> Any:
+        def leave(manager: Any, *error: object) -> object:
             return self._end(manager, error, original)
 
         return leave
 
-    def _begin(self, manager: Any, original: Callable[..., Any]) -> Any:
+    def _begin(self, manager: Any, original: Function) -> object:
         name, target = manager._stream, manager._new_target
         if not self._is_ours(getattr(sys, name, None)):
             return original(manager)
@@ -90,7 +90,7 @@ class Redirects:
         redirect = active_redirect(target.name)
         return self._direct(target) if redirect is None else redirect.target
 
-    def _end(self, manager: Any, error: tuple[Any, ...], original: Callable[..., Any]) -> Any:
+    def _end(self, manager: Any, error: tuple[object, ...], original: Function) -> object:
         redirect = manager._old_targets[-1]
         if not isinstance(redirect, Redirect):
             return original(manager, *error)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 from namespace_kernel.base.frames import unseen
-from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.patching import Function, Patch
 
 #: Every way to submit a job ends in one of these. `ThreadPool` inherits them.
 _METHODS = ("apply_async", "_map_async", "imap", "imap_unordered")
@@ -23,17 +22,17 @@ class ThreadPoolFront:
     Thread: any.
     """
 
-    def __init__(self, homing: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    def __init__(self, homing: Callable[[Function], Function]) -> None:
         self._homing = homing
         self.patches = tuple(
             Patch("multiprocessing.pool.ThreadPool", name, self._submitting) for name in _METHODS
         )
 
-    def _submitting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _submitting(self, original: Function) -> Function:
         signature = inspect.signature(original)
 
         @unseen
-        def submit(*args: Any, **kwargs: Any) -> Any:
+        def submit(*args: object, **kwargs: object) -> object:
             bound = signature.bind(*args, **kwargs)
             for name in _CALLED:
                 if bound.arguments.get(name) is not None:

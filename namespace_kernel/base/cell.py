@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
+
+#: Names and their values: one that code runs in, and any.
+Namespace: TypeAlias = dict[str, Any]
+Names: TypeAlias = Mapping[str, Any]
 
 
 class Context(StrEnum):
@@ -47,7 +51,7 @@ class Cell:
     store_history: bool = True
     background: bool = False
     cell_id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Names = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +108,14 @@ class CellChanges:
     last one who did. `yielded` says that theirs were kept.
     """
 
-    added: Mapping[str, Any] = field(default_factory=dict)
-    rebound: Mapping[str, Any] = field(default_factory=dict)
+    added: Names = field(default_factory=dict)
+    rebound: Names = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
     overwritten: frozenset[str] = frozenset()
     contested: Mapping[str, str] = field(default_factory=dict)
     yielded: bool = False
 
     @property
-    def written(self) -> dict[str, Any]:
+    def written(self) -> Namespace:
         """Added and rebound names with their values."""
         return {**self.added, **self.rebound}

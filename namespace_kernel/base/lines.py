@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import CoroutineType, FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+#: What an `async def` function returns.
+NativeCoroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Leak:
     line: int
 
 
-def leak_of(coroutine: CoroutineType[Any, Any, Any]) -> Leak:
+def leak_of(coroutine: NativeCoroutine) -> Leak:
     """Describe `coroutine` by what Python noted."""
     origin = coroutine.cr_origin
     filename, line = origin[0][:2] if origin else ("", 0)

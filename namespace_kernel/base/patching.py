@@ -10,7 +10,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType, ModuleType, TracebackType
-from typing import Any
+from typing import Any, TypeAlias
+
+#: Whatever can be called. What stands in the place of a function takes what that takes.
+Function: TypeAlias = Callable[..., Any]
 
 _MISSING = object()
 

@@ -17,6 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
+from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.syntax import tree_of
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -42,8 +43,8 @@ _PASSING = (ast.Starred, ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp, as
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 # As Python stores them, whatever a class of classes or of modules says.
-_dict_of_class: Callable[[type], Any] = vars(type)["__dict__"].__get__
-_dict_of_module: Callable[[ModuleType], Any] = vars(ModuleType)["__dict__"].__get__
+_dict_of_class: Callable[[type], Namespace] = vars(type)["__dict__"].__get__
+_dict_of_module: Callable[[ModuleType], Namespace] = vars(ModuleType)["__dict__"].__get__
 
 Lookup = Callable[[str], Any]
 
@@ -117,7 +118,7 @@ class CoroutineFunctions:
         #: What cells have defined by `async def`, wherever.
         self._defined: set[str] = set()
         #: By the id of a module or class, which may not be hashable: itself, its size then, and the names.
-        self._members: dict[int, tuple[ref[Any], int, frozenset[str]]] = {}
+        self._members: dict[int, tuple[ref[object], int, frozenset[str]]] = {}
 
     def open_calls(self, source: str) -> list[OpenCall]:
         """The open calls of coroutine functions in a cell. What the cell defines is noted."""
@@ -155,7 +156,7 @@ class CoroutineFunctions:
         value = self._lookup(word)
         return sys.modules.get(word) if value is None else value
 
-    def _members_of(self, value: Any) -> frozenset[str]:
+    def _members_of(self, value: object) -> frozenset[str]:
         """The coroutine functions among the attributes of a module, or of an object's class."""
         kind = type(value)
         if not issubclass(kind, ModuleType | type):
@@ -173,7 +174,7 @@ class CoroutineFunctions:
         return known[2]
 
 
-def _namespace_of(owner: Any) -> Any:
+def _namespace_of(owner: Any) -> Namespace:
     return _dict_of_class(owner) if issubclass(type(owner), type) else _dict_of_module(owner)
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable
 from types import CoroutineType
 from typing import Any, TypeAlias
 
 from namespace_kernel.base.asyncio_tasks import was_never_started
+from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.lines import Leak, leak_of
 
 from .deferred import DeferredCoroutine
@@ -45,7 +46,7 @@ class _Search:
         self._budget = _BUDGET
         self._inside: dict[int, set[int]] = {}
 
-    def visit(self, value: Any, depth: int = 0) -> set[int]:
+    def visit(self, value: object, depth: int = 0) -> set[int]:
         """Look at `value`; return the ids of the unstarted coroutines in it."""
         kind, key = type(value), id(value)
         if kind is CoroutineType:
@@ -82,9 +83,9 @@ class _Search:
 
 
 def close_leaked(
-    live: MutableMapping[str, Any],
+    live: Namespace,
     names: Iterable[str],
-    held: Iterable[Any] = (),
+    held: Iterable[object] = (),
     is_engine_name: Callable[[str], bool] = lambda name: False,
 ) -> tuple[list[Leak], Replacements]:
     """Close what is bound to `names` in `live`, directly or in builtin containers.
@@ -136,7 +137,7 @@ def close_leaked(
     return leaks, replacements
 
 
-def replaced(value: Any, replacements: Replacements) -> Any:
+def replaced(value: object, replacements: Replacements) -> Any:
     """Return what stands in for `value`: itself, unless it or something in a tuple was replaced.
 
     A tuple is rebuilt once, wherever it is met.

@@ -5,14 +5,19 @@ from __future__ import annotations
 import gc
 import inspect
 from collections.abc import Callable, Coroutine, Generator
-from types import CoroutineType, FunctionType, TracebackType
-from typing import Any
+from types import FunctionType, TracebackType
+from typing import Any, TypeAlias
 
+from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.errors import DeferredCoroutineError
 from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.lines import NativeCoroutine
+
+Positional: TypeAlias = tuple[object, ...]
+Keywords: TypeAlias = dict[str, object]
 
 
-class DeferredCoroutine(Coroutine[Any, Any, Any]):
+class DeferredCoroutine(Coroutine[object, object, object]):
     """Awaitable once, by calling the coroutine function again with the same arguments.
 
     It is a `collections.abc.Coroutine`, so `await`, `asyncio.gather`, `create_task`, `asyncio.run` and
@@ -22,19 +27,15 @@ class DeferredCoroutine(Coroutine[Any, Any, Any]):
     Thread: the one that awaits it.
     """
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None = (
-            function,
-            args,
-            kwargs,
-        )
+    def __init__(self, function: Callable[..., Any], args: Positional, kwargs: Keywords) -> None:
+        self._call: tuple[Callable[..., Any], Positional, Keywords] | None = (function, args, kwargs)
         self._coroutine: Any = None
         self._over = False
         self.__name__ = function.__name__
         self.__qualname__ = function.__qualname__
 
     @classmethod
-    def in_place_of(cls, coroutine: CoroutineType[Any, Any, Any]) -> DeferredCoroutine | None:
+    def in_place_of(cls, coroutine: NativeCoroutine) -> DeferredCoroutine | None:
         """Make one for a coroutine that has not begun, or `None` if its function cannot be found."""
         frame = coroutine.cr_frame
         function = next(
@@ -60,22 +61,22 @@ class DeferredCoroutine(Coroutine[Any, Any, Any]):
         return function(*args, **kwargs)
 
     @unseen
-    def __await__(self) -> Generator[Any, Any, Any]:
-        result: Generator[Any, Any, Any] = self._claim().__await__()
+    def __await__(self) -> Generator[object, object, object]:
+        result: Generator[object, object, object] = self._claim().__await__()
         return result
 
     @unseen
-    def send(self, value: Any) -> Any:
+    def send(self, value: object) -> object:
         """Start or resume the coroutine (a task does)."""
         return self._step("send", value)
 
     @unseen
-    def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:
+    def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> object:
         """Raise an exception in the coroutine (a task does, to cancel it)."""
         error = typ if isinstance(typ, BaseException) else (typ() if val is None else typ(val))
         return self._step("throw", error if tb is None else error.with_traceback(tb))
 
-    def _step(self, method: str, argument: Any) -> Any:
+    def _step(self, method: str, argument: object) -> object:
         if self._coroutine is None or self._over:
             self._coroutine = self._claim()
         try:
@@ -96,7 +97,7 @@ class DeferredCoroutine(Coroutine[Any, Any, Any]):
         return f"<deferred coroutine {self.__qualname__}, {state}>"
 
 
-def _arguments(function: FunctionType, values: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _arguments(function: FunctionType, values: Namespace) -> tuple[Positional, Keywords]:
     """The arguments that `function` was called with, read from its frame before it began."""
     code = function.__code__
     names = code.co_varnames

@@ -19,7 +19,7 @@ from types import CoroutineType, FrameType
 from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import was_never_started
-from namespace_kernel.base.lines import Leak
+from namespace_kernel.base.lines import Leak, NativeCoroutine
 from namespace_kernel.base.patching import Patch
 
 from .origins import is_own
@@ -30,7 +30,7 @@ _KEPT = 1000
 _pythons_own: Any = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
 
 
-def find_open(leak_of: Callable[[Any], Leak | None]) -> list[tuple[Any, Leak]]:
+def find_open(leak_of: Callable[[NativeCoroutine], Leak | None]) -> list[tuple[NativeCoroutine, Leak]]:
     """All coroutines from cells whose code has not begun, wherever they are kept, and what each is.
 
     `leak_of` describes those from cells. Scans the heap: for commands of the user, not for every cell.
@@ -52,19 +52,19 @@ class NeverAwaitedHook:
 
     def __init__(
         self,
-        leak_of: Callable[[Any, FrameType | None], Leak | None],
+        leak_of: Callable[[NativeCoroutine, FrameType | None], Leak | None],
         take: Callable[[Leak], bool] = lambda leak: False,
     ) -> None:
         self._leak_of = leak_of
         self._take = take
         self._leaks: deque[Leak] = deque(maxlen=_KEPT)
-        self._previous: Callable[[Any], None] | None = None
+        self._previous: Callable[[object], None] | None = None
         self._installed = False
         self.patches = (
             Patch(warnings, "_warn_unawaited_coroutine", self._in_front_of, undone=self._only_pass_on),
         )
 
-    def _in_front_of(self, previous: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _in_front_of(self, previous: Callable[[object], None]) -> Callable[[object], None]:
         self._installed, self._previous = True, previous
         return self._notice
 
@@ -78,7 +78,7 @@ class NeverAwaitedHook:
             leaks.append(self._leaks.popleft())
         return leaks
 
-    def _notice(self, coroutine: Any) -> None:
+    def _notice(self, coroutine: object) -> None:
         if self._installed and type(coroutine) is CoroutineType:
             leak = self._leak_of(coroutine, sys._getframe(1))
             if leak is not None:

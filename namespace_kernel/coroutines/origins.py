@@ -15,9 +15,8 @@ import sys
 import threading
 from collections.abc import Callable, Container, Iterable
 from types import FrameType
-from typing import Any
 
-from namespace_kernel.base.lines import Leak, Lines, leak_of
+from namespace_kernel.base.lines import Leak, Lines, NativeCoroutine, leak_of
 from namespace_kernel.base.syntax import tree_of
 
 from .calls import CoroutineFunctions, Lookup, all_calls, open_calls
@@ -86,7 +85,7 @@ class Origins:
         """The functions of earlier cells are gone; this cell's may yet be defined."""
         self._tracking.always(self._lasting)
 
-    def leak_of(self, coroutine: Any, dropped_in: FrameType | None = None) -> Leak | None:
+    def leak_of(self, coroutine: NativeCoroutine, dropped_in: FrameType | None = None) -> Leak | None:
         """Describe a coroutine that a line of a cell created, `None` for others.
 
         Thread: any, and anywhere: a coroutine may go away in the midst of anything.

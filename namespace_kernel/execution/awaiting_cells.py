@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from contextvars import Context as ContextVars
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import repair
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
-from .executor import Interrupts
+from .executor import Body, Interrupts
 
 
 class _Visit:
@@ -24,7 +23,7 @@ class _Visit:
         self.over = False
         self.ended_by_task = False
 
-    def end(self, task: asyncio.Task[Any]) -> None:
+    def end(self, task: asyncio.Task[object]) -> None:
         """Done callback. If user code stopped the loop first, it comes late, at home: then nothing."""
         if not self.over:
             self.ended_by_task = True
@@ -46,7 +45,7 @@ class UserLoopExecutor:
         self._context = context
         self._interrupts = interrupts
 
-    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
         try:
@@ -63,7 +62,7 @@ class UserLoopExecutor:
         finally:
             execution.finished = True
 
-    def _run_on_loop(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    def _run_on_loop(self, execution: Execution, body: Body) -> Outcome:
         # Playwright's sync API leaves its loop set as this thread's running loop between two calls.
         others_loop = asyncio._get_running_loop()
         asyncio._set_running_loop(None)
@@ -74,7 +73,7 @@ class UserLoopExecutor:
             asyncio._set_running_loop(others_loop)
             self._user_loop.give_back()
 
-    def _run_visit(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    def _run_visit(self, execution: Execution, body: Body) -> Outcome:
         loop = self._user_loop.loop
         task = self._user_loop.start_cell(execution, body, self._context)
         visit = _Visit(loop)

@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from types import CodeType
 from typing import Any, NoReturn, Protocol
 
-from namespace_kernel.base.cell import Cell, Context, Outcome, Route
+from namespace_kernel.base.cell import Cell, Context, Namespace, Outcome, Route
 from namespace_kernel.base.errors import AwaitInThreadError
 from namespace_kernel.base.syntax import parse
 from namespace_kernel.base.words import exit_code_of
@@ -26,7 +26,7 @@ _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 class Engine(Protocol):
     """What a language engine does for a cell."""
 
-    def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Coroutine[Any, Any, Outcome]:
+    def run(self, cell: Cell, route: Route, namespace: Namespace) -> Coroutine[Any, Any, Outcome]:
         """Return the coroutine that runs the cell's code in `namespace`; user errors are in its outcome.
 
         Called by the bridge in stage 3. The coroutine suspends only if the code awaits.
@@ -48,7 +48,7 @@ class PythonEngine:
     def __init__(self, manager: AsyncNamespaceManager) -> None:
         self._manager = manager
 
-    async def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Outcome:
+    async def run(self, cell: Cell, route: Route, namespace: Namespace) -> Outcome:
         """See `Engine.run`. The value is the last expression's, or `_result` if the code binds it."""
         filename = f"<{cell.execution_id}>"
         number = self._manager.record_input(cell.code)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias
 
 from namespace_kernel.base.cell import Outcome
 from namespace_kernel.base.execution import Execution, T
+
+#: A cell's own code, to be driven to its end.
+Body: TypeAlias = Coroutine[object, None, Outcome]
 
 
 class Executor(Protocol):
     """Runs the code of one route."""
 
-    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def run(self, execution: Execution, body: Body) -> Outcome:
         """Drive `body` to its end and return its outcome.
 
         Called by the bridge in stage 3. `body` reports user errors in its outcome; whatever it raises
@@ -33,7 +36,7 @@ class Interrupts(Protocol):
         """As `run_sync`, for what follows an async cell's code; a Stop that came between the two is over."""
 
     def async_code(
-        self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
+        self, execution: Execution, task: asyncio.Task[object], loop: asyncio.AbstractEventLoop
     ) -> AbstractContextManager[None]:
         """While entered, Stop ends `task`: by `KeyboardInterrupt` if it executes, else by cancelling it."""
 

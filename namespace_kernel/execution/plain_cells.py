@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from contextvars import Context as ContextVars
 from functools import partial
-from typing import Any
 
 from namespace_kernel.base.cell import Outcome
 from namespace_kernel.base.errors import AwaitInThreadError
 from namespace_kernel.base.execution import Execution
 
-from .executor import Interrupts
+from .executor import Body, Interrupts
 
 
-def run_to_end(execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+def run_to_end(execution: Execution, body: Body) -> Outcome:
     """Drive `body` with one send; if it awaits nevertheless, raise the reason inside it."""
     try:
         body.send(None)
@@ -39,7 +37,7 @@ class MainThreadExecutor:
         self._context = context
         self._interrupts = interrupts
 
-    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
         try:
@@ -55,7 +53,7 @@ class CallingThreadExecutor:
     Thread: any without a running loop of its own, or any that accepts to block it.
     """
 
-    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         try:
             return run_to_end(execution, body)
@@ -70,7 +68,7 @@ class AwaitingExecutor:
     Thread: the one whose loop runs.
     """
 
-    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`. A cancelled caller cancels the code."""
         try:
             return await body

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context as ContextVars
 from functools import partial
-from typing import Any
 
 from namespace_kernel.base.cell import Outcome
 from namespace_kernel.base.execution import Execution
@@ -15,6 +14,7 @@ from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.stop.thread_stop import Steps, ThreadStop
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
+from .executor import Body
 from .plain_cells import run_to_end
 
 
@@ -44,7 +44,7 @@ class WorkerExecutor:
         self._context = context
         self._side_cells = side_cells
 
-    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
         try:
@@ -69,7 +69,7 @@ class WorkerLoopExecutor:
         self._context = context
         self._side_cells = side_cells
 
-    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
         try:
@@ -80,7 +80,7 @@ class WorkerLoopExecutor:
         finally:
             execution.finished = True
 
-    def _run_on_loop(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    def _run_on_loop(self, execution: Execution, body: Body) -> Outcome:
         outcome: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
         steps = Steps(body)
         self._user_loop.loop.call_soon_threadsafe(self._start, execution, steps, outcome)

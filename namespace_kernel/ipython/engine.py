@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.async_helpers import _asyncio_runner
 
-from namespace_kernel.base.cell import ELSEWHERE, Cell, Context, Outcome, Route
+from namespace_kernel.base.cell import ELSEWHERE, Cell, Context, Namespace, Outcome, Route
 from namespace_kernel.base.errors import AwaitInThreadError
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.words import encodable
@@ -51,7 +51,7 @@ class ShellEngine:
             self._shell.loop_runner = self._runner
         return bool(self._shell.autoawait and self._shell.loop_runner is self._runner)
 
-    async def run(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> Outcome:
+    async def run(self, cell: Cell, route: Route, namespace: Namespace) -> Outcome:
         """See `Engine.run`."""
         shell = self._shell
         if route.error is None and route.context is Context.MAIN and self._awaits(route.source):
@@ -104,7 +104,7 @@ class ShellEngine:
         if not cell.silent:
             self._shell.events.trigger("post_run_cell", result)
 
-    def _elsewhere(self, cell: Cell, route: Route, namespace: dict[str, Any]) -> ElsewhereCell | None:
+    def _elsewhere(self, cell: Cell, route: Route, namespace: Namespace) -> ElsewhereCell | None:
         execution = current_execution.get()
         if route.context not in ELSEWHERE or route.error is not None or execution is None:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from namespace_kernel.base.cell import Namespace
 from namespace_kernel.namespace.reserved_names import MISSING, RESULT_NAMES
 
 
@@ -16,10 +17,10 @@ class ShellNames:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Namespace:
         """See `EngineSource`."""
         shell, history, hook = self._shell, self._shell.history_manager, self._shell.displayhook
-        names: dict[str, Any] = {"exit": shell.exiter, "quit": shell.exiter}
+        names: Namespace = {"exit": shell.exiter, "quit": shell.exiter}
         if "get_ipython" in shell.user_ns_hidden:
             names["get_ipython"] = shell.user_ns_hidden["get_ipython"]
         names |= {"_": hook._, "__": hook.__, "___": hook.___}
@@ -29,7 +30,7 @@ class ShellNames:
             names |= {"_i": history._i, "_ii": history._ii, "_iii": history._iii}
         return names
 
-    def numbered(self, name: str) -> Any:
+    def numbered(self, name: str) -> object:
         """See `EngineSource`."""
         history = self._shell.history_manager
         if name.startswith("_i"):
@@ -37,18 +38,18 @@ class ShellNames:
             return inputs[number] if 0 < number < len(inputs) else MISSING
         return history.output_hist.get(int(name[1:]), MISSING)
 
-    def accept(self, names: dict[str, Any]) -> None:
+    def accept(self, names: Namespace) -> None:
         """See `EngineSource`."""
         for name in RESULT_NAMES:
             if name in names:
                 setattr(self._shell.displayhook, name, names[name])
 
-    def results(self) -> list[Any]:
+    def results(self) -> list[object]:
         """See `EngineSource`."""
         hook, outputs = self._shell.displayhook, self._shell.history_manager.output_hist
         return [hook._, hook.__, hook.___, *list(outputs.values())]
 
-    def replace(self, old: Any, new: Any) -> None:
+    def replace(self, old: object, new: object) -> None:
         """See `EngineSource`."""
         hook, outputs = self._shell.displayhook, self._shell.history_manager.output_hist
         for name in ("_", "__", "___"):

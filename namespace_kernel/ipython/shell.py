@@ -12,7 +12,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.events import available_events
 from traitlets import Type, observe
 
-from namespace_kernel.base.cell import Context
+from namespace_kernel.base.cell import Context, Namespace
 from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.lines import Leak
@@ -106,12 +106,12 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
     # The namespace
 
     @property
-    def user_ns(self) -> dict[str, Any]:
+    def user_ns(self) -> Namespace:
         """The live dict. Assigning merges: the engine's own variables live in it."""
         return self.namespace.live
 
     @user_ns.setter
-    def user_ns(self, names: dict[str, Any]) -> None:
+    def user_ns(self, names: Namespace) -> None:
         if names is not self.namespace.live:
             self.namespace.update_namespace(names, Context.MAIN)
 

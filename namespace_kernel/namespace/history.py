@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from namespace_kernel.base.cell import Namespace
 
 from .reserved_names import MISSING
 
@@ -17,42 +17,42 @@ class ResultHistory:
 
     def __init__(self) -> None:
         self.inputs: list[str] = [""]
-        self.outputs: dict[int, Any] = {}
+        self.outputs: dict[int, object] = {}
         self.directories: list[str] = []
-        self._last: tuple[Any, Any, Any] = (None, None, None)
+        self._last: tuple[object, ...] = (None, None, None)
 
     def record_input(self, code: str) -> int:
         """Remember `code`; return its number, counted from 1."""
         self.inputs.append(code)
         return len(self.inputs) - 1
 
-    def record_result(self, value: Any, number: int) -> None:
+    def record_result(self, value: object, number: int) -> None:
         """Make `value` the newest result, that of input `number`, unless it is `None`."""
         if value is None:
             return
         self._last = (value, *self._last[:2])
         self.outputs[number] = value
 
-    def accept(self, names: dict[str, Any]) -> None:
+    def accept(self, names: Namespace) -> None:
         """See `EngineSource`."""
         old = self._last
         self._last = (names.get("_", old[0]), names.get("__", old[1]), names.get("___", old[2]))
 
-    def results(self) -> list[Any]:
+    def results(self) -> list[object]:
         """See `EngineSource`."""
         return [*self._last, *self.outputs.values()]
 
-    def replace(self, old: Any, new: Any) -> None:
+    def replace(self, old: object, new: object) -> None:
         """Put `new` wherever `old` is kept."""
         self._last = tuple(new if value is old else value for value in self._last)
         for number, value in self.outputs.items():
             if value is old:
                 self.outputs[number] = new
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Namespace:
         """See `EngineSource`."""
         recent = ["", "", "", *self.inputs[1:]]
-        names: dict[str, Any] = {
+        names: Namespace = {
             "In": self.inputs,
             "_ih": self.inputs,
             "Out": self.outputs,
@@ -65,7 +65,7 @@ class ResultHistory:
         names["_"], names["__"], names["___"] = self._last
         return names
 
-    def numbered(self, name: str) -> Any:
+    def numbered(self, name: str) -> object:
         """See `EngineSource`."""
         if name.startswith("_i"):
             number = int(name[2:])

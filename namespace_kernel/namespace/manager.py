@@ -17,13 +17,14 @@ import builtins
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 from types import CoroutineType
 from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import coroutines_of_tasks, was_never_started
-from namespace_kernel.base.cell import COPYING, CellChanges, Context, Outcome
+from namespace_kernel.base.cell import COPYING, CellChanges, Context, Names, Namespace, Outcome
+from namespace_kernel.base.lines import NativeCoroutine
 
 from .assignments import assigned
 from .history import ResultHistory
@@ -60,7 +61,7 @@ class AsyncNamespaceManager:
     ) -> None:
         self.module = types.ModuleType("__main__") if module is None else module
         self.history = ResultHistory()
-        self._live: dict[str, Any] = self.module.__dict__
+        self._live: Namespace = self.module.__dict__
         self._live.setdefault("__builtins__", builtins)
         self._lock = threading.RLock()
         self._engine: EngineSource = self.history
@@ -69,19 +70,19 @@ class AsyncNamespaceManager:
         self._provenance = ProvenanceBook()
         self._running: list[View] = []
         self._keeps_current = keeps_current
-        self._coroutines: weakref.WeakSet[CoroutineType[Any, Any, Any]] = weakref.WeakSet()
+        self._coroutines: weakref.WeakSet[NativeCoroutine] = weakref.WeakSet()
         self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
         self.restore_engine_names()
 
     # The store
 
     @property
-    def live(self) -> dict[str, Any]:
+    def live(self) -> Namespace:
         """The store itself, for running code in. Do not iterate over it."""
         return self._live
 
     @property
-    def namespace(self) -> dict[str, Any]:
+    def namespace(self) -> Namespace:
         """A snapshot of all names."""
         with self._lock:
             return self._live.copy()
@@ -98,12 +99,12 @@ class AsyncNamespaceManager:
         """The lock of every operation, for callers that combine several."""
         return self._lock
 
-    def get_for_execution(self, context: str) -> dict[str, Any]:
+    def get_for_execution(self, context: str) -> Namespace:
         """Return the dict for code of `context`: a copy for one of `COPYING`, the live one for any other."""
         with self._lock:
             return self._live.copy() if context in COPYING else self._live
 
-    def update_namespace(self, updates: Mapping[str, Any], source_context: str = "unknown") -> frozenset[str]:
+    def update_namespace(self, updates: Names, source_context: str = "unknown") -> frozenset[str]:
         """Merge `updates`, which come from any context; return the names that were refused.
 
         Engine names are refused unless `source_context` is "engine". Of "async" and "thread", a value under
@@ -125,7 +126,7 @@ class AsyncNamespaceManager:
                 self._shift_results(accepted.get("_result", accepted.get("__result__")))
             return refused
 
-    def _shift_results(self, value: Any) -> None:
+    def _shift_results(self, value: object) -> None:
         """Make `value` the newest result of whoever says what the results are, unless it is `None`."""
         if value is None:
             return
@@ -137,8 +138,8 @@ class AsyncNamespaceManager:
 
     def merge_thread_results(
         self,
-        thread_namespace: Mapping[str, Any],
-        original_namespace: Mapping[str, Any],
+        thread_namespace: Names,
+        original_namespace: Names,
         execution_id: str = "a thread",
         context: Context = Context.THREAD,
     ) -> CellChanges:
@@ -271,7 +272,7 @@ class AsyncNamespaceManager:
             self._live[f"_i{number}"] = code
             return number
 
-    def record_result(self, value: Any, number: int | None = None) -> None:
+    def record_result(self, value: object, number: int | None = None) -> None:
         """Make `value`, of input `number` (by default the last), the newest result, unless it is `None`.
 
         `_`, `__` and `___` follow at once, or, if another execution may be using them, when it ends.
@@ -314,13 +315,13 @@ class AsyncNamespaceManager:
 
     # Coroutines
 
-    def track(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
+    def track(self, coroutine: NativeCoroutine) -> None:
         """Remember `coroutine`, weakly, until it is finished or cleaned up."""
         with self._lock:
             self._coroutines.add(coroutine)
 
     @property
-    def coroutines(self) -> list[CoroutineType[Any, Any, Any]]:
+    def coroutines(self) -> list[NativeCoroutine]:
         """The tracked coroutines whose code has not begun."""
         with self._lock:
             return [coroutine for coroutine in self._coroutines if was_never_started(coroutine)]
@@ -339,5 +340,5 @@ class AsyncNamespaceManager:
             self._coroutines.clear()
             return len(abandoned)
 
-    def _track(self, values: Iterable[Any]) -> None:
+    def _track(self, values: Iterable[object]) -> None:
         self._coroutines.update(value for value in values if type(value) is CoroutineType)

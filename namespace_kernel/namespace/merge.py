@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from itertools import compress, filterfalse, islice, repeat
 from operator import is_, is_not
-from typing import Any
 
-from namespace_kernel.base.cell import CellChanges
+from namespace_kernel.base.cell import CellChanges, Namespace
 
 from .reserved_names import ANNOTATING_NAMES, MISSING, has_odd_keys, is_numbered_input, only_names
 
@@ -17,7 +16,7 @@ from .reserved_names import ANNOTATING_NAMES, MISSING, has_odd_keys, is_numbered
 _NEAR = 64
 
 
-def changes_between(before: dict[str, Any], after: dict[str, Any]) -> CellChanges:
+def changes_between(before: Namespace, after: Namespace) -> CellChanges:
     """Return which names `after` added, rebound and deleted against `before`.
 
     Left out are keys that are no plain strings, and what the compiler binds for annotations.
@@ -47,7 +46,7 @@ def _is_users(name: object) -> bool:
     return type(name) is str and name not in ANNOTATING_NAMES
 
 
-def _begins_with(before: dict[str, Any], after: dict[str, Any], more: int) -> bool:
+def _begins_with(before: Namespace, after: Namespace, more: int) -> bool:
     """Whether the names of `after` are those of `before` and then `more`.
 
     A dict keeps its names in the order in which they came, and one that was deleted and came back stands

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+
+from namespace_kernel.base.cell import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ProvenanceBook:
 
     def record(
         self,
-        written: Mapping[str, Any],
+        written: Names,
         deleted: Iterable[str],
         execution_id: str,
         context: str,

@@ -18,6 +18,8 @@ from itertools import repeat
 from operator import is_not
 from typing import Any, Protocol
 
+from namespace_kernel.base.cell import Namespace
+
 RESULT_NAMES = ("_", "__", "___")
 STATE_NAMES = ("_exit_code", "_exception")
 HISTORY_NAMES = ("In", "Out", "_ih", "_oh", "_dh", "_i", "_ii", "_iii")
@@ -43,7 +45,7 @@ def has_odd_keys(names: Mapping[Any, Any]) -> bool:
     return any(map(is_not, map(type, list(names)), repeat(str)))
 
 
-def only_names(names: Mapping[Any, Any]) -> dict[str, Any]:
+def only_names(names: Mapping[Any, Any]) -> Namespace:
     """What of `names` has a name. None of the others is looked up."""
     return {name: value for name, value in list(names.items()) if type(name) is str}
 
@@ -59,7 +61,7 @@ def drop_odd_keys(names: dict[Any, Any]) -> bool:
 
 
 #: Stands for "there is no value": `None` is a value.
-MISSING: Any = object()
+MISSING = object()
 
 
 class EngineSource(Protocol):
@@ -68,19 +70,19 @@ class EngineSource(Protocol):
     Called by the namespace, under its lock, after every cell.
     """
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Namespace:
         """The engine names that must exist, with their right values."""
 
-    def numbered(self, name: str) -> Any:
+    def numbered(self, name: str) -> object:
         """The right value of `_N` or `_iN`, or `MISSING` if the engine has none."""
 
-    def accept(self, names: dict[str, Any]) -> None:
+    def accept(self, names: Namespace) -> None:
         """Take what the engine itself wrote into the namespace for right from now on."""
 
-    def results(self) -> list[Any]:
+    def results(self) -> list[object]:
         """Every reference to a result that the engine keeps outside the namespace."""
 
-    def replace(self, old: Any, new: Any) -> None:
+    def replace(self, old: object, new: object) -> None:
         """Put `new` wherever the engine keeps the result `old`."""
 
 
@@ -103,9 +105,9 @@ def is_engine_name(name: object) -> bool:
 
 
 def set_right(
-    live: dict[str, Any],
+    live: Namespace,
     source: EngineSource,
-    state: dict[str, Any],
+    state: Namespace,
     touched: set[str],
     in_use: Set[str] = frozenset(),
 ) -> set[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from namespace_kernel.base.cell import CellChanges, Context
+from namespace_kernel.base.cell import CellChanges, Context, Names, Namespace
 
 from .assignments import assigned
 from .merge import changes_between
@@ -23,8 +22,8 @@ class View:
     """
 
     context: Context
-    namespace: dict[str, Any]
-    base: dict[str, Any]
+    namespace: Namespace
+    base: Namespace
     opened: int = 0
     execution_id: str = ""
     source: str = ""
@@ -32,7 +31,7 @@ class View:
     began: float = field(default_factory=time.time)
 
 
-def changes_in(live: dict[str, Any], view: View) -> CellChanges:
+def changes_in(live: Namespace, view: View) -> CellChanges:
     """What has changed in `live` since `view` was opened; without a copy, if nobody adds names meanwhile."""
     try:
         return changes_between(view.base, live)
@@ -80,7 +79,7 @@ def contested(changes: CellChanges, view: View, book: ProvenanceBook) -> dict[st
 
 
 def changed_meanwhile(
-    changes: CellChanges, view: View, live: Mapping[str, Any], writers: Callable[[], Mapping[str, Written]]
+    changes: CellChanges, view: View, live: Names, writers: Callable[[], Mapping[str, Written]]
 ) -> dict[str, str]:
     """Names that a cell changed in its copy and that have been changed in `live` meanwhile, with who did.
 
@@ -116,7 +115,7 @@ class Written:
     later: bool = False
 
 
-def last_writers(live: dict[str, Any], book: ProvenanceBook, views: Iterable[View]) -> dict[str, Written]:
+def last_writers(live: Namespace, book: ProvenanceBook, views: Iterable[View]) -> dict[str, Written]:
     """Return who wrote the names in `live`; those that no cell wrote are left out.
 
     `views` are those of the executions that run in `live` now. Values are looked at one by one and not

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context as ContextVars
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from namespace_kernel.base.cell import Outcome
 from namespace_kernel.base.errors import WorkerLostError
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.execution.executor import Interrupts
+from namespace_kernel.execution.executor import Body, Interrupts
 from namespace_kernel.execution.plain_cells import run_to_end
 from namespace_kernel.execution.stop.registry import SideCells
 
@@ -145,7 +145,7 @@ class ElsewhereExecutor:
         self._context = context
         self._stoppable = stoppable
 
-    async def run(self, execution: Execution, body: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
         call = execution.keep(ElsewhereCall(self._site, lambda: self._packed(execution)))

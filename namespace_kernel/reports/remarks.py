@@ -231,7 +231,7 @@ _is_daemon: Callable[[threading.Thread], bool] = vars(threading.Thread)["daemon"
 _thread_name: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
 
 
-def _is_thread(thing: Any) -> bool:
+def _is_thread(thing: object) -> bool:
     return issubclass(type(thing), threading.Thread)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from typing import Any
 
-from namespace_kernel.base.cell import Context
+from namespace_kernel.base.cell import Context, Names
 from namespace_kernel.base.safe_facts import Group, facts_of, group_of
 from namespace_kernel.coroutines.deferred import DeferredCoroutine
 from namespace_kernel.namespace.reserved_names import MISSING
@@ -75,7 +75,7 @@ def _count(number: int, one: str, many: str | None = None) -> str:
 
 
 def build_table(
-    names: Mapping[str, Any],
+    names: Names,
     writers: Mapping[str, Written],
     is_engine: Callable[[str, Any], bool],
     patterns: Collection[str] = (),

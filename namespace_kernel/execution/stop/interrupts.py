@@ -174,7 +174,7 @@ class InterruptController:
         return self.run_sync(run)
 
     def async_code(
-        self, execution: Execution, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop
+        self, execution: Execution, task: asyncio.Task[object], loop: asyncio.AbstractEventLoop
     ) -> _AsyncCode:
         """See `executor.Interrupts`."""
         return _AsyncCode(self, execution, task, loop)
@@ -191,7 +191,7 @@ class InterruptController:
 
         return _Calling(self, note)
 
-    def step_of(self, task: asyncio.Task[Any]) -> AbstractContextManager[None]:
+    def step_of(self, task: asyncio.Task[object]) -> AbstractContextManager[None]:
         """While entered, main takes a step of `task`, which is not its cell's."""
         return StepOnMain(self, self._on_sigint, task) if self._on_main_thread else nullcontext()
 
@@ -246,7 +246,7 @@ class _AsyncCode:
         self,
         controller: InterruptController,
         execution: Execution,
-        task: asyncio.Task[Any],
+        task: asyncio.Task[object],
         loop: Any,
     ) -> None:
         self._controller = controller
@@ -254,7 +254,7 @@ class _AsyncCode:
         self._task = task
         self._loop = loop
         #: Whose code executed at the last Stop, and since which one.
-        self._in_the_way: tuple[asyncio.Task[Any] | None, float] = (None, 0.0)
+        self._in_the_way: tuple[asyncio.Task[object] | None, float] = (None, 0.0)
 
     def __enter__(self) -> None:
         self._controller.target = self
@@ -300,7 +300,7 @@ class _AsyncCode:
         for task in list(self._execution.tasks):
             task.cancel()
 
-    def _explain_later(self, other: asyncio.Task[Any], where: str) -> None:
+    def _explain_later(self, other: asyncio.Task[object], where: str) -> None:
         def explain() -> None:
             if not self._task.done() and self._loop.anchors.current_task() is other:
                 self._controller.notices.notice(

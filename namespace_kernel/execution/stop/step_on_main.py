@@ -37,7 +37,9 @@ class StepOnMain:
     a moment later, ends the step.
     """
 
-    def __init__(self, controller: Controller, handler: Callable[..., None], task: asyncio.Task[Any]) -> None:
+    def __init__(
+        self, controller: Controller, handler: Callable[..., None], task: asyncio.Task[object]
+    ) -> None:
         self._controller = controller
         self._own_handler = handler
         self._task = task

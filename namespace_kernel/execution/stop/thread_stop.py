@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import collections.abc
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any
 
@@ -57,7 +57,7 @@ class ThreadStop:
                 late = True  # it arrived while the cell was ending
 
 
-class Steps(Around, collections.abc.Coroutine[Any, Any, Outcome]):
+class Steps(Around, collections.abc.Coroutine[object, None, Outcome]):
     """A cell's coroutine, for a task that drives it on a loop which other tasks share.
 
     Guarantees: what `stop` raises arrives in the cell's code: in the line that executes, or, if that step
@@ -66,7 +66,7 @@ class Steps(Around, collections.abc.Coroutine[Any, Any, Outcome]):
     Thread: the loop's; `stop` any.
     """
 
-    def __init__(self, body: Coroutine[Any, Any, Outcome]) -> None:
+    def __init__(self, body: Coroutine[object, None, Outcome]) -> None:
         self._body = body
         self._stop: ThreadStop | None = None
         #: A stop came between two steps, and no step has taken it yet.
@@ -91,11 +91,11 @@ class Steps(Around, collections.abc.Coroutine[Any, Any, Outcome]):
         wanted, self.wanted = self.wanted, False
         return wanted
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: None) -> object:
         """Take a step."""
         return self._step(self._body.send, value)
 
-    def throw(self, *error: Any) -> Any:
+    def throw(self, *error: Any) -> object:
         """Take a step that begins with an exception."""
         self._take()  # this is how it comes
         return self._step(self._body.throw, *error)
@@ -104,14 +104,15 @@ class Steps(Around, collections.abc.Coroutine[Any, Any, Outcome]):
         """End it where it waits."""
         self._body.close()
 
-    def __await__(self) -> Any:
+    def __await__(self) -> Generator[object, None, Outcome]:
         """Not needed by a task; `Coroutine` asks for it."""
-        return self._body.__await__()
+        steps: Generator[object, None, Outcome] = self._body.__await__()
+        return steps
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)  # `cr_frame` and the like: where the cell stands
 
-    def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
+    def _step(self, advance: Callable[..., object], *args: object) -> object:
         late, waits_for = False, None
         self._stop = step = ThreadStop()
         try:

@@ -39,7 +39,7 @@ class Step:
 
     def __init__(self, handle: events.Handle) -> None:
         self.handle = handle
-        self.task: asyncio.Task[Any] = handle._callback.__self__  # type: ignore[attr-defined]
+        self.task: asyncio.Task[object] = handle._callback.__self__  # type: ignore[attr-defined]
         self.taken = self.withdrawn = self.ran = self.is_over = False
         self.error: BaseException | None = None
         #: Not an event: this is one call into C, which a Stop cannot tear apart.
@@ -59,14 +59,14 @@ class Anchors:
         self,
         loop: Any,
         ask_home: Callable[[], None],
-        guard: Callable[[asyncio.Task[Any]], contextlib.AbstractContextManager[None]],
+        guard: Callable[[asyncio.Task[object]], contextlib.AbstractContextManager[None]],
     ) -> None:
         self._loop = loop
         self._ask_home = ask_home
         self._guard = guard
         loop.anchors = self
         #: Those that were asked to stay on the main thread.
-        self._staying: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._staying: weakref.WeakSet[asyncio.Task[object]] = weakref.WeakSet()
         self._main: int | None = None
         self._runner: int | None = None
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class Anchors:
         #: Raises `KeyboardInterrupt` in the step that the home thread takes for the main one; `None` if none.
         self.stop_step: Callable[[], object] | None = None
         self.for_home: Step | None = None
-        self._stepped: asyncio.Task[Any] | None = None
+        self._stepped: asyncio.Task[object] | None = None
         #: Steps for which the main thread had no time.
         self._parked: deque[events.Handle] = deque()
 
@@ -103,7 +103,7 @@ class Anchors:
                 if not handle.cancelled() and loop.is_away(handle._callback):
                     loop._ready[number] = self.deferring(handle)
 
-    def current_task(self) -> asyncio.Task[Any] | None:
+    def current_task(self) -> asyncio.Task[object] | None:
         """The task whose code executes, on whichever thread. Thread: any.
 
         Since 3.14 asyncio answers for the calling thread, where the loop may just wait for another's step.
@@ -116,7 +116,7 @@ class Anchors:
         return events.Handle(self._hand_over, (handle,), self._loop, copy_context())
 
     @contextlib.contextmanager
-    def staying(self, task: asyncio.Task[Any]) -> Iterator[bool]:
+    def staying(self, task: asyncio.Task[object]) -> Iterator[bool]:
         """While entered, all steps of `task` are the main thread's; yields whether this one is.
 
         Thread: the loop's, in the task.

@@ -18,9 +18,10 @@ from typing import Any
 from weakref import WeakSet
 
 from namespace_kernel.base.frames import hide, unseen
-from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.patching import Function, Patch
 
 from .asyncio_names import STILL, twice
+from .thread_aware_loop import ThreadAwareLoop
 
 if sys.version_info >= (3, 14):
     from .loop_setting import LoopAnswers
@@ -36,12 +37,12 @@ _IS_REFUSED = sys.version_info >= (3, 14)
 class AsyncioFront:
     """Gives the answers. Thread: that of the caller."""
 
-    def __init__(self, loop: Any, serves: Callable[[], bool]) -> None:
+    def __init__(self, loop: ThreadAwareLoop, serves: Callable[[], bool]) -> None:
         self._loop = loop
         self._serves = serves
         self._answers = LoopAnswers(loop, serves)
         self._leftover: asyncio.AbstractEventLoop | None = None
-        self._set_loops: WeakSet[Any] = WeakSet()
+        self._set_loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self.patches = (
             *self._answers.patches,
             *twice(asyncio.events, "set_event_loop", self._noting),
@@ -58,10 +59,10 @@ class AsyncioFront:
             *(Patch(kind, name, self._still) for kind, names in STILL for name in names),
         )
 
-    def _still(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _still(self, function: Function) -> Function:
         """Where no loop runs in the calling thread, the user loop stands still for `function`."""
 
-        def still(*args: Any, **options: Any) -> Any:
+        def still(*args: object, **options: object) -> object:
             try:  # not `unseen`: they are called often
                 if asyncio._get_running_loop() is not None or not self._serves():
                     return function(*args, **options)
@@ -72,12 +73,12 @@ class AsyncioFront:
 
         return still
 
-    def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _watched(self, function: Function) -> Function:
         """`gather` and `shield` take their tasks' exceptions, which nobody hears of if nobody awaits them."""
         still = self._still(function)
 
         @unseen
-        def watched(*args: Any, **options: Any) -> Any:
+        def watched(*args: object, **options: object) -> object:
             future = still(*args, **options)
             if future.get_loop() is self._loop and self._loop.listener is not None:
                 self._loop.listener.gathering_created(future)
@@ -85,7 +86,7 @@ class AsyncioFront:
 
         return watched
 
-    def _still_at_each(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _still_at_each(self, function: Function) -> Function:
         """As `_still`; until Python 3.12 `as_completed` is a generator, which works when it is asked.
 
         Since 3.14 it asks for the current task, and is refused where no loop runs.
@@ -93,13 +94,13 @@ class AsyncioFront:
         still, ask = self._still(partial(self._as_if_running, function)), self._still(next)
 
         @unseen
-        def as_completed(*args: Any, **options: Any) -> Any:
+        def as_completed(*args: object, **options: object) -> object:
             each = still(*args, **options)
             return (one for one in iter(lambda: ask(each, _END), _END)) if inspect.isgenerator(each) else each
 
         return as_completed
 
-    def _as_if_running(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def _as_if_running(self, function: Function, *args: object, **options: object) -> object:
         if not _IS_REFUSED or asyncio._get_running_loop() is not None or not self._serves():
             return function(*args, **options)
         asyncio._set_running_loop(self._loop)
@@ -108,11 +109,11 @@ class AsyncioFront:
         finally:
             asyncio._set_running_loop(None)
 
-    def _noting(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _noting(self, function: Function) -> Function:
         """Note which loops cells set."""
 
         @unseen
-        def set_event_loop(loop: Any) -> None:
+        def set_event_loop(loop: asyncio.AbstractEventLoop | None) -> None:
             function(loop)
             if loop is not None and loop is not self._loop and self._serves():
                 with contextlib.suppress(TypeError):  # not every loop can be referred to weakly
@@ -120,7 +121,7 @@ class AsyncioFront:
 
         return set_event_loop
 
-    def take_set_loops(self) -> list[Any]:
+    def take_set_loops(self) -> list[asyncio.AbstractEventLoop]:
         """The loops that cells have set since this was called last, if they are still there. Thread: any."""
         loops = list(self._set_loops)
         self._set_loops.clear()
@@ -136,9 +137,9 @@ class AsyncioFront:
         self._leftover = asyncio._get_running_loop()
         self._answers.renew()
 
-    def _ignoring_leftover(self, run: Callable[..., Any]) -> Callable[..., Any]:
+    def _ignoring_leftover(self, run: Function) -> Function:
         @unseen
-        def run_all_the_same(*args: Any, **kwargs: Any) -> Any:
+        def run_all_the_same(*args: object, **kwargs: object) -> object:
             loop = asyncio._get_running_loop()
             if loop is None or loop is not self._leftover or not self._serves():
                 return run(*args, **kwargs)
@@ -150,11 +151,11 @@ class AsyncioFront:
 
         return run_all_the_same
 
-    def _with_user_loop(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _with_user_loop(self, function: Function) -> Function:
         if function.__name__ == "create_task":
 
             @unseen
-            def create_task(coro: Any, **options: Any) -> Any:
+            def create_task(coro: Any, **options: object) -> object:
                 if asyncio._get_running_loop() is None and self._serves():
                     # `name` may be None, which loops take; `context` must be absent if it is None.
                     given = {key: value for key, value in options.items() if value is not None}
@@ -164,7 +165,7 @@ class AsyncioFront:
             return create_task
 
         @unseen
-        def all_tasks(loop: Any = None) -> Any:
+        def all_tasks(loop: asyncio.AbstractEventLoop | None = None) -> object:
             if loop is None and asyncio._get_running_loop() is None and self._serves():
                 loop = self._loop
             return function(loop)

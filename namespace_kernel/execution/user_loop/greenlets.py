@@ -19,7 +19,7 @@ from namespace_kernel.base.asyncio_tasks import all_tasks_of, innermost
 _AWAITED = {CoroutineType: "cr_await", GeneratorType: "gi_yieldfrom", AsyncGeneratorType: "ag_await"}
 
 
-def with_greenlets_of_others(loop: Any) -> WeakSet[asyncio.Task[Any]]:
+def with_greenlets_of_others(loop: Any) -> WeakSet[asyncio.Task[object]]:
     """The tasks of `loop` in which a greenlet of another thread than the calling one is suspended."""
     if "greenlet" not in sys.modules:
         return WeakSet()

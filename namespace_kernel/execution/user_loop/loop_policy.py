@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from namespace_kernel.base.frames import unseen
-from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.patching import Function, Patch
 
 
 class _Local:
@@ -21,11 +21,11 @@ class _Local:
         self._policy = policy
 
     @property
-    def _loop(self) -> Any:
+    def _loop(self) -> asyncio.AbstractEventLoop:
         return self._policy.current_loop()  # not get_event_loop, which nest_asyncio replaces
 
     @_loop.setter
-    def _loop(self, loop: Any) -> None:
+    def _loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self._policy.set_event_loop(loop)
 
 
@@ -39,7 +39,10 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
     """
 
     def __init__(
-        self, delegate: asyncio.AbstractEventLoopPolicy, loop: Any, serves: Callable[[], bool]
+        self,
+        delegate: asyncio.AbstractEventLoopPolicy,
+        loop: asyncio.AbstractEventLoop,
+        serves: Callable[[], bool],
     ) -> None:
         self.delegate = delegate
         self._user_loop = loop
@@ -48,11 +51,11 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         self._local = _Local(self)
 
     @unseen
-    def get_event_loop(self) -> Any:
+    def get_event_loop(self) -> asyncio.AbstractEventLoop:
         """The loop that was set in this thread, if it is open; else the user loop."""
         return self.current_loop()
 
-    def current_loop(self) -> Any:
+    def current_loop(self) -> asyncio.AbstractEventLoop:
         """As `get_event_loop`."""
         if not self._serves():
             return self.delegate.get_event_loop()
@@ -60,13 +63,13 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         return self._user_loop if loop is None or loop.is_closed() else loop
 
     @unseen
-    def set_event_loop(self, loop: Any) -> None:
+    def set_event_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Remember `loop` for this thread."""
         self._set.loop = loop
         self.delegate.set_event_loop(loop)
 
     @unseen
-    def new_event_loop(self) -> Any:
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """A new loop of the delegate's kind."""
         return self.delegate.new_event_loop()
 
@@ -90,7 +93,7 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
 class LoopAnswers:
     """Keeps the policy in place, whatever policy is set. Thread: main."""
 
-    def __init__(self, loop: Any, serves: Callable[[], bool]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, serves: Callable[[], bool]) -> None:
         self._loop = loop
         self._serves = serves
         self.patches = (
@@ -111,7 +114,7 @@ class LoopAnswers:
             return policy
         return UserLoopPolicy(policy or asyncio.DefaultEventLoopPolicy(), self._loop, self._serves)
 
-    def _with_policy_wrapped(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _with_policy_wrapped(self, function: Function) -> Function:
         """A user's policy (`uvloop.install()`) is wrapped at once, and the one that is there now."""
         function(self._wrapped(asyncio.get_event_loop_policy()))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import all_tasks_of
 from namespace_kernel.base.frames import unseen
-from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.patching import Function, Patch
 
 from .asyncio_names import twice
 
@@ -25,7 +25,7 @@ class LoopAnswers:
     Thread: main for installing.
     """
 
-    def __init__(self, loop: Any, serves: Callable[[], bool]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, serves: Callable[[], bool]) -> None:
         self._loop = loop
         self._serves = serves
         self._set = asyncio.events.set_event_loop
@@ -46,7 +46,7 @@ class LoopAnswers:
         """To be called before a cell: a loop that is closed is set no more. Thread: one that is served."""
         self._current()
 
-    def _current(self) -> Any:
+    def _current(self) -> asyncio.AbstractEventLoop:
         """The loop that was set in this thread, if it is open; else the user loop. It is set from now on."""
         loop = getattr(self._own, "loop", None)
         if loop is None or loop.is_closed():
@@ -57,7 +57,7 @@ class LoopAnswers:
     def _unset(self) -> None:
         self._set(self._before)
 
-    def _answering(self, function: Callable[[], Any]) -> Callable[[], Any]:
+    def _answering(self, function: Function) -> Function:
         try:
             self._before = function()
         except RuntimeError:
@@ -65,16 +65,16 @@ class LoopAnswers:
         self._set(self._loop)
 
         @unseen
-        def get_event_loop() -> Any:
+        def get_event_loop() -> object:
             if asyncio._get_running_loop() is None and self._serves():
                 return self._current()
             return function()
 
         return get_event_loop
 
-    def _noting(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _noting(self, function: Function) -> Function:
         @unseen
-        def set_event_loop(loop: Any) -> None:
+        def set_event_loop(loop: asyncio.AbstractEventLoop | None) -> None:
             function(loop)  # it knows what a loop is
             if self._serves():
                 self._own.loop = loop
@@ -82,9 +82,9 @@ class LoopAnswers:
 
         return set_event_loop
 
-    def _setting_again(self, function: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _setting_again(self, function: Function) -> Function:
         @unseen
-        def set_event_loop_policy(policy: Any) -> None:
+        def set_event_loop_policy(policy: object) -> None:
             function(policy)  # it knows what a policy is
             if self._serves():
                 self._current()
@@ -92,12 +92,12 @@ class LoopAnswers:
         return set_event_loop_policy
 
 
-def _in_python_too(function: Callable[..., Any]) -> Callable[..., Any]:
+def _in_python_too(function: Function) -> Function:
     """Tasks written in Python, which `nest_asyncio` makes of all, are listed apart from those in C."""
     in_python: dict[Any, Any] = asyncio.tasks._current_tasks  # type: ignore[attr-defined]
 
     @unseen
-    def current_task(loop: Any = None) -> Any:
+    def current_task(loop: asyncio.AbstractEventLoop | None = None) -> object:
         task = function(loop)
         if task is None and in_python:
             task = in_python.get(asyncio._get_running_loop() if loop is None else loop)
@@ -106,11 +106,11 @@ def _in_python_too(function: Callable[..., Any]) -> Callable[..., Any]:
     return current_task
 
 
-def _of_all_threads(function: Callable[..., Any]) -> Callable[..., Any]:
+def _of_all_threads(function: Function) -> Function:
     """Of the loop that runs, Python's own tells the tasks of the calling thread only: the user loop moves."""
 
     @unseen
-    def all_tasks(loop: Any = None) -> Any:
+    def all_tasks(loop: asyncio.AbstractEventLoop | None = None) -> object:
         asked = asyncio._get_running_loop() if loop is None else loop
         return function(loop) if asked is None else set(all_tasks_of(asked))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.frames import unseen
-from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.patching import Function, Patch
 
 _UNCATCHABLE = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
 
@@ -44,11 +44,11 @@ class SignalFront:
             if number != signal.SIGINT or _runs_in_foreground(execution):
                 self._original(number, handler)
 
-    def _in_front_of(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _in_front_of(self, original: Function) -> Function:
         self._original = original
 
         @unseen
-        def set_handler(signalnum: Any, handler: Any) -> Any:
+        def set_handler(signalnum: Any, handler: Any) -> object:
             execution = current_execution.get()
             is_at_home = threading.get_ident() == self._home_ident()
             if signalnum == signal.SIGINT and execution is not None and not _runs_in_foreground(execution):

@@ -52,7 +52,7 @@ class LoopTasks:
         for tell in self._news.task_began:
             tell()
 
-    def task_created(self, task: asyncio.Task[Any]) -> None:
+    def task_created(self, task: asyncio.Task[object]) -> None:
         """See `LoopListener`."""
         self.began()
         execution = current_execution.get()
@@ -72,7 +72,7 @@ class LoopTasks:
         """See `LoopListener`."""
         self._notices.notice(_STOPPED)
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Task[object]) -> None:
         execution = current_execution.get()
         if execution is not None:
             for tell in self._news.task_ended:

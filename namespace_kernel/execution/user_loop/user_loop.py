@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context as ContextVars
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from namespace_kernel.base.asyncio_tasks import all_tasks_of
 from namespace_kernel.base.execution import Execution
@@ -32,7 +32,7 @@ from .tasks import LoopNews, LoopTasks
 from .thread_aware_loop import new_loop
 
 T = TypeVar("T")
-Guard = Callable[[asyncio.Task[Any]], contextlib.AbstractContextManager[None]]
+Guard = Callable[[asyncio.Task[object]], contextlib.AbstractContextManager[None]]
 
 #: After this many seconds, say what the loop is busy with.
 _PATIENCE = 0.5

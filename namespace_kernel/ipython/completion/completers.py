@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from namespace_kernel.base.cell import Namespace
 from namespace_kernel.ipython.cell_local import PerCell
 
 
@@ -71,7 +72,7 @@ class CompleterPerRequest:
     def Completer(self, completer: Any) -> None:
         self._shared_completer = completer
 
-    def complete_in(self, names: dict[str, Any]) -> Any:
+    def complete_in(self, names: Namespace) -> Any:
         """Let completion in the calling context have a completer of its own, over `names`; return it.
 
         It has the configuration and the custom matchers of the shell's. Thread: a worker.

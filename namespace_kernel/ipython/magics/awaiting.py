@@ -12,7 +12,7 @@ import inspect
 import io
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from timeit import default_timer
 from types import CodeType
@@ -25,6 +25,7 @@ from IPython.core.magic_arguments import parse_argstring
 from IPython.utils.capture import capture_output
 from IPython.utils.timing import clock2
 
+from namespace_kernel.base.cell import Names, Namespace
 from namespace_kernel.base.syntax import parse, tree_of
 from namespace_kernel.routing.analysis import awaits
 
@@ -38,7 +39,7 @@ _CALLS = {"run_line_magic": 2, "run_cell_magic": 3}
 #: Options of IPython's own magics, in the notation of `Magics.parse_options`.
 _OPTIONS = {"time": "--no-raise-error", "timeit": "n:r:tcp:qov:", "prun": "D:l:rs:T:q", "capture": ""}
 #: The variables of the coroutine function that the magic is in, if it is in one.
-Names = Mapping[str, Any] | None
+Local = Names | None
 
 _MARK = "get_ipython().run_"
 _TEMPLATE = """def inner(_it, _timer):
@@ -129,7 +130,7 @@ class AwaitingMagics:
         options, code = magics.parse_options(line, _OPTIONS[name], posix=False, **special)
         return options, code
 
-    async def time(self, line: str, cell: str | None = None, local_ns: Names = None) -> Any:
+    async def time(self, line: str, cell: str | None = None, local_ns: Local = None) -> Any:
         """`%time` and `%%time`."""
         from IPython.core.magics.execution import _format_time
 
@@ -153,7 +154,7 @@ class AwaitingMagics:
             print(f"Wall time: {_format_time(wall)}")
         return None if DisplayHook.semicolon_at_end_of_expression(code) else value
 
-    async def timeit(self, line: str, cell: str | None = None, local_ns: Names = None) -> TimeitResult | None:
+    async def timeit(self, line: str, cell: str | None = None, local_ns: Local = None) -> TimeitResult | None:
         """`%timeit` and `%%timeit`. The loop around the statement is awaited, not each statement."""
         from IPython.core.magics.execution import TimeitResult
 
@@ -180,7 +181,7 @@ class AwaitingMagics:
             self._shell.user_ns[options.v] = result
         return result if "o" in options else None
 
-    async def prun(self, line: str, cell: str | None = None, local_ns: Names = None) -> pstats.Stats | None:
+    async def prun(self, line: str, cell: str | None = None, local_ns: Local = None) -> pstats.Stats | None:
         """`%prun` and `%%prun`. What other tasks do meanwhile on the same thread is in the profile, too."""
         import cProfile
         import pstats
@@ -212,7 +213,7 @@ class AwaitingMagics:
             print(f"\n*** Profile printout saved to text file {options.T[0]!r}.{note}")
         return stats if "r" in options else None
 
-    async def capture(self, line: str, cell: str, local_ns: Names = None) -> None:
+    async def capture(self, line: str, cell: str, local_ns: Local = None) -> None:
         """`%%capture`."""
         shell = self._shell
         parser = shell.find_cell_magic("capture").parser
@@ -225,7 +226,7 @@ class AwaitingMagics:
         elif args.output:
             shell.user_ns[args.output] = captured
 
-    def _compile(self, code: str, what: str, local_ns: Names) -> Callable[[], Any]:
+    def _compile(self, code: str, what: str, local_ns: Local) -> Callable[[], Any]:
         """A coroutine function that runs `code` in the namespace and returns its last expression's value."""
         tree = self._parse(code)
         last: Any = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -244,14 +245,14 @@ class AwaitingMagics:
 
         return run
 
-    def _timed_function(self, setup: str, statement: str, local_ns: Names) -> Callable[..., Any]:
+    def _timed_function(self, setup: str, statement: str, local_ns: Local) -> Callable[..., Any]:
         from IPython.core.magics.execution import TimeitTemplateFiller
 
         filler = TimeitTemplateFiller(self._parse(setup), self._parse(statement))
         template: ast.Module = filler.visit(parse(_TEMPLATE))
         inner: Any = template.body[0]
         template.body[0] = ast.AsyncFunctionDef(**{name: value for name, value in ast.iter_fields(inner)})
-        names: dict[str, Any] = {}
+        names: Namespace = {}
         code = self._code(ast.fix_missing_locations(template), "<magic-timeit>", "exec")
         exec(code, {**self._shell.user_ns, **local_ns} if local_ns else self._shell.user_ns, names)
         function: Callable[..., Any] = names["inner"]

@@ -12,6 +12,7 @@ from IPython.core.error import UsageError
 from IPython.core.magics import script
 from IPython.utils._process_common import arg_split
 
+from namespace_kernel.base.cell import Namespace
 from namespace_kernel.ipython.shell_commands import Text, run_command, shown
 
 
@@ -44,7 +45,7 @@ class ScriptMagics(script.ScriptMagics):
         return None
 
 
-def _into(names: dict[str, Any], name: str) -> Text:
+def _into(names: Namespace, name: str) -> Text:
     names[name] = ""
 
     def append(text: str) -> None:
