@@ -18,7 +18,8 @@ PYTHON = {
     "_write_to_self() _check_closed() _check_running() _check_signal(sig) _handle_signal(sig) "
     "_asyncgen_firstiter_hook(agen) _asyncgen_finalizer_hook(agen)",
     "asyncio.Task": "_log_traceback",
-    "asyncio.tasks": "_all_tasks|_scheduled_tasks",
+    "asyncio.events": "_set_event_loop_policy|set_event_loop_policy",
+    "asyncio.tasks": "_all_tasks|_scheduled_tasks _current_tasks",
     "atexit": "_run_exitfuncs()",
     "concurrent.futures.thread": "_worker",
     "contextlib.redirect_stdout": "_stream _new_target _old_targets",
@@ -63,7 +64,8 @@ JUPYTER = {
     "ipykernel.iostream.OutStream": "_fid _hooks _original_stdstream_copy _original_stdstream_fd "
     "_should_watch _parent_header _parent_header_global",
     "ipykernel.kernelbase.Kernel": "_get_shell_context_var(var) _shell_parent _shell_parent_ident "
-    "_topic(topic) _control_lock",
+    "_topic(topic) _publish_status(status,channel) _send_abort_reply(stream,msg,idents) "
+    "_send_unknown_subshell_reply(idents,msg,error) _shutdown_message _at_shutdown()",
     "ipykernel.zmqshell.ZMQInteractiveShell": "_last_traceback _last_traceback_during_displayhook",
     "jupyter_client._version": "protocol_version",
     "jupyter_client.session.Session": "_add_digest(signature)",

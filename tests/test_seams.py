@@ -165,7 +165,10 @@ def test_whoever_patches_is_asked_here() -> None:
         "attribution.thread_pools",
         "coroutines.never_awaited",
         "execution.stop.system_patch",
+        "execution.user_loop.asyncio_names",
         "execution.user_loop.asyncio_patch",
+        "execution.user_loop.loop_policy",
+        "execution.user_loop.loop_setting",
         "execution.user_loop.signal_patch",
         "ipython.captures",
         "ipython.completion.jedi_cache",
@@ -355,7 +358,7 @@ def private_names_in(tree: ast.AST, ours: set[str]) -> Iterator[tuple[str, int]]
         if isinstance(node, ast.Attribute) and is_private(node.attr):
             if node.attr not in (ours if is_self(node.value) else here):
                 yield node.attr, node.lineno
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module != "_typeshed":
             if (node.module or "").partition(".")[0] not in (NAME, "__future__"):
                 names = [*(node.module or "").split("."), *(name.name for name in node.names)]
                 yield from ((name, node.lineno) for name in names if is_private(name))

@@ -117,57 +117,59 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
     _supports_kernel_subshells: Any = property(lambda self: True)
 
     async def dispatch_control(self, frames: list[bytes]) -> None:
-        """See `ControlChannel`."""
+        """Overridden: see `ControlChannel`."""
         await self._built.control_channel.receive(frames)
 
     def dispatch_debugpy(self, frames: list[Any]) -> None:
-        """Take what debugpy sends; the first frame is the socket's."""
+        """Overridden: what debugpy sends, whose first frame is the socket's, is for the debugger of now."""
         self.debugger.tcp_client.receive_dap_frame(frames[1].bytes.decode("utf-8"))
 
     async def do_debug_request(self, message: Message) -> Message | None:
-        """Answer a debug request; `None` without debugpy."""
+        """Overridden: the answer to a debug request; `None` without debugpy."""
         return await self.debugger.process_request(message) if hasattr(self, "debugger") else None
 
     def do_complete(self, code: str, cursor_pos: int | None) -> Any:
-        """See `complete_on_snapshot`."""
+        """Overridden: see `complete_on_snapshot`."""
         return complete_on_snapshot(self.shell, partial(super().do_complete, code, cursor_pos))
 
     def do_history(self, *args: Any, **fields: Any) -> Any:
-        """See `history_with_numbers`."""
+        """Overridden: see `history_with_numbers`."""
         return history_with_numbers(self.shell, super().do_history, *args, **fields)
 
     async def execute_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """See `ControlChannel`."""
+        """Overridden: see `ControlChannel`."""
         self._built.control_channel.put_cell(ident, parent)
 
     async def shutdown_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """See `Shutdown`."""
+        """Overridden: see `Shutdown`."""
         await self._built.shutdown.answer(stream, ident, parent)
 
     async def comm_info_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """See `Introspection`."""
+        """Overridden: see `Introspection`."""
         await self._built.introspection.answer_comm_info(stream, ident, parent)
 
     async def create_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """See `SubshellRequests`."""
+        """Overridden: see `SubshellRequests`."""
         await self._built.subshells.create(stream, ident, parent)
 
     async def delete_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """See `SubshellRequests`."""
+        """Overridden: see `SubshellRequests`."""
         await self._built.subshells.delete(stream, ident, parent)
 
     async def list_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """See `SubshellRequests`."""
+        """Overridden: see `SubshellRequests`."""
         await self._built.subshells.list_ids(stream, ident, parent)
 
     def _input_request(self, *args: Any, **options: Any) -> str:
+        """Overridden: see `Questions.ask`."""
         return self._questions.ask(partial(super()._input_request, *args, **options))
 
     def _forward_input(self, allow_stdin: bool = False) -> None:
-        """Nothing to do per request: `input_patches` has done it for good."""
+        """Overridden: nothing to do per request: `input_patches` has done it for good."""
 
     def _restore_input(self) -> None:
-        """Nothing to undo: `input_patches` stay for good."""
+        """Overridden: nothing to undo: `input_patches` stay for good."""
 
     def _process_children(self) -> list[Any]:
+        """Overridden: see `children_that_live`."""
         return children_that_live(super()._process_children)
