@@ -45,16 +45,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from os import getpid
 from types import FrameType, TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from namespace_kernel.base.asyncio_tasks import is_inside
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
-from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import Timers
 
-from .step_on_main import APART as _APART
-from .step_on_main import PATIENCE, StepOnMain
+from .async_code import AsyncCode
+from .step_on_main import StepOnMain
 
 T = TypeVar("T")
 
@@ -175,9 +173,9 @@ class InterruptController:
 
     def async_code(
         self, execution: Execution, task: asyncio.Task[object], loop: asyncio.AbstractEventLoop
-    ) -> _AsyncCode:
+    ) -> AsyncCode:
         """See `executor.Interrupts`."""
-        return _AsyncCode(self, execution, task, loop)
+        return AsyncCode(self, execution, task, loop)
 
     def calling(self, stop: Callable[[], object]) -> _Calling:
         """See `executor.Interrupts`."""
@@ -239,77 +237,3 @@ class _Calling:
     def interrupt(self, frame: FrameType | None) -> None:
         """End the wait. Only a note: an exception would tear the waiting lock apart."""
         self._stop()
-
-
-class _AsyncCode:
-    def __init__(
-        self,
-        controller: InterruptController,
-        execution: Execution,
-        task: asyncio.Task[object],
-        loop: Any,
-    ) -> None:
-        self._controller = controller
-        self._execution = execution
-        self._task = task
-        self._loop = loop
-        #: Whose code executed at the last Stop, and since which one.
-        self._in_the_way: tuple[asyncio.Task[object] | None, float] = (None, 0.0)
-
-    def __enter__(self) -> None:
-        self._controller.target = self
-        if self._execution.interrupted or self._controller.pending:
-            self._execution.interrupted = True
-            self._loop.call_soon_threadsafe(self._cancel)
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
-        self._controller.target = None
-        self._controller.install()
-
-    def interrupt(self, frame: FrameType | None) -> None:
-        """Raise in the cell's code, or cancel it where it waits."""
-        if self._task.done():
-            return
-        self._execution.interrupted = True
-        self._loop.call_soon_threadsafe(self._cancel)
-        # The home thread may be taking the step.
-        stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
-        if self._controller.callback_runs:
-            stop()  # in the callback, which holds up the cell
-            return
-        current = self._loop.anchors.current_task()
-        if current is not None and stop is _raise and not is_inside(frame, current.get_coro()):
-            return  # asyncio is just taking a step of it, and must not be torn apart
-        if current is self._task or current in self._execution.tasks:
-            stop()
-            return
-        other, since = self._in_the_way
-        now = monotonic()
-        if current is not other:
-            self._in_the_way = current, now
-            if stop is not _raise:
-                frame = sys._current_frames().get(self._loop.owner or 0)
-            if current is not None and frame is not None:
-                self._explain_later(current, self._controller.lines.describe_frame(frame))
-        elif current is not None and now - since >= _APART:
-            self._in_the_way = None, 0.0
-            stop()
-
-    def _cancel(self) -> None:
-        self._task.cancel()
-        for task in list(self._execution.tasks):
-            task.cancel()
-
-    def _explain_later(self, other: asyncio.Task[object], where: str) -> None:
-        def explain() -> None:
-            if not self._task.done() and self._loop.anchors.current_task() is other:
-                self._controller.notices.notice(
-                    f"the cell waits for a task that another cell started, which is busy {where}; "
-                    "Stop again ends that task"
-                )
-
-        self._controller.timers.call_later(PATIENCE, explain)
-
-
-def _raise() -> None:
-    raise KeyboardInterrupt

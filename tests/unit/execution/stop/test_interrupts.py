@@ -14,7 +14,7 @@ import pytest
 from namespace_kernel import Context, Outcome
 from namespace_kernel.base.execution import complete
 from namespace_kernel.execution.plain_cells import MainThreadExecutor
-from namespace_kernel.execution.stop import interrupts
+from namespace_kernel.execution.stop import async_code
 from namespace_kernel.execution.stop.interrupts import InterruptController
 from tests.unit.fakes import PATIENCE, LoopUnderTest, SomeLines, SomeTimers, execution_of, run_in_threads
 
@@ -235,7 +235,7 @@ def test_tasks_of_earlier_cells_live_on(desk: Desk) -> None:
 def test_a_task_of_an_earlier_cell_that_executes_is_hit_only_by_the_second_a_moment_later(
     desk: Desk, apart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interrupts, "_APART", 0.0 if apart else 60.0)
+    monkeypatch.setattr(async_code, "APART", 0.0 if apart else 60.0)
     survived: list[int] = []
 
     async def foreign() -> None:

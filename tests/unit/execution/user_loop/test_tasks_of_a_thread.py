@@ -13,7 +13,7 @@ import pytest
 
 from namespace_kernel import on_main
 from namespace_kernel.base.asyncio_tasks import frames_of
-from namespace_kernel.execution.stop import interrupts, step_on_main
+from namespace_kernel.execution.stop import async_code, step_on_main
 from namespace_kernel.execution.stop.interrupts import InterruptController
 from tests.unit.fakes import (
     PATIENCE,
@@ -191,7 +191,7 @@ def test_what_stays_on_main_has_its_result_and_can_be_cancelled(home: LoopUnderT
 @pytest.fixture
 def stoppable(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LoopUnderTest, InterruptController]]:
     """A user loop with a controller for which every second Stop is one."""
-    monkeypatch.setattr(interrupts, "_APART", 0.0)
+    monkeypatch.setattr(async_code, "APART", 0.0)
     monkeypatch.setattr(step_on_main, "APART", 0.0)
     controller = InterruptController(NoNotices(), SomeLines(), SomeTimers())
     before = signal.getsignal(signal.SIGINT)
