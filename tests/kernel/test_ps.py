@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -387,3 +389,25 @@ def test_stop_never_hits_another_cell_than_the_one_that_is_meant(ready: Notebook
 
 def number_of(cell: Cell) -> Any:
     return next(m["content"]["execution_count"] for m in cell.messages if m["msg_type"] == "execute_input")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="`python -m asyncio ps` is new in Python 3.14")
+@pytest.mark.parametrize("view", ["ps", "pstree"])
+def test_python_s_own_list_of_tasks_shows_those_of_cells(view: str, notebook: Notebook) -> None:
+    notebook.run(PREPARE)
+    notebook.run("""\
+async def wait_long(): await asyncio.sleep(3600)
+async def wait_for_both():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(wait_long(), name="made in the loop")
+        await asyncio.sleep(3600)
+outer = asyncio.create_task(wait_for_both(), name="made in a cell")
+await asyncio.sleep(0.01)""")
+    command = [sys.executable, "-m", "asyncio", view, str(notebook.pid)]
+    seen = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    notebook.run("outer.cancel()")
+    if seen.returncode:  # the system forbids a process to look into another
+        assert re.search("ermission|ermitted|root", seen.stdout + seen.stderr), seen.stderr
+        pytest.skip(seen.stderr)
+    for name in ("made in the loop", "made in a cell", "wait_long", "wait_for_both"):
+        assert name in seen.stdout

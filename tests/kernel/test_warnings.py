@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +76,30 @@ def test_filters_are_the_users(notebook: Notebook) -> None:
     cell = notebook.run("changes, warnings.filters is before, warnings.filters == kept")
     assert cell.result == "([], True, True)"
     notebook.run("warnings._filters_mutated = mutated")
+
+
+WARNS_OF_NOTHING = {
+    "a loop in a plain cell": """\
+import asyncio, threading, concurrent.futures
+async def f(): return 5
+loop = asyncio.get_event_loop()
+(loop.run_until_complete(asyncio.gather(f(), f())), asyncio.run(f()), asyncio.get_event_loop() is loop)""",
+    "the loop itself": "import asyncio\nawait asyncio.gather(asyncio.sleep(0), asyncio.to_thread(int))",
+    "annotations": "x: int = 5\nx",
+    "a thread": "import threading\n(t := threading.Thread(target=int)).start(); t.join()",
+    "a pool": "import concurrent.futures as f\nwith f.ThreadPoolExecutor() as p: p.submit(int).result()",
+    "a cell in the background": "%%background\nimport asyncio\nasyncio.run(asyncio.sleep(0))",
+    "a cell elsewhere": "%%isolated\nimport asyncio\nasyncio.run(asyncio.sleep(0))",
+    "an error": "1 / 0",
+    "magics": "%ps\n%namespace\n%coroutines",
+}
+
+
+def test_nothing_of_ours_warns_where_warnings_are_errors(tmp_path: Path, kernel_env: dict[str, str]) -> None:
+    notebook = Notebook(tmp_path, {**kernel_env, "PYTHONWARNINGS": "error"})
+    for what, code in WARNS_OF_NOTHING.items():
+        cell = notebook.run(code)
+        assert cell.status == ("error" if what == "an error" else "ok"), (what, cell.text)
+        assert "Warning" not in cell.text, (what, cell.text)
+    notebook.close()
+    assert "Warning" not in notebook.log
