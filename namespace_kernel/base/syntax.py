@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import operator
 import re
 import threading
@@ -10,6 +11,8 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+
+from .threads import FREE_THREADED
 
 #: What compiling arbitrary text may raise.
 COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError)
@@ -19,6 +22,8 @@ _ATTEMPTS = 20
 
 #: Reentrant, for collecting garbage runs code of anyone's.
 _lock = threading.RLock()
+#: Python's own for the filters of warnings: without the interpreter's lock, three steps in C are three.
+_filters_lock: Any = getattr(warnings, "_lock", None) if FREE_THREADED else None
 
 
 #: The name of what is compiled to be looked at, and a filter of warnings that concerns nothing else.
@@ -67,7 +72,7 @@ def _compile_ahead(source: str, flags: int) -> Any:
     thread does to the filters. One more filter is there for one call; the three steps are one call into C,
     between which no other thread runs.
     """
-    with _lock:
+    with _lock, _filters_lock or contextlib.nullcontext():
         filters: Any = warnings.filters
         more = [_UNSEEN, *filters]
         run: Any = operator.call

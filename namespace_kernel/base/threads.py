@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import select
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Protocol
+
+#: Whether threads run at the same time, without the interpreter's lock.
+FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def hide_from_debugger(thread: threading.Thread) -> None:

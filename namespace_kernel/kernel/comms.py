@@ -117,7 +117,7 @@ class CommHomes:
     def of(self, request: Request) -> _Home:
         """Where the output of handling `request` goes."""
         comm_id = request.message["content"].get("comm_id")
-        for closed in self._homes.keys() - self._comms.keys():
+        for closed in set(self._homes) - set(self._comms):  # copies, for others add to them
             self._homes.pop(closed, None)
         home = self._homes.get(comm_id) if comm_id in self._comms else None
         return home or _Home(request, None)

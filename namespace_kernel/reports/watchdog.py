@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -21,7 +22,7 @@ from namespace_kernel.base.asyncio_tasks import all_tasks_of
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import Timers
+from namespace_kernel.base.threads import FREE_THREADED, Timers
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
 from .receipt import Kind, Receipts, Remark
@@ -124,9 +125,14 @@ class LoopWatchdog:
         waits = loop._ready or events or any(timer.when() <= loop.time() for timer in timers)
         return "tasks wait" if waits else ""
 
+    def _context_of(self, callback: FrameType) -> Context | None:
+        if FREE_THREADED:  # the variables of a frame that executes meanwhile must not be looked at
+            task = self._loop.anchors.current_task()
+            return None if task is None else task.get_context()
+        return getattr(callback.f_locals.get("self"), "_context", None)
+
     def _tell(self, block: _Block, callback: FrameType, who: str) -> None:
-        handle = callback.f_locals.get("self")
-        context = getattr(handle, "_context", None)
+        context = self._context_of(callback)
         execution = context.get(current_execution) if context is not None else None
         innermost = sys._current_frames().get(self._loop.owner or 0)
         if execution is None or innermost is None:

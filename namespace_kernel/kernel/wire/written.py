@@ -24,6 +24,7 @@ from types import CodeType
 from typing import Any, TypeAlias
 
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import FREE_THREADED
 
 #: Whose the texts are that follow: the parent, the stream and the thread's ident. A mark has the last alone.
 Head: TypeAlias = tuple[Any, Any, int]
@@ -80,6 +81,14 @@ class Written:
 
         After a mark, if it comes into a `print` of another thread.
         """
+        if not FREE_THREADED:
+            self._add(parent, stream, text, ident)
+            return
+        with self._lock:
+            self._add(parent, stream, text, ident)
+            self.ask_next(stream)
+
+    def _add(self, parent: dict[str, Any], stream: Any, text: str, ident: int) -> None:
         mark = self._mark(ident)
         # Python changes threads at calls and loops, so here it does not.
         self.pieces += (*mark, (parent, stream, ident), text)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from namespace_kernel.kernel.wire import written
 from namespace_kernel.kernel.wire.publishing import PublishingThread
 from namespace_kernel.kernel.wire.stdout import CellStream
 from namespace_kernel.kernel.wire.written import Written
@@ -173,9 +174,11 @@ def test_equal_headers_are_one_cell(stream: CellStream) -> None:
     assert sent(stream) == ["one: abc"]
 
 
+@pytest.mark.parametrize("is_free_threaded", [False, True])
 def test_threads_that_write_and_flush_at_once_lose_nothing_and_keep_their_order(
-    stream: CellStream, monkeypatch: pytest.MonkeyPatch
+    is_free_threaded: bool, stream: CellStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(written, "FREE_THREADED", is_free_threaded)
     monkeypatch.setattr(stream.pub_thread, "_wake", lambda *what: None)  # the test looks all the time
     count = 20_000
 
