@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import debugpy  # noqa: F401  # it brings pydevd along
+import ipykernel.debugger  # noqa: F401  # it brings pydevd along
 import pytest
 
 import namespace_kernel

@@ -110,14 +110,18 @@ class Inheritance:
         self._begin_code = begin
         #: The jobs of thread pools that cells submitted, while any is alive.
         self.jobs: weakref.WeakSet[Job] = weakref.WeakSet()
+        #: Whoever has put something before ours calls it also when it is undone.
+        self._in_force = False
         #: In force once there is such a pool: it is not imported for them.
         self.late = Patches(*ThreadPoolFront(self._homing).patches)
         self.patches = (
-            Patch(threading.Thread, "start", self._starting, undone=self.late.undo),
+            Patch(threading.Thread, "start", self._starting, undone=self._only_pass_on),
             Patch(pools, "_WorkItem", self._homing_class),
         )
 
     def _starting(self, original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+        self._in_force = True
+
         @unseen
         def start(thread: threading.Thread) -> None:
             self._before_start(thread)
@@ -152,13 +156,21 @@ class Inheritance:
 
         return HomingWorkItem
 
+    def _only_pass_on(self) -> None:
+        self._in_force = False
+        self.late.undo()
+
+    def _submitter(self) -> Execution | None:
+        """The cell that starts something in the calling context."""
+        return current_execution.get() if self._in_force and not is_nobodys() else None
+
     def _capture(self) -> _Values:
-        inherits = current_execution.get() is not None and self._inherits()
+        inherits = self._submitter() is not None and self._inherits()
         return _Values(self._variables if inherits else ())
 
     def _homing(self, function: Function) -> Function:
-        execution = current_execution.get()
-        if execution is None or is_nobodys():
+        execution = self._submitter()
+        if execution is None:
             return function
         inherited = self._capture()
 
@@ -174,16 +186,16 @@ class Inheritance:
         return run_as_submitter
 
     def _before_job(self, future: Job, call: tuple[object, ...]) -> Started | None:
-        execution = current_execution.get()
-        if execution is None or is_nobodys():
+        execution = self._submitter()
+        if execution is None:
             return None
         execution.jobs.add(future)
         self.jobs.add(future)
         return note_start(future, _function_of(call), self._is_users_file)
 
     def _before_start(self, thread: threading.Thread) -> None:
-        execution = current_execution.get()
-        if execution is None or not _can_start(thread) or is_nobodys():
+        execution = self._submitter()
+        if execution is None or not _can_start(thread):
             return
         target = _target_of(thread)
         if _is_thread_pools(target):

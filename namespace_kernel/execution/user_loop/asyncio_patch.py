@@ -40,14 +40,14 @@ class AsyncioFront:
     def __init__(self, loop: ThreadAwareLoop, serves: Callable[[], bool]) -> None:
         self._loop = loop
         self._serves = serves
-        self._answers = LoopAnswers(loop, serves)
+        self._answers = LoopAnswers(loop, lambda: self._serves())
         self._leftover: asyncio.AbstractEventLoop | None = None
         self._set_loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self.patches = (
             *self._answers.patches,
             *twice(asyncio.events, "set_event_loop", self._noting),
             *twice(asyncio.runners, "run", self._ignoring_leftover),
-            Patch(asyncio.Runner, "run", self._ignoring_leftover),
+            Patch(asyncio.Runner, "run", self._ignoring_leftover, undone=self._only_pass_on),
             Patch(asyncio.Runner, "close", self._ignoring_leftover),
             *twice(asyncio.tasks, "create_task", self._with_user_loop),
             *twice(asyncio.tasks, "all_tasks", self._with_user_loop),
@@ -150,6 +150,10 @@ class AsyncioFront:
                 asyncio._set_running_loop(loop)
 
         return run_all_the_same
+
+    def _only_pass_on(self) -> None:
+        """Whoever has put something before ours calls it also when it is undone."""
+        self._serves = lambda: False
 
     def _with_user_loop(self, function: Function) -> Function:
         if function.__name__ == "create_task":

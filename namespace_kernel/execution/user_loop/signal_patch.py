@@ -35,7 +35,11 @@ class SignalFront:
         self._wake_main = wake_main
         self._original = signal.signal
         self._wanted: dict[int, tuple[Any, Execution | None]] = {}
-        self.patches = (Patch(signal, "signal", self._in_front_of),)
+        self.patches = (Patch(signal, "signal", self._in_front_of, undone=self._only_pass_on),)
+
+    def _only_pass_on(self) -> None:
+        """Whoever has put something before ours calls it also when it is undone."""
+        self._home_ident = lambda: None
 
     def apply(self) -> None:
         """Carry out what was asked for at home."""
