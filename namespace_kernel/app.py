@@ -201,7 +201,7 @@ class NamespaceKernelApp(IPKernelApp):
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""
         self.house.patches.undo()
         self.kernel.streams.forget()
-        self.kernel.become_child()
+        self.kernel.forked.become(self.house.user_loop, self.kernel.lanes.foreground)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

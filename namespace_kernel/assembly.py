@@ -149,7 +149,7 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread) -> House:
 
 def _running(ground: Ground) -> Running:
     kernel, shell = ground.kernel, ground.kernel.shell
-    interrupts = InterruptController(ground, shell, ground.timers, kernel.stop_beside)
+    interrupts = InterruptController(ground, shell, ground.timers, lambda: kernel.beside.stop())
     user_loop = UserLoop(shell, shell, ground.report_task, interrupts.step_of)
     wakeup = SignalWakeup(
         ground.timers, interrupts, lambda: signals.apply(), getattr(kernel, "debugger", None)

@@ -16,6 +16,8 @@ from namespace_kernel.execution.engine import end_child
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.ipython.tracebacks.tracebacks import from_users_line
 
+from .lanes.lanes import Lane
+
 
 class ForkedChild:
     """Whether this process is such a child, and its end. `is_users_file` tells the user's code.
@@ -28,7 +30,7 @@ class ForkedChild:
         self._streams = (stdout, stderr)
         self._is_users_file = is_users_file
 
-    def become(self, user_loop: UserLoop) -> None:
+    def become(self, user_loop: UserLoop, foreground: Lane) -> None:
         """Called in each child, also in those that multiprocessing ends by itself."""
         self.is_child = True
         user_loop.news.task_ended.clear()  # a lock may be held by a thread that is not here
@@ -39,6 +41,7 @@ class ForkedChild:
                 loop.call_soon(self.end_if_child)
             else:
                 task.add_done_callback(lambda done: self.end_if_child(_error_of(done)))
+        foreground.cells.put(None)  # what forked between two cells returns to waiting for one
 
     def end_if_child(self, error: BaseException | None = None) -> None:
         """End this process if it is a child: the code that forked it is over, with `error` or without."""

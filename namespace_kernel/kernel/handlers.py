@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from namespace_kernel.coroutines.origins import Origins
 from namespace_kernel.execution.stop.interrupts import InterruptController
@@ -30,7 +30,7 @@ from .stop import SideStops
 from .subshells import SubshellRequests
 from .wire.handlers import Handlers
 from .wire.iopub import IOPub
-from .wire.request import ReplySocket
+from .wire.request import Message, Replies, ReplySocket
 
 if TYPE_CHECKING:
     from .kernel import NamespaceKernel
@@ -140,3 +140,16 @@ def build(kernel: NamespaceKernel, parts: Parts) -> Built:
         subshells,
         introspection,
     )
+
+
+_Answer: TypeAlias = Callable[[Replies, list[bytes], Message], Coroutine[Any, Any, None]]
+
+
+def answered_by(find: Callable[[Built], _Answer]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A kernel's method of ipykernel's name for what `find` finds: a subclass may override and call it."""
+
+    async def answer(self: NamespaceKernel, stream: Replies, ident: list[bytes], parent: Message) -> None:
+        """Overridden: one of the kernel's parts answers."""
+        await find(self.built)(stream, ident, parent)
+
+    return answer

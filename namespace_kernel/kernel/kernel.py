@@ -7,9 +7,9 @@ import sys
 from functools import partial
 from typing import Any
 
+import zmq
 from ipykernel.ipkernel import IPythonKernel
-from traitlets import Any as AnyTrait
-from traitlets import Type, default
+from traitlets import Instance, Type, default
 
 from namespace_kernel.base.originals import watch_originals
 from namespace_kernel.base.patching import Patches
@@ -20,7 +20,7 @@ from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from .debugging.requests import kernel_info
 from .debugging.stand_in import LazyDebugger, has_debugpy
 from .forked_children import ForkedChild
-from .handlers import Parts, build
+from .handlers import Parts, answered_by, build
 from .introspection import complete_on_snapshot, history_with_numbers
 from .lanes.foreground import tell_replaced
 from .lanes.parents import Parents
@@ -40,8 +40,7 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
     compiler_class = Type(CellCompiler)
     debugger_class: Any = Type(LazyDebugger)
 
-    #: The store.
-    namespace = AnyTrait()
+    namespace = Instance(AsyncNamespaceManager)
 
     @default("namespace")
     def _default_namespace(self) -> AsyncNamespaceManager:
@@ -57,7 +56,7 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
     shell_stream: Any
     control_stream: Any
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: object) -> None:
         self.streams = StandardStreams(sys.stdout, sys.stderr, lambda line: self.shell.notice(line))
         self.forked = ForkedChild(sys.stdout, sys.stderr, lambda file: self.shell.is_users_file(file))
         # ipykernel imports its debugger, and so debugpy, to know whether that is there.
@@ -68,12 +67,15 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
 
     def attach(self, parts: Parts) -> None:
         """Receive the parts that the app built. Thread: main, before `start`."""
-        built = build(self, parts)
-        self._built = built
-        self.user_loop, self.interrupts, self.activities = parts.user_loop, parts.interrupts, parts.activities
-        self.origins, self.comm_homes, self.gui = parts.origins, built.comm_homes, built.gui
-        self.lanes, self.background, self.stops = built.lanes, built.background, built.stops
-        self.ending, self.beside = built.ending, built.beside
+        self.built = built = build(self, parts)
+        self.interrupts, self.activities, self.origins = parts.interrupts, parts.activities, parts.origins
+        self.comm_homes, self.gui, self.lanes, self.stops = (
+            built.comm_homes,
+            built.gui,
+            built.lanes,
+            built.stops,
+        )
+        self.background, self.beside, self.ending = built.background, built.beside, built.ending
         self.shell.configurables.append(self)
 
     def start(self) -> None:
@@ -87,22 +89,13 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
             self.debugpy_stream.on_recv(self.dispatch_debugpy, copy=False)
             control_loop = self.control_thread.io_loop.asyncio_loop
             asyncio.run_coroutine_threadsafe(self.poll_stopped_queue(), control_loop)
-        self.shell_stream.on_recv(self._built.shell_channel.receive, copy=True)
+        self.shell_stream.on_recv(self.built.shell_channel.receive, copy=True)
         self._publish_status("starting", "shell")
 
     def serve(self) -> None:
         """Run cells until the kernel is asked to end. Thread: main."""
         self.shell_channel_thread.manager.serve_foreground_here()
-        self._built.foreground.serve(self.originals)
-
-    def stop_beside(self) -> None:
-        """Stop the cells beside the foreground. Thread: main, in the signal handler."""
-        self.beside.stop()
-
-    def become_child(self) -> None:
-        """Called in each forked child."""
-        self.forked.become(self.user_loop)
-        self.lanes.foreground.cells.put(None)  # what forked between two cells returns to waiting for one
+        self.built.foreground.serve(self.originals)
 
     def after_code(self, error: BaseException | None) -> None:
         """A cell's code is over: what it has taken from the kernel is put back. Thread: the cell's."""
@@ -118,14 +111,14 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
 
     async def dispatch_control(self, frames: list[bytes]) -> None:
         """Overridden: see `ControlChannel`."""
-        await self._built.control_channel.receive(frames)
+        await self.built.control_channel.receive(frames)
 
-    def dispatch_debugpy(self, frames: list[Any]) -> None:
-        """Overridden: what debugpy sends, whose first frame is the socket's, is for the debugger of now."""
+    def dispatch_debugpy(self, frames: list[zmq.Frame]) -> None:
+        """Overridden: ipykernel's imports its debugger. The first frame is the socket's."""
         self.debugger.tcp_client.receive_dap_frame(frames[1].bytes.decode("utf-8"))
 
     async def do_debug_request(self, message: Message) -> Message | None:
-        """Overridden: the answer to a debug request; `None` without debugpy."""
+        """Overridden for the same reason; `None` without debugpy."""
         return await self.debugger.process_request(message) if hasattr(self, "debugger") else None
 
     def do_complete(self, code: str, cursor_pos: int | None) -> Any:
@@ -136,39 +129,21 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
         """Overridden: see `history_with_numbers`."""
         return history_with_numbers(self.shell, super().do_history, *args, **fields)
 
-    async def execute_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """Overridden: see `ControlChannel`."""
-        self._built.control_channel.put_cell(ident, parent)
+    execute_request = answered_by(lambda built: built.control_channel.put_cell)
+    shutdown_request = answered_by(lambda built: built.shutdown.answer)
+    comm_info_request = answered_by(lambda built: built.introspection.answer_comm_info)
+    create_subshell_request = answered_by(lambda built: built.subshells.create)
+    delete_subshell_request = answered_by(lambda built: built.subshells.delete)
+    list_subshell_request = answered_by(lambda built: built.subshells.list_ids)
 
-    async def shutdown_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """Overridden: see `Shutdown`."""
-        await self._built.shutdown.answer(stream, ident, parent)
-
-    async def comm_info_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """Overridden: see `Introspection`."""
-        await self._built.introspection.answer_comm_info(stream, ident, parent)
-
-    async def create_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """Overridden: see `SubshellRequests`."""
-        await self._built.subshells.create(stream, ident, parent)
-
-    async def delete_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """Overridden: see `SubshellRequests`."""
-        await self._built.subshells.delete(stream, ident, parent)
-
-    async def list_subshell_request(self, stream: Any, ident: Any, parent: Message) -> None:
-        """Overridden: see `SubshellRequests`."""
-        await self._built.subshells.list_ids(stream, ident, parent)
-
-    def _input_request(self, *args: Any, **options: Any) -> str:
-        """Overridden: see `Questions.ask`."""
+    def _input_request(self, *args: object, **options: object) -> str:
+        """Overridden: see `Questions`."""
         return self._questions.ask(partial(super()._input_request, *args, **options))
 
     def _forward_input(self, allow_stdin: bool = False) -> None:
-        """Overridden: nothing to do per request: `input_patches` has done it for good."""
+        """Overridden: nothing to do per request, `input_patches` have done it for good."""
 
-    def _restore_input(self) -> None:
-        """Overridden: nothing to undo: `input_patches` stay for good."""
+    _restore_input = _forward_input
 
     def _process_children(self) -> list[Any]:
         """Overridden: see `children_that_live`."""

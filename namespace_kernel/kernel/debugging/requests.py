@@ -71,7 +71,7 @@ class ControlChannel:
             async with self._lock:
                 await self._answer(request)
 
-    def put_cell(self, idents: list[bytes], message: Message) -> None:
+    async def put_cell(self, replies: Replies, idents: list[bytes], message: Message) -> None:
         """Let a cell wait with the others."""
         self._foreground.put(Request(idents, message, self._replies_of_cells))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Any
 
 import zmq
 
@@ -25,7 +24,7 @@ class Departures:
     written, if its receivers take it.
     """
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self._context = context
         self._waiting = threading.Lock()
         self._sender: zmq.Socket[bytes] | None = None
@@ -34,14 +33,14 @@ class Departures:
         #: How many messages have been sent, and of how many it is known that they have left.
         self._sent = self._left = 0
         #: What knows of the last large one, which ZeroMQ may write in several goes.
-        self._large: Any = None
+        self._large: zmq.MessageTracker | None = None
 
     @property
     def all_left(self) -> bool:
         """Whether nothing that was sent may still be here. Thread: any."""
         return self._left == self._sent
 
-    def note(self, tracker: Any) -> None:
+    def note(self, tracker: zmq.MessageTracker | None) -> None:
         """Note that a message was sent; `tracker` is pyzmq's, of a large one. Thread: the one that sends."""
         self._sent += 1
         if tracker is not None:

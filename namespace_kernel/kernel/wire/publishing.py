@@ -98,7 +98,7 @@ class PublishingThread(IOPubThread):
             self._departures.close()
         super().stop()  # type: ignore[no-untyped-call]
 
-    def schedule(self, f: Callable[[], Any]) -> None:
+    def schedule(self, f: Callable[[], object]) -> None:
         """Overridden: a Stop at any instant leaves the queue whole, and the thread is woken less often.
 
         In a forked child, where the thread is not, and in the thread that is sending, this calls `f` at once:
@@ -129,7 +129,7 @@ class PublishingThread(IOPubThread):
         self._look_at = 0.0  # before looking: what is scheduled from now on wakes again
         self.send_now()
 
-    def put(self, f: Callable[[], Any]) -> None:
+    def put(self, f: Callable[[], object]) -> None:
         """Schedule `f` behind what waits, without waking the thread: `send_now` must follow. In a forked
         child, call it. Thread: any.
         """
@@ -187,12 +187,12 @@ class PublishingThread(IOPubThread):
         own = self._sender == get_ident()
         return self._serves and not own and self._is_master_process()
 
-    def _wake(self, function: Callable[..., Any], *args: Any) -> None:
+    def _wake(self, function: Callable[..., object], *args: object) -> None:
         """Call `function` in the thread."""
         loop: asyncio.AbstractEventLoop = self.io_loop.asyncio_loop  # type: ignore[attr-defined]
         loop.call_soon_threadsafe(function, *args, context=self._no_cell)
 
-    def _handle_event(self, msg: Any) -> None:
+    def _handle_event(self, msg: object) -> None:
         """Overridden: another thread may be sending already. Thread: this one."""
         self._look_at = 0.0
         if self._events:
@@ -237,7 +237,7 @@ class PublishingThread(IOPubThread):
         if getattr(self.socket, "type", None) == zmq.XPUB:
             self.io_loop.add_handler(self.socket, self._read_subscriptions, IOLoop.READ)
 
-    def _read_subscriptions(self, *_: Any) -> None:
+    def _read_subscriptions(self, *_: object) -> None:
         """Thread: this one."""
         with self._sending:
             self._welcome()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from .request import Message
 
 #: SQLite's, and what a position can be.
 _LARGEST = 2**63
@@ -20,11 +21,11 @@ class Rule:
     """What a field must be, in words, and a test of it; `needed` says that it must be there."""
 
     words: str
-    allows: Callable[[Any], bool]
+    allows: Callable[[object], bool]
     needed: bool = True
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and abs(value) < _LARGEST
 
 
@@ -99,7 +100,7 @@ def kind_of(value: object) -> str:
     return _WORDS.get(type(value), f"of type {type(value).__name__}")
 
 
-def check_fields(message: dict[str, Any]) -> str:
+def check_fields(message: Message) -> str:
     """Say what is wrong with `message`, "" if nothing is, and make all its parts objects, for an answer.
 
     A part that a message of its type does not need may be anything.
@@ -122,13 +123,13 @@ def check_fields(message: dict[str, Any]) -> str:
     return next(filter(None, problems), "")
 
 
-def tags_of(metadata: Mapping[str, Any]) -> list[str]:
+def tags_of(metadata: Message) -> list[str]:
     """A cell's tags. A notebook's file can hold anything there."""
     tags = metadata.get("tags")
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
-def _first_wrong(part: str, fields: Mapping[str, Any], rules: Mapping[str, Rule]) -> str:
+def _first_wrong(part: str, fields: Message, rules: Mapping[str, Rule]) -> str:
     for name, rule in rules.items():
         if name not in fields:
             if rule.needed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from os import getpid
 from typing import Any
@@ -22,6 +22,7 @@ from jupyter_client.session import DELIM, DONE, Session, json_packer, utcnow
 from namespace_kernel.base.errors import RequestError
 from namespace_kernel.base.words import encodable
 
+from .request import Message
 from .request_fields import kind_of
 
 # As jupyter_client's own packer, which makes a new encoder for each part of each message.
@@ -35,7 +36,9 @@ _MORE = int(zmq.SNDMORE)
 _SIGNED = 5
 
 
-def send_parts(socket: zmq.Socket[bytes], parts: list[Any], copy: bool = True, track: bool = False) -> Any:
+def send_parts(
+    socket: zmq.Socket[bytes], parts: Sequence[bytes], copy: bool = True, track: bool = False
+) -> zmq.MessageTracker | None:
     """Send a message of several parts; with `track`, return what knows when the last has been written.
 
     pyzmq's `send_multipart` checks each part, and combines flags that are enumerations: 7 µs, this takes 2.
@@ -63,12 +66,12 @@ class KernelSession(Session):
     that held it could not be saved.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        packer: Callable[[Any], bytes] = self.pack
+        packer: Callable[[object], bytes] = self.pack
         self._packs_json = packer is json_packer
 
-        def pack(content: Any) -> bytes:
+        def pack(content: object) -> bytes:
             try:
                 return _encode(content).encode() if self._packs_json else packer(content)
             except Exception:
@@ -77,9 +80,9 @@ class KernelSession(Session):
         self.pack = pack
         self._comparing = threading.Lock()
         #: A copy of the parent header that was packed last, and how. One tuple: several threads send.
-        self._last_parent: tuple[dict[str, Any], bytes] = ({}, self.none)
+        self._last_parent: tuple[Message, bytes] = ({}, self.none)
 
-    def msg_header(self, msg_type: str) -> dict[str, Any]:
+    def msg_header(self, msg_type: str) -> Message:
         """Overridden: jupyter_client's reads four traits and calls three functions."""
         session, number = self.session, self.message_count
         self.message_count = number + 1
@@ -96,14 +99,14 @@ class KernelSession(Session):
         self,
         stream: Any,
         msg_or_type: Any,
-        content: Any = None,
-        parent: Any = None,
-        ident: Any = None,
-        buffers: Any = None,
+        content: Message | None = None,
+        parent: Message | None = None,
+        ident: list[bytes] | bytes | None = None,
+        buffers: list[Any] | None = None,
         track: bool = False,
-        header: Any = None,
-        metadata: Any = None,
-    ) -> dict[str, Any] | None:
+        header: Message | None = None,
+        metadata: Message | None = None,
+    ) -> Message | None:
         """Overridden for the usual message: without buffers, to something that is no socket."""
         built = type(msg_or_type) is dict
         if (
@@ -117,16 +120,14 @@ class KernelSession(Session):
             or getpid() != self.pid
         ):
             return super().send(stream, msg_or_type, content, parent, ident, buffers, track, header, metadata)
-        message: dict[str, Any] = (
-            msg_or_type if built else self.msg(msg_or_type, content, parent, metadata=metadata)
-        )
+        message: Message = msg_or_type if built else self.msg(msg_or_type, content, parent, metadata=metadata)
         if stream:
             parts = self.serialize(message, ident)
             stream.send_multipart(parts, copy=max(map(len, parts)) < self.copy_threshold)
         message["tracker"] = DONE
         return message
 
-    def serialize(self, msg: dict[str, Any], ident: list[bytes] | bytes | None = None) -> list[bytes]:
+    def serialize(self, msg: Message, ident: list[bytes] | bytes | None = None) -> list[bytes]:
         """Overridden: all messages of a cell have one parent, which is packed once."""
         content, metadata = msg.get("content"), msg["metadata"]
         if not isinstance(content, dict):
@@ -141,7 +142,7 @@ class KernelSession(Session):
         idents = ident if isinstance(ident, list) else [] if ident is None else [ident]
         return [*idents, DELIM, self.sign(parts), *parts]
 
-    def deserialize(self, msg_list: list[Any], content: bool = True, copy: bool = True) -> dict[str, Any]:
+    def deserialize(self, msg_list: list[Any], content: bool = True, copy: bool = True) -> Message:
         """Overridden: jupyter_client's remembers a signature before it has checked it, so that forged ones
         make it forget the others.
 
@@ -170,7 +171,7 @@ class KernelSession(Session):
             if remember:
                 self._add_digest(signature)
 
-    def _read(self, parts: list[bytes], with_content: bool) -> tuple[dict[str, Any], str]:
+    def _read(self, parts: list[bytes], with_content: bool) -> tuple[Message, str]:
         """The message in `parts`, which are authentic, and what is wrong with it, "" if nothing is."""
         problems: list[str] = []
 
@@ -209,7 +210,7 @@ class KernelSession(Session):
                 problems.append(f"its header's `version` does not suit it ({type(error).__name__}: {error})")
         return message, problems[0] if problems else ""
 
-    def _pack_parent(self, header: dict[str, Any], as_it_is: bool = False) -> bytes:
+    def _pack_parent(self, header: Message, as_it_is: bool = False) -> bytes:
         """Pack `header`. Raises `ValueError` if it must arrive `as_it_is` and JSON lacks its numbers."""
         known, packed = self._last_parent
         if header != known:
@@ -221,7 +222,7 @@ class KernelSession(Session):
         return packed
 
 
-def _pack_any(packer: Callable[[Any], bytes], content: Any) -> bytes:
+def _pack_any(packer: Callable[[object], bytes], content: object) -> bytes:
     """What the quick way cannot pack: see `json_packer`, which warns of what is no JSON."""
     try:
         return packer(content)

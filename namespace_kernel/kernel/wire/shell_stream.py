@@ -8,9 +8,11 @@ thread at a time uses a socket.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import zmq
+from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
 from .session import may_be_held, send_parts
@@ -27,18 +29,20 @@ class SharedStream(ZMQStream):
     Thread: the loop's; `send_multipart` any, where no Stop can come: half a message may not stay.
     """
 
-    def __init__(self, socket: zmq.Socket[bytes], io_loop: Any) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], io_loop: IOLoop) -> None:
         self._using = threading.Lock()
         super().__init__(socket, io_loop)
 
-    def send_multipart(self, msg: Any, flags: int = 0, copy: bool = True, *_: Any, **__: Any) -> None:
+    def send_multipart(
+        self, msg: Sequence[bytes], flags: int = 0, copy: bool = True, *_: object, **__: object
+    ) -> None:
         """Overridden to send at once; with a debugger, on the loop's thread."""
         if may_be_held():
             self.io_loop.add_callback(self._send, msg, copy)
         else:
             self._send(msg, copy)
 
-    def _send(self, msg: Any, copy: bool) -> None:
+    def _send(self, msg: Sequence[bytes], copy: bool) -> None:
         with self._using:
             if self._is_gone():
                 return
@@ -55,7 +59,7 @@ class SharedStream(ZMQStream):
             count += 1
         return count
 
-    def _handle_events(self, fd: Any, events: int) -> None:
+    def _handle_events(self, fd: object, events: int) -> None:
         """Overridden: the descriptor tells of the first message only, so take all."""
         if self.receiving() and self.flush(limit=_AT_ONCE) == _AT_ONCE:
             self.io_loop.add_callback(self._handle_events, fd, events)

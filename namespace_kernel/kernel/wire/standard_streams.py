@@ -54,11 +54,6 @@ class StandardStreams:
         for stream in self._cell_streams:
             stream.drain()
 
-    def flush_own(self) -> None:
-        """Send what was printed to the kernel's own."""
-        for stream in self._own.values():
-            stream.flush()
-
     def forget(self) -> None:
         """In a forked child: what waits in them is the parent's."""
         for stream in self._cell_streams:

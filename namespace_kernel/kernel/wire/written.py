@@ -254,9 +254,9 @@ class Written:
                     return
 
 
-def _is_open(text: Any) -> bool:
+def _is_open(text: object) -> bool:
     """Whether `print` may go on after it: it is no mark, and ends no line."""
-    return type(text) is not tuple and text[-1:] != "\n"
+    return isinstance(text, str) and text[-1:] != "\n"
 
 
 def _runs(lines: list[list[Piece]]) -> list[tuple[dict[str, Any], Any, str]]:
