@@ -8,11 +8,12 @@ release of theirs fails, by name. What is only read or called, though private, s
 
 from __future__ import annotations
 
+import sys
+
 #: While the kernel serves: a module or class, its names, and what is different. Undone at the end, and in a
 #: forked child.
 WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
     ("warnings", "_warn_unawaited_coroutine", "the cell whose coroutine is never awaited tells of it"),
-    ("asyncio.events", "set_event_loop_policy", "a policy has the user loop where it has none"),
     ("asyncio.events", "set_event_loop", "it is known which loops cells set"),
     ("asyncio.runners", "run", "it works beside a running loop that Playwright has left behind"),
     ("asyncio.Runner", "run close", "as `run`"),
@@ -33,8 +34,7 @@ WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
     ("asyncio.Server", "close close_clients abort_clients", "called by a cell's thread"),
     (
         "asyncio",
-        "set_event_loop_policy set_event_loop run create_task all_tasks gather shield as_completed "
-        "ensure_future wrap_future",
+        "set_event_loop run create_task all_tasks gather shield as_completed ensure_future wrap_future",
         "the same functions as above",
     ),
     ("signal", "signal", "a task on the loop's own thread may set a handler"),
@@ -49,6 +49,20 @@ WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
     ("multiprocessing.context.SpawnContext", "get_context", "it is known that names will not do"),
     ("multiprocessing.context.ForkServerContext", "get_context", "it is known that names will not do"),
     ("multiprocessing.util", "_args_from_interpreter_flags", "processes begin without the notebook's folder"),
+)
+
+#: Who answers `get_event_loop` where no loop runs: until Python 3.13 a policy, then loops that are set.
+WHILE_SERVING += (
+    (
+        ("asyncio.events", "get_event_loop _set_event_loop_policy", "the user loop is set where none is"),
+        ("asyncio.tasks", "current_task", "it knows tasks that are written in Python, too"),
+        ("asyncio", "get_event_loop current_task", "the same functions"),
+    )
+    if sys.version_info >= (3, 14)
+    else (
+        ("asyncio.events", "set_event_loop_policy", "a policy has the user loop where it has none"),
+        ("asyncio", "set_event_loop_policy", "the same function"),
+    )
 )
 
 #: From when a pool of threads is made, or a process that begins empty.

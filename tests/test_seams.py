@@ -52,8 +52,10 @@ SINCE = {
 ADDED = {"multiprocessing.reduction.ForkingPickler.reducer_override", "builtins.cell"}
 #: Names of ours that another module of ours reads.
 OURS_ELSEWHERE = {"_own_count", "_stdout", "_stderr"}
-#: What we put on an object of theirs, what is there from Python 3.12 on, and what is there in a child.
-ALSO_THERE = {"_ending", "_eager_tasks", "_inheriting"}
+#: Private names that are asked for where they may be missing, and the first version that has them.
+ASKED_FOR = {"asyncio.tasks._eager_tasks": (3, 12), "sys._is_gil_enabled": (3, 13)}
+#: What we put on an object of theirs, and what is there in a child.
+ALSO_THERE = {"_ending", "_inheriting"}
 
 
 def find(name: str) -> Any:
@@ -381,6 +383,7 @@ def known_names() -> set[str]:
     names |= {part for owner in SEAMS for part in owner.split(".")}
     names |= {part for one in names_in(PATCHES) for part in one.split(".")}
     names |= {name for (_, name), theirs in overrides().items() if theirs}
+    names |= {one.rpartition(".")[2] for one in ASKED_FOR}
     return names | OURS_ELSEWHERE | ALSO_THERE
 
 
@@ -396,10 +399,15 @@ def test_every_private_name_is_in_the_inventory() -> None:
     assert unknown == []
 
 
+@pytest.mark.parametrize("full_name", ASKED_FOR)
+def test_what_is_asked_for_is_there(full_name: str) -> None:
+    if sys.version_info >= ASKED_FOR[full_name]:
+        find(full_name)
+
+
 def test_a_child_that_begins_empty_knows_that_it_does() -> None:
     """It has the attribute for a moment only, which cannot be looked at from here."""
     assert "._inheriting = True" in inspect.getsource(find("multiprocessing.spawn"))
-    assert sys.version_info < (3, 12) or is_there(find("asyncio.tasks"), "_eager_tasks")
 
 
 def test_the_inventory_lists_nothing_that_is_not_used() -> None:
