@@ -231,7 +231,9 @@ def modules() -> Iterator[str]:
 SOURCES = {name: (PACKAGE / f"{name.replace('.', '/')}.py").read_text() for name in modules()}
 TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
 #: They do something when they are imported.
-_NOT_IMPORTED = ("__main__", "worker.__main__", "worker.dask_client")
+_NOT_IMPORTED = {"__main__", "worker.__main__", "worker.dask_client"}
+if sys.version_info >= (3, 14):  # where policies are deprecated
+    _NOT_IMPORTED.add("execution.user_loop.loop_policy")
 
 
 @cache
