@@ -54,9 +54,8 @@ class OneSpec(KernelSpecManager):
     """Knows one kernelspec, built here, so that no test depends on what is installed."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        return KernelSpec(
-            argv=argv_of(kernel_name), display_name=kernel_name, language="python", interrupt_mode="signal"
-        )
+        argv = ARGV if kernel_name == MODULE else argv_of(kernel_name)
+        return KernelSpec(argv=argv, display_name=kernel_name, language="python", interrupt_mode="signal")
 
 
 R = TypeVar("R", bound=Request)

@@ -115,15 +115,16 @@ def test_one_that_waits_for_its_turn_can_be_ended_by_its_number(prepared: Notebo
 
 @pytest.mark.parametrize("first", ["", "await asyncio.sleep(0)\n"], ids=["plain", "awaiting"])
 def test_one_that_blocks_in_c_code_is_named_with_its_line(first: str, prepared: Notebook) -> None:
-    prepared.run("import os\nfor name in ('open', 'inside'):\n    if os.path.exists(name): os.remove(name)")
-    cell = start(
-        prepared, f"{first}os.system('trap : INT; touch inside; while [ ! -e open ]; do sleep .05; done')"
+    prepared.run(
+        "import ctypes, os\nfor name in ('open', 'inside'):\n    if os.path.exists(name): os.remove(name)"
     )
+    wait = "b'trap : INT; touch inside; while [ ! -e open ]; do sleep .05; done'"
+    cell = start(prepared, f"{first}ctypes.CDLL(None).system({wait})")
     prepared.run("while not os.path.exists('inside'): time.sleep(.01)")
     prepared.interrupt("SIGINT")
     cell.wait_for_text("nothing can interrupt")
     line = 3 if first else 2
-    assert f"line {line + 1} of In [{number_of(cell)}]: os.system(" in cell.text
+    assert f"line {line + 1} of In [{number_of(cell)}]: ctypes.CDLL(None).system(" in cell.text
     assert "it ends as soon as that returns" in cell.text
     assert prepared.run("open('open', 'w').close()").status == "ok"
     assert cell.wait().error == (STOPPED, "")
