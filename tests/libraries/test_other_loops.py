@@ -24,7 +24,7 @@ POLICIES = {
     "set_event_loop_policy": "import uvloop; asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())",
     "install": "import uvloop; uvloop.install()",
 }
-# uvloop.install() has been deprecated, and tells so.
+# uvloop.install() has been deprecated, and tells so; since Python 3.14 so have policies.
 IGNORED = "import warnings; warnings.simplefilter('ignore', DeprecationWarning)\n"
 
 
@@ -38,7 +38,7 @@ def test_with_uvloop_s_policy_asyncio_run_uses_uvloop(install: str, fresh_notebo
 
 
 def test_with_uvloop_s_policy_the_user_loop_still_starts_processes(fresh_notebook: Notebook) -> None:
-    ok(fresh_notebook, WHOSE + POLICIES["set_event_loop_policy"])
+    ok(fresh_notebook, IGNORED + WHOSE + POLICIES["set_event_loop_policy"])
     assert result(fresh_notebook, "asyncio.run(fetch())") == "b'hello'"
     assert result(fresh_notebook, "await fetch()") == "b'hello'"
 

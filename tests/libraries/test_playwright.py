@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.kernel.client import INTERRUPTS, Notebook
@@ -141,6 +143,10 @@ def test_asyncio_run_works_in_a_plain_cell_while_the_sync_api_is_open(
     ok(fresh_notebook, "browser.close()\nplaywright.stop()")
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 14),
+    reason="Python steps a task only in its thread's running loop: in `asyncio.run`, too, Playwright hangs",
+)
 def test_the_sync_api_used_in_an_awaiting_cell_harms_no_later_cell(
     chromium: str, fresh_notebook: Notebook
 ) -> None:
