@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from namespace_kernel.base.cell import Cell, Route
+from namespace_kernel.base.cell import Cell, Namespace, Route
 from namespace_kernel.base.errors import ElsewhereError, RemoteError, ResultError
 from namespace_kernel.base.words import words_of
 from namespace_kernel.namespace.reserved_names import CALLABLE_NAMES, MODULE_NAMES
@@ -21,6 +21,7 @@ from namespace_kernel.remote.transfer.messages import (
     Displayed,
     Event,
     Failure,
+    Filter,
     Printed,
     Report,
     Surroundings,
@@ -53,7 +54,7 @@ class ElsewhereCell:
     """
 
     def __init__(
-        self, shell: Any, call: ElsewhereCall, cell: Cell, route: Route, namespace: dict[str, Any], limit: int
+        self, shell: Any, call: ElsewhereCall, cell: Cell, route: Route, namespace: Namespace, limit: int
     ) -> None:
         self.source = route.source
         #: The lines to show for the error that `run` raised.
@@ -144,7 +145,7 @@ class ElsewhereCell:
         if report.failure is not None:
             self.lines = report.failure.lines
             raise self._error_of(report.failure)
-        values: dict[str, Any] = {}
+        values: Namespace = {}
         if report.results is not None:
             try:
                 values = unpack(report.results, new_arrival(shell.user_ns))
@@ -189,7 +190,7 @@ def _words(error: BaseException) -> list[str]:
     return [f"{type(error).__name__}: {words}" if words else type(error).__name__]
 
 
-def _portable(entry: Any) -> tuple[Any, ...]:
+def _portable(entry: Any) -> Filter:
     """A filter of `warnings` whose category is named, not referred to: it may not exist there."""
     action, message, category, module, line = entry
     return action, message, (category.__module__, category.__qualname__), module, line

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from namespace_kernel.base.errors import ElsewhereError, MissingPackageError, WorkerLostError
 
 if TYPE_CHECKING:  # imported when a cell goes there, not when a kernel starts
+    from distributed import Client, LocalCluster
+
     from namespace_kernel.remote.transfer.messages import CellRequest
     from namespace_kernel.remote.transfer.packing import Piece
 
@@ -38,8 +40,8 @@ class DaskSite:
         self._limit = limit
         self._lock = threading.Lock()
         self._connections: dict[int, DaskConnection] = {}
-        self._own: dict[str, Any] = {}
-        self._cluster: Any = None
+        self._own: dict[str, Client] = {}
+        self._cluster: LocalCluster | None = None
 
     def start(self, request: CellRequest, pieces: Iterable[Piece]) -> DaskRun:
         """See `elsewhere.Site`."""
@@ -65,7 +67,7 @@ class DaskSite:
             if self._cluster is not None:
                 self._cluster.close(timeout=5)
 
-    def _connection_to(self, client: Any) -> DaskConnection:
+    def _connection_to(self, client: Client) -> DaskConnection:
         from .dask_run import DaskConnection
 
         connection = self._connections.get(id(client))
@@ -73,7 +75,7 @@ class DaskSite:
             connection = self._connections[id(client)] = DaskConnection(client)
         return connection
 
-    def _client(self, options: Any) -> Any:
+    def _client(self, options: Mapping[str, str]) -> Client:
         try:
             from distributed import Client
         except ModuleNotFoundError as error:
@@ -95,7 +97,7 @@ class DaskSite:
             return self._own_client(os.environ["DASK_SCHEDULER_ADDRESS"])
         return self._own_client("", self._local_cluster())
 
-    def _own_client(self, address: str, cluster: Any = None) -> Any:
+    def _own_client(self, address: str, cluster: object = None) -> Client:
         from distributed import Client
 
         client = self._own.get(address)
@@ -104,7 +106,7 @@ class DaskSite:
             client = self._own[address] = Client(where, timeout=_CONNECT, set_as_default=False)
         return client
 
-    def _local_cluster(self) -> Any:
+    def _local_cluster(self) -> LocalCluster:
         from distributed import LocalCluster
 
         if self._cluster is None or self._cluster.status.name != "running":

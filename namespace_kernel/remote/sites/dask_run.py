@@ -11,11 +11,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from namespace_kernel.remote.sites import dask_task
 from namespace_kernel.remote.transfer.messages import CellRequest, Event, Lost, Report
 from namespace_kernel.remote.transfer.packing import Piece
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 #: Seconds: to reach a scheduler, between two looks at it, and that it may be away.
 _CONNECT, _LOOK, _AWAY = 20.0, 0.5, 5.0
@@ -27,16 +30,16 @@ _ENDED = object()
 class DaskConnection:
     """One client, and the cells that run through it. Thread: any."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
         self.topic = f"namespace_kernel-{uuid.uuid4().hex}"
         self.runs: dict[str, DaskRun] = {}
         self._lock = threading.Lock()
-        self._sent: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._sent: OrderedDict[str, tuple[Future[object], int]] = OrderedDict()
         client.subscribe_topic(self.topic, self._heard)
         client.subscribe_topic("all", self._cluster_changed)
 
-    def futures_of(self, pieces: Iterable[Piece]) -> list[Any]:
+    def futures_of(self, pieces: Iterable[Piece]) -> list[Piece | Future[object]]:
         """The pieces for a task: as futures of what the cluster has already, if they are large."""
         with self._lock:
             given = [piece if piece.size < _SMALL else self._future_of(piece) for piece in pieces]
@@ -44,7 +47,7 @@ class DaskConnection:
                 self._sent.popitem(last=False)
         return given
 
-    def _future_of(self, piece: Piece) -> Any:
+    def _future_of(self, piece: Piece) -> Future[object]:
         future, size = self._sent.get(piece.digest, (None, piece.size))
         if future is None or future.status != "finished":
             future = self.client.scatter(piece, hash=False)
@@ -52,12 +55,12 @@ class DaskConnection:
         self._sent.move_to_end(piece.digest)
         return future
 
-    def _heard(self, event: Any) -> None:
+    def _heard(self, event: tuple[object, Any]) -> None:
         _, (run, kind, content) = event
         if run in self.runs:
             self.runs[run].heard(kind, content)
 
-    def _cluster_changed(self, event: Any) -> None:
+    def _cluster_changed(self, event: tuple[object, Any]) -> None:
         _, message = event
         if isinstance(message, dict) and message.get("action") == "remove-worker":
             for run in list(self.runs.values()):
@@ -77,7 +80,7 @@ class DaskRun:
     ) -> None:
         self._id = uuid.uuid4().hex
         self._connection = connection
-        self._client = connection.client
+        self._client: Any = connection.client
         self._limit = limit
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._current: Event | Report | Lost | None = None

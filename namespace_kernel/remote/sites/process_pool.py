@@ -56,7 +56,7 @@ class WorkerProcess:
 
     def __init__(self) -> None:
         self.ledger = Ledger()
-        self._messages: deque[Any] = deque()
+        self._messages: deque[Event | Report | Lost] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
         with contextlib.ExitStack() as opened:  # closed again if there is no process, as without descriptors
             reader, self._commands = map(opened.enter_context, _open_pipe())
@@ -76,7 +76,7 @@ class WorkerProcess:
         said.close()
         #: What C code, children, and Python where it does not start write to file descriptors.
         self._descriptors: dict[Any, str] = {self.process.stdout: "stdout", self.process.stderr: "stderr"}
-        self._outgoing: SimpleQueue[Any] = SimpleQueue()
+        self._outgoing: SimpleQueue[Run | Interrupt | None] = SimpleQueue()
         #: Whether a part of a message has come, and the rest has not.
         self._message_began = False
         for serve in (self._read, self._write):
@@ -158,7 +158,7 @@ class WorkerProcess:
                 if pipe is not None:
                     pipe.close()
 
-    def _say(self, message: Any) -> None:
+    def _say(self, message: Event | Report | Lost) -> None:
         self._messages.append(message)
         self._wake.put(None)
 

@@ -23,17 +23,25 @@ import threading
 import uuid
 import weakref
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.process import current_process, parent_process
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import cloudpickle
 
 from namespace_kernel.base.patching import Patch, Patches
 
 from .reasons import words_for
+
+if TYPE_CHECKING:
+    from namespace_kernel.base.cell import Namespace
+
+#: A function or class.
+Definition: TypeAlias = FunctionType | type
+#: A function under `functools.cache` or `lru_cache`.
+Cached: TypeAlias = "functools._lru_cache_wrapper[object]"
 
 _ATOMS = frozenset({int, float, complex, bool, str, bytes, type(None), ModuleType})
 _lock = threading.RLock()
@@ -46,18 +54,18 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self.tokens: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-        self.made_here: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self.tokens: weakref.WeakKeyDictionary[Definition, str] = weakref.WeakKeyDictionary()
+        self.made_here: weakref.WeakValueDictionary[str, Definition] = weakref.WeakValueDictionary()
         #: Those of elsewhere. In a child they are kept: the next task may need them.
-        self.arrived: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-        self.kept: dict[str, Any] = {}
+        self.arrived: weakref.WeakValueDictionary[str, Definition] = weakref.WeakValueDictionary()
+        self.kept: dict[str, Definition] = {}
         #: Of each definition that arrived, and of each global that was sent, the content seen last.
         self.contents: dict[str, bytes] = {}
         self.names: dict[str, bytes] = {}
         #: Globals that were left out, and why.
         self.left_out: dict[str, str] = {}
 
-    def token_of(self, definition: Any) -> str:
+    def token_of(self, definition: Definition) -> str:
         """The token of a definition; a new one if it has been made here and was never sent."""
         token = self.tokens.get(definition)
         if token is None:
@@ -65,7 +73,7 @@ class Registry:
             self.made_here[token] = definition
         return token
 
-    def add(self, token: str, definition: Any) -> None:
+    def add(self, token: str, definition: Definition) -> None:
         """Know a definition that was made elsewhere."""
         self.tokens[definition] = token
         self.arrived[token] = definition
@@ -74,21 +82,21 @@ class Registry:
 registry = Registry()
 
 
-def is_cached(obj: Any) -> bool:
+def is_cached(obj: object) -> TypeGuard[Cached]:
     """Whether it is a function of `__main__` under `functools.cache` or `lru_cache`: a type of its own."""
     return isinstance(obj, functools._lru_cache_wrapper) and obj.__module__ == "__main__"
 
 
-def reduce_cached(function: Any) -> tuple[Any, ...]:
+def reduce_cached(function: Cached) -> tuple[object, ...]:
     """Reduce such a function; what it has cached stays behind."""
     return _cached, (function.__wrapped__, function.cache_parameters())
 
 
-def _cached(function: Any, parameters: dict[str, Any]) -> Any:
+def _cached(function: Callable[..., object], parameters: dict[str, Any]) -> object:
     return functools.lru_cache(**parameters)(function)
 
 
-def know_all(live: dict[str, Any]) -> None:
+def know_all(live: Namespace) -> None:
     """Give tokens to what is in `live`, before a fork: to the child these are its own, and no copies."""
     with _lock:
         waiting = [value for value in live.copy().values() if _is_definition(value)]
@@ -100,11 +108,11 @@ def know_all(live: dict[str, Any]) -> None:
                     waiting.extend(filter(_is_definition, vars(definition).values()))
 
 
-def _is_definition(value: Any) -> bool:
+def _is_definition(value: object) -> TypeGuard[Definition]:
     return isinstance(value, FunctionType | type) and getattr(value, "__module__", None) == "__main__"
 
 
-def live_globals() -> dict[str, Any]:
+def live_globals() -> Namespace:
     """The globals of `__main__` in this process."""
     return vars(sys.modules["__main__"])
 
@@ -112,7 +120,7 @@ def live_globals() -> dict[str, Any]:
 class _Live:
     """In a pickle, the globals of `__main__`."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return live_globals, ()
 
 
@@ -125,17 +133,17 @@ class DefinitionPickler(cloudpickle.Pickler):  # type: ignore[misc]
     With `probing` what is written is not meant to be read; what multiprocessing passes by handle is let be.
     """
 
-    def __init__(self, file: Any, live: dict[str, Any], *, probing: bool = False) -> None:
+    def __init__(self, file: io.IOBase, live: Namespace, *, probing: bool = False) -> None:
         self._live = live
-        self.names: dict[str, Any] = {}
+        self.names: Namespace = {}
         handles = ForkingPickler._extra_reducers  # type: ignore[attr-defined]
         if probing:
             handles = dict.fromkeys(handles, _by_identity)
         # Before the pickler is made: it looks at this once.
-        self.dispatch_table: Mapping[type, Any] = ChainMap(cloudpickle.Pickler.dispatch_table, handles)
+        self.dispatch_table: Mapping[type, object] = ChainMap(cloudpickle.Pickler.dispatch_table, handles)
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: Any) -> object:
         """Called for everything that is neither a plain value nor a plain container."""
         if is_cached(obj):
             return reduce_cached(obj)
@@ -169,7 +177,7 @@ class _Hash(io.RawIOBase):
         return self._hash.digest()
 
 
-def probe(value: Any, live: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+def probe(value: object, live: Namespace) -> tuple[bytes, Namespace]:
     """The digest of what `value` holds, and the globals that it uses. Raises what pickling it raises."""
     if type(value) in _ATOMS:
         return hashlib.blake2b(repr((type(value), value)).encode(), digest_size=16).digest(), {}
@@ -179,7 +187,7 @@ def probe(value: Any, live: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
     return sink.digest(), pickler.names
 
 
-def reduce(definition: Any, live: dict[str, Any], pickler: Any) -> tuple[Any, ...]:
+def reduce(definition: Definition, live: Namespace, pickler: object) -> tuple[object, ...]:
     """Reduce a function or class of `__main__` for `pickler`, with all the globals that it uses.
 
     Raises `PicklingError` if it cannot travel; a global that cannot is left out.
@@ -190,7 +198,7 @@ def reduce(definition: Any, live: dict[str, Any], pickler: Any) -> tuple[Any, ..
         raise pickle.PicklingError(words_for(error, definition, lambda part: _travels(part, live))) from error
     sent: set[str] = vars(pickler).setdefault("_names_sent", set())
     digests: dict[str, bytes] = {}
-    values: dict[str, Any] = {}
+    values: Namespace = {}
     left_out: dict[str, str] = {}
     waiting = dict(found)
     while waiting:
@@ -214,7 +222,7 @@ def reduce(definition: Any, live: dict[str, Any], pickler: Any) -> tuple[Any, ..
 
 def receive(
     token: str, content: bytes, digests: dict[str, bytes], left_out: dict[str, str], blob: bytes
-) -> Any:
+) -> Definition | None:
     """The definition of that token in this process; called where what `reduce` returned is unpickled."""
     with _lock:
         original = registry.made_here.get(token)
@@ -235,7 +243,7 @@ def receive(
     return known
 
 
-def _set_globals(values: dict[str, Any], digests: dict[str, bytes]) -> None:
+def _set_globals(values: Namespace, digests: dict[str, bytes]) -> None:
     live = live_globals()
     for name, value in values.items():
         seen = registry.names.get(name)
@@ -246,7 +254,7 @@ def _set_globals(values: dict[str, Any], digests: dict[str, bytes]) -> None:
         registry.names[name] = digests[name]
 
 
-def _build(token: str, make: Any, args: tuple[Any, ...]) -> Any:
+def _build(token: str, make: Callable[..., Definition], args: tuple[object, ...]) -> Definition:
     """A definition, still empty if it is new. A class that arrives again is the same class."""
     with _lock:
         known = registry.made_here.get(token)
@@ -258,13 +266,13 @@ def _build(token: str, make: Any, args: tuple[Any, ...]) -> Any:
         return known
 
 
-def _fill(definition: Any, state: tuple[str, Any, Any]) -> None:
+def _fill(definition: Definition, state: tuple[str, Callable[[Definition, object], object], object]) -> None:
     token, set_state, content = state
     if token not in registry.made_here:
         set_state(definition, content)
 
 
-def _set_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def _set_function(function: FunctionType, state: tuple[dict[str, object], dict[str, Any]]) -> None:
     attributes, slots = state
     vars(function).update(attributes)
     closure = slots.pop("__closure__")
@@ -278,7 +286,7 @@ def _set_function(function: FunctionType, state: tuple[dict[str, Any], dict[str,
         setattr(function, name, value)
 
 
-def _by_identity(handle: Any) -> tuple[Any, ...]:
+def _by_identity(handle: object) -> tuple[object, ...]:
     return int, (id(handle),)
 
 
@@ -292,7 +300,7 @@ def _take_part() -> None:
     if "reducer_override" in vars(ForkingPickler):
         return
 
-    def reducer_override(pickler: ForkingPickler, obj: Any) -> Any:
+    def reducer_override(pickler: ForkingPickler, obj: object) -> object:
         if _is_definition(obj):
             return reduce(obj, live_globals(), pickler)
         if is_cached(obj):
@@ -305,7 +313,7 @@ def _take_part() -> None:
     Patches(Patch(ForkingPickler, "reducer_override", lambda _: reducer_override, adds=True)).install()
 
 
-def _travels(value: Any, live: dict[str, Any]) -> bool:
+def _travels(value: object, live: Namespace) -> bool:
     try:
         probe(value, live)
     except Exception:

@@ -17,13 +17,16 @@ from multiprocessing import util
 from multiprocessing.context import BaseContext, get_spawning_popen
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.patching import Patch, Patches
 
+if TYPE_CHECKING:
+    from namespace_kernel.base.cell import Namespace
+
 #: Where such processes have names and things of their own, and are asked whether they will be used.
-_CONTEXTS: tuple[Any, ...] = tuple(
+_CONTEXTS: tuple[object, ...] = tuple(
     getattr(multiprocessing.context, name)
     for name in ("SpawnContext", "ForkServerContext")
     if hasattr(multiprocessing.context, name)
@@ -38,7 +41,7 @@ class MultiprocessingFront:
     Nothing is imported for it before it is needed. Thread: any.
     """
 
-    def __init__(self, live: dict[str, Any]) -> None:
+    def __init__(self, live: Namespace) -> None:
         self._live = live
         self._in_use = False
         #: In force once such a process may be started.
@@ -50,22 +53,22 @@ class MultiprocessingFront:
             *(() if sys.flags.safe_path else (Patch(util, "_args_from_interpreter_flags", _with_safe_path),)),
         )
 
-    def _reducing(self, original: None) -> Callable[..., Any]:
+    def _reducing(self, original: None) -> Callable[..., object]:
         @unseen
-        def reducer_override(pickler: ForkingPickler, obj: Any) -> Any:
+        def reducer_override(pickler: ForkingPickler, obj: object) -> object:
             return self._reduce(pickler, obj)
 
         return reducer_override
 
-    def _noticing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _noticing(self, original: Callable[..., object]) -> Callable[..., object]:
         @unseen
-        def get_context(context: BaseContext, method: str | None = None) -> Any:
+        def get_context(context: BaseContext, method: str | None = None) -> object:
             self._is_used()
             return original(context, method)
 
         return get_context
 
-    def _reduce(self, pickler: ForkingPickler, obj: Any) -> Any:
+    def _reduce(self, pickler: ForkingPickler, obj: Any) -> object:
         """Called by the pickler for everything that is neither a plain value nor a plain container."""
         if not issubclass(type(obj), _KINDS) or getattr(obj, "__module__", None) != "__main__":
             return NotImplemented
@@ -99,10 +102,10 @@ class MultiprocessingFront:
         if self.late.are_installed:
             values.know_all(self._live)
 
-    def _preparing(self, original: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
+    def _preparing(self, original: Callable[[str], dict[str, object]]) -> Callable[[str], dict[str, object]]:
         """What a process does first. It must not run `__main__` again, whatever `__file__` a cell has set."""
 
-        def get_preparation_data(name: str) -> dict[str, Any]:
+        def get_preparation_data(name: str) -> dict[str, object]:
             data = original(name)
             if vars(sys.modules["__main__"]) is self._live:
                 data.pop("init_main_from_name", None)

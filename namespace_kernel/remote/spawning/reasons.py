@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import FunctionType
-from typing import Any
 
 
-def words_for(error: Exception, definition: FunctionType | type, travels: Callable[[Any], bool]) -> str:
+def words_for(error: Exception, definition: FunctionType | type, travels: Callable[[object], bool]) -> str:
     """In words, what it is in `definition` that cannot be pickled. `travels` tells whether a part can."""
     culprit = next((part for part, value in _parts_of(definition) if not travels(value)), "")
     because = f"its {culprit} cannot be pickled" if culprit else "it cannot be pickled"
@@ -18,7 +17,7 @@ def words_for(error: Exception, definition: FunctionType | type, travels: Callab
     )
 
 
-def _parts_of(definition: FunctionType | type) -> Iterator[tuple[str, Any]]:
+def _parts_of(definition: FunctionType | type) -> Iterator[tuple[str, object]]:
     if isinstance(definition, FunctionType):
         code = definition.__code__
         for name, cell in zip(code.co_freevars, definition.__closure__ or (), strict=True):

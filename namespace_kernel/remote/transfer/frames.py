@@ -32,7 +32,7 @@ class Source(Protocol):
         """Read some bytes; 0 at the end."""
 
 
-def write_message(pipe: FileIO, message: Any) -> None:
+def write_message(pipe: FileIO, message: object) -> None:
     """Write one message to an unbuffered `pipe`. Raises `OSError` if nobody reads it."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .packing import Piece
 
+if TYPE_CHECKING:
+    from namespace_kernel.base.cell import Names
+
+#: By MIME type, what a frontend may show.
+Content: TypeAlias = dict[str, Any]
+#: One of `warnings`: the category by module and name, for it may not exist on the other side.
+Filter: TypeAlias = tuple[str, object, tuple[str, str], object, int]
 #: The name under which the value of the cell's last expression travels.
 VALUE = ""
 
@@ -43,7 +50,7 @@ class CellRequest:
     left_out: Mapping[str, str] = field(default_factory=dict)
     existing: frozenset[str] = frozenset()
     settings: Mapping[str, Any] = field(default_factory=dict)
-    filters: tuple[Any, ...] | None = None
+    filters: tuple[Filter, ...] | None = None
     surroundings: Surroundings | None = None
     result_limit: int = 0
     place: str = "another process"
@@ -62,9 +69,9 @@ class Printed:
 class Displayed:
     """What was displayed; a result of the cell's own expressions if `is_result`."""
 
-    data: dict[str, Any]
-    metadata: dict[str, Any]
-    transient: dict[str, Any] | None = None
+    data: Content
+    metadata: Content
+    transient: Content | None = None
     update: bool = False
     is_result: bool = False
 
@@ -111,7 +118,7 @@ class Report:
     exit_code: int | None = None
     failure: Failure | None = None
     spoilt: tuple[str, ...] = ()
-    kept: Mapping[str, Any] = field(default_factory=dict)
+    kept: Names = field(default_factory=dict)
     kept_size: int = 0
 
 

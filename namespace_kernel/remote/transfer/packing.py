@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from namespace_kernel.base.errors import MissingPackageError
 
 if TYPE_CHECKING:
+    from namespace_kernel.base.cell import Names, Namespace
+
     from .pickler import Arrival
 
 #: Bytes from which a buffer travels out of band.
@@ -40,14 +42,14 @@ class Piece:
         """How many bytes it holds."""
         return len(self.stream) + sum(map(len, self.buffers))
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[object, ...]:
         if protocol.__index__() < 5:  # Dask's workers among each other
             return _piece, (self.names, self.digest, bytes(self.stream), tuple(map(bytes, self.buffers)))
         buffers = tuple(PickleBuffer(one) for one in self.buffers)
         return _piece, (self.names, self.digest, PickleBuffer(self.stream), buffers)
 
 
-def _piece(names: tuple[str, ...], digest: str, stream: Any, buffers: tuple[Any, ...]) -> Piece:
+def _piece(names: tuple[str, ...], digest: str, stream: Buffer, buffers: tuple[Buffer, ...]) -> Piece:
     return Piece(names, digest, stream, tuple(memoryview(one) for one in buffers))
 
 
@@ -67,8 +69,8 @@ class Packed:
 
 
 def pack(
-    values: Mapping[str, Any],
-    home: Mapping[str, Any],
+    values: Names,
+    home: Names,
     known: Mapping[int, type] | None = None,
 ) -> Packed:
     """Pickle `values`. Functions whose globals are `home` will have the globals of where they arrive.
@@ -99,13 +101,13 @@ def pack(
     )
 
 
-def new_arrival(namespace: dict[str, Any]) -> Arrival:
+def new_arrival(namespace: Namespace) -> Arrival:
     """What `unpack` needs: the functions that arrive get `namespace` as globals."""
     arrival: Arrival = load("cloudpickle", f"{__package__}.pickler").Arrival(namespace)
     return arrival
 
 
-def unpack(piece: Piece, arrival: Arrival) -> dict[str, Any]:
+def unpack(piece: Piece, arrival: Arrival) -> Namespace:
     """The values of `piece`, by name. Arrays use the memory of its buffers.
 
     Raises what unpickling raises, which may be anything.
@@ -114,7 +116,7 @@ def unpack(piece: Piece, arrival: Arrival) -> dict[str, Any]:
     gc.disable()  # there is no garbage among what is new; looking for it takes several times as long
     try:
         with load("cloudpickle", f"{__package__}.pickler").arriving(arrival):
-            values: dict[str, Any] = pickle.loads(piece.stream, buffers=piece.buffers)
+            values: Namespace = pickle.loads(piece.stream, buffers=piece.buffers)
     finally:
         if collects:
             gc.enable()

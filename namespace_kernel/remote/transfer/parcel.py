@@ -11,12 +11,15 @@ import sys
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import MissingPackageError
 
 from .packing import Packed, Piece, pack
 from .reads import names_read, nested
+
+if TYPE_CHECKING:
+    from namespace_kernel.base.cell import Names
 
 #: What may be shared by two pieces, because nobody can change it.
 _IMMUTABLE = (
@@ -71,8 +74,8 @@ class Parcel:
 
 def make_parcel(
     code: CodeType,
-    namespace: Mapping[str, Any],
-    home: Mapping[str, Any],
+    namespace: Names,
+    home: Names,
     *,
     send: Iterable[str] = (),
     leave_out: Iterable[str] = (),
@@ -120,7 +123,7 @@ def _words(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _groups(packed: Mapping[str, Packed], home: Mapping[str, Any]) -> list[list[str]]:
+def _groups(packed: Mapping[str, Packed], home: Names) -> list[list[str]]:
     """The names, those together whose values share a mutable object."""
     if len(packed) < 2:
         return [[name] for name in packed]
@@ -140,7 +143,7 @@ def _groups(packed: Mapping[str, Packed], home: Mapping[str, Any]) -> list[list[
     return list({id(group): group for group in group_of.values()}.values())
 
 
-def _is_immutable(thing: object, home: Mapping[str, Any]) -> bool:
+def _is_immutable(thing: object, home: Names) -> bool:
     if isinstance(thing, FunctionType):
         return thing.__globals__ is not home  # it went by reference
     return isinstance(thing, _IMMUTABLE) or any(
@@ -148,7 +151,7 @@ def _is_immutable(thing: object, home: Mapping[str, Any]) -> bool:
     )
 
 
-def _submodules(codes: Iterable[CodeType], values: Iterable[Any]) -> tuple[str, ...]:
+def _submodules(codes: Iterable[CodeType], values: Iterable[object]) -> tuple[str, ...]:
     """The submodules that `codes` reach through packages among `values`: importing those is not enough."""
     packages = {value.__name__ for value in values if isinstance(value, ModuleType)}
     if not packages:

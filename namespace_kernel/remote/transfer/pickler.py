@@ -9,18 +9,21 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pickle import PickleBuffer
 from types import CellType, CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 from cloudpickle import cloudpickle as internals
 
 from .reads import names_read, nested
+
+if TYPE_CHECKING:
+    from namespace_kernel.base.cell import Names, Namespace
 
 _SLOTS = ("__name__", "__qualname__", "__kwdefaults__", "__defaults__", "__module__", "__doc__")
 #: What cloudpickle puts in the place of a code's file.
@@ -35,7 +38,7 @@ class Arrival:
     One for all pieces that arrive together: each class is filled once.
     """
 
-    namespace: dict[str, Any]
+    namespace: Namespace
     classes: dict[int, type] = field(default_factory=dict)
 
 
@@ -43,7 +46,7 @@ _arrival: ContextVar[Arrival] = ContextVar("arrival")
 
 
 @contextmanager
-def arriving(arrival: Arrival) -> Any:
+def arriving(arrival: Arrival) -> Iterator[None]:
     """While entered, what is unpickled in the calling context arrives in `arrival`."""
     token = _arrival.set(arrival)
     try:
@@ -63,7 +66,7 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(
         self,
         file: io.BytesIO,
-        home: Mapping[str, Any],
+        home: Names,
         keep_buffer: Callable[[PickleBuffer], bool],
         known: Mapping[int, type],
     ) -> None:
@@ -74,7 +77,7 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._home = home
         self._known = known
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: Any) -> object:
         """Overridden for the namespace's functions, for cells that functions share, and for classes."""
         kind = type(obj)
         if kind is FunctionType and obj.__globals__ is self._home:
@@ -97,7 +100,7 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
             return make_class, reduced[:2], *reduced[2:5], set_class
         return reduced
 
-    def _function(self, function: FunctionType) -> Any:
+    def _function(self, function: FunctionType) -> tuple[object, ...]:
         code = function.__code__
         self.reads |= names_read(code)
         self.files.update(one.co_filename for one in nested(code))
@@ -110,7 +113,7 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         return make_function, (code, function.__closure__), state, None, None, set_function
 
 
-def _annotations_of(function: FunctionType) -> dict[str, Any]:
+def _annotations_of(function: FunctionType) -> dict[str, object]:
     try:
         return function.__annotations__
     except NameError:  # Python 3.14 evaluates them now, and one names something that does not exist yet
@@ -126,7 +129,7 @@ def _is_plain_error(kind: type) -> bool:
     return own_init and all(reduces)
 
 
-def _cell(cell: CellType) -> Any:
+def _cell(cell: CellType) -> tuple[object, ...]:
     try:
         contents = cell.cell_contents
     except ValueError:
@@ -143,20 +146,20 @@ def make_function(code: CodeType, closure: tuple[CellType, ...] | None) -> Funct
     return FunctionType(code, _arrival.get().namespace, code.co_name, None, closure)
 
 
-def make_cached(parameters: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
+def make_cached(parameters: dict[str, Any], function: Callable[..., object]) -> Callable[..., object]:
     """A `functools.lru_cache`, empty."""
-    cached: Callable[..., Any] = functools.lru_cache(**parameters)(function)
+    cached: Callable[..., object] = functools.lru_cache(**parameters)(function)
     return cached
 
 
-def make_error(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+def make_error(kind: type[BaseException], args: tuple[object, ...]) -> BaseException:
     """An exception whose `__init__` has run already, perhaps with other arguments than `args`."""
     error = kind.__new__(kind, *args)
     error.args = args
     return error
 
 
-def set_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def set_function(function: FunctionType, state: tuple[dict[str, object], dict[str, object]]) -> None:
     """Give a new function its attributes."""
     attributes, slots = state
     function.__dict__.update(attributes)
@@ -164,17 +167,17 @@ def set_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, 
         setattr(function, name, value)
 
 
-def set_cell(cell: CellType, state: tuple[Any]) -> None:
+def set_cell(cell: CellType, state: tuple[object]) -> None:
     """Fill a new cell."""
     cell.cell_contents = state[0]
 
 
-def make_class(make: Callable[..., type], arguments: tuple[Any, ...]) -> type:
+def make_class(make: Callable[..., type], arguments: tuple[object, ...]) -> type:
     """A class that came by value; the one that exists here already, if it has come before or is from here."""
     return make(*arguments)
 
 
-def set_class(made: type, state: Any) -> None:
+def set_class(made: type, state: object) -> None:
     """Fill a class that came by value, unless it has come already with what arrives now."""
     classes = _arrival.get().classes
     if id(made) not in classes:
