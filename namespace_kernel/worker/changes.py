@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import ResultError
 from namespace_kernel.base.words import words_of
 from namespace_kernel.namespace.reserved_names import ANNOTATING_NAMES, MODULE_NAMES, is_engine_name
 from namespace_kernel.remote.transfer.messages import VALUE
 from namespace_kernel.remote.transfer.packing import Piece, digest_of, new_arrival, pack, unpack
+
+if TYPE_CHECKING:
+    from namespace_kernel.base.cell import Names, Namespace
 
 #: What cannot be changed in place. Exact types: a subclass may have attributes.
 _IMMUTABLE = frozenset((int, float, complex, bool, str, bytes, type(None), ModuleType, range, type(...)))
@@ -27,14 +30,14 @@ class _Arrived:
     """A piece that has arrived, and the values that came of it."""
 
     piece: Piece
-    values: dict[str, Any]
+    values: Namespace
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What goes back. `spoilt` are digests of pieces whose memory is not what it was."""
 
-    results: dict[str, Any]
+    results: Namespace
     deleted: frozenset[str]
     overwritten: frozenset[str]
     spoilt: tuple[str, ...]
@@ -48,7 +51,7 @@ class Copy:
     Thread: the one that runs cells.
     """
 
-    def __init__(self, pieces: Iterable[Piece], namespace: dict[str, Any]) -> None:
+    def __init__(self, pieces: Iterable[Piece], namespace: Namespace) -> None:
         self.namespace = namespace
         #: Why a name could not be brought in, by name.
         self.refused: dict[str, str] = {}
@@ -90,7 +93,7 @@ class Copy:
         return Changes(results, frozenset(deleted - overwritten), frozenset(overwritten), tuple(spoilt))
 
     def pack_results(
-        self, results: Mapping[str, Any], by_products: Set[str] = frozenset(), limit: int = 0
+        self, results: Names, by_products: Set[str] = frozenset(), limit: int = 0
     ) -> tuple[Piece, dict[str, str]]:
         """Pack what goes back; return it, and why which of the `by_products` stay.
 
@@ -131,7 +134,7 @@ class Copy:
             return False
         return self._digest(values, self._classes) != self._digest(one.values, known)
 
-    def _digest(self, values: Mapping[str, Any], known: Mapping[int, type]) -> str | None:
+    def _digest(self, values: Names, known: Mapping[int, type]) -> str | None:
         try:
             return pack(values, self.namespace, known).piece.digest
         except Exception:
@@ -152,7 +155,7 @@ class Copy:
         except Exception:
             return None
 
-    def _problems(self, results: Mapping[str, Any], known: Mapping[int, type]) -> dict[str, Exception]:
+    def _problems(self, results: Names, known: Mapping[int, type]) -> dict[str, Exception]:
         """What pickling each of `results` raises, if it does."""
         found: dict[str, Exception] = {}
         for name, value in results.items():
@@ -162,7 +165,7 @@ class Copy:
                 found[name] = problem
         return found
 
-    def _too_large(self, results: Mapping[str, Any], known: Mapping[int, type], size: int, limit: int) -> str:
+    def _too_large(self, results: Names, known: Mapping[int, type], size: int, limit: int) -> str:
         sizes = {
             name: pack({name: value}, self.namespace, known).piece.size for name, value in results.items()
         }
@@ -174,7 +177,7 @@ class Copy:
         )
 
 
-def _complaint(results: Mapping[str, Any], problems: Mapping[str, Exception], error: Exception) -> str:
+def _complaint(results: Names, problems: Mapping[str, Exception], error: Exception) -> str:
     found = [
         f"{_called(name)}, {_a_kind(results[name])} ({words_of(problem)})"
         for name, problem in problems.items()

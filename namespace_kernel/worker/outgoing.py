@@ -33,7 +33,7 @@ class Outgoing:
 
     def __init__(self, pipe: FileIO) -> None:
         self._pipe = pipe
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[object] = deque()
         self._lock = threading.Lock()
         self._sender: int | None = None
         self._interrupted = threading.get_ident()
@@ -41,7 +41,7 @@ class Outgoing:
         self._collected: SimpleQueue[None] = SimpleQueue()
         threading.Thread(target=self._send_collected, name="outgoing", daemon=True).start()
 
-    def send(self, message: Any) -> None:
+    def send(self, message: object) -> None:
         """Send one message, and those that wait before it."""
         self._waiting.append(message)
         if isinstance(message, Printed) and not self._may_send() and len(self._waiting) < _MOST:
@@ -82,7 +82,7 @@ class Outgoing:
             if masks:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
-    def _take(self) -> list[Any]:
+    def _take(self) -> list[object]:
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
     def _send_collected(self) -> None:
@@ -92,7 +92,7 @@ class Outgoing:
             self._flush()
 
 
-def joined(messages: Iterable[Any]) -> list[Any]:
+def joined(messages: Iterable[object]) -> list[Any]:
     """The messages, texts that follow each other in one stream as one."""
     found: list[Any] = []
     texts: list[str] = []

@@ -9,11 +9,11 @@ import signal
 import sys
 import types
 import warnings
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
@@ -29,6 +29,7 @@ from namespace_kernel.remote.transfer.messages import (
     CellRequest,
     Event,
     Failure,
+    Filter,
     Printed,
     Report,
     Surroundings,
@@ -37,6 +38,8 @@ from namespace_kernel.remote.transfer.packing import Piece
 
 from .changes import Copy
 from .shell import RemoteShell
+
+T = TypeVar("T")
 
 #: When the files of the user's modules were changed last, by module.
 _seen: dict[str, float] = {}
@@ -110,10 +113,10 @@ def _end_child(error: BaseException | None) -> None:
     end_child(error)
 
 
-def _in_loop(running: Coroutine[Any, Any, Any]) -> Any:
+def _in_loop(running: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run(running)`, but Stop also ends a line that blocks; asyncio would wait for the loop."""
 
-    async def run() -> Any:
+    async def run() -> T:
         task = asyncio.current_task()
         assert task is not None
 
@@ -144,7 +147,7 @@ def _failure(shell: RemoteShell, copy: Copy, error: BaseException) -> Failure:
 
 
 @contextmanager
-def _warnings_of_cell(filters: Iterable[Any] | None) -> Iterator[None]:
+def _warnings_of_cell(filters: Iterable[Filter] | None) -> Iterator[None]:
     """Let the kernel's filters be in force, and end what a cell does to them with it.
 
     Where nothing changes nothing is done: modules would forget what they have warned of.
@@ -161,14 +164,14 @@ def _warnings_of_cell(filters: Iterable[Any] | None) -> Iterator[None]:
         module.showwarning, module._showwarnmsg_impl = shown_by
 
 
-def _set_filters(filters: list[Any]) -> None:
+def _set_filters(filters: Sequence[object]) -> None:
     module: Any = warnings
     if module.filters != filters:
         module.filters[:] = filters
         module._filters_mutated()
 
 
-def _filters(filters: Iterable[Any]) -> list[Any]:
+def _filters(filters: Iterable[Filter]) -> Sequence[object]:
     """The filters of `warnings` whose categories exist here; a module brings its own when it is imported."""
     found = []
     for action, message, (module, name), where, line in filters:

@@ -8,7 +8,7 @@ import getpass
 import linecache
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -20,12 +20,12 @@ from traitlets import Type
 from traitlets.config import Config
 
 from namespace_kernel.ipython.cell_shell import CellShell
-from namespace_kernel.remote.transfer.messages import CellRequest, Cleared, Displayed, Event
+from namespace_kernel.remote.transfer.messages import CellRequest, Cleared, Content, Displayed, Event
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def _without_widget(data: Mapping[str, Any]) -> dict[str, Any]:
+def _without_widget(data: Mapping[str, object]) -> Content:
     """A widget's page knows nothing of a process that it cannot speak to: its text remains."""
     return {mime: one for mime, one in data.items() if mime != _VIEW}
 
@@ -33,41 +33,45 @@ def _without_widget(data: Mapping[str, Any]) -> dict[str, Any]:
 class RemoteDisplayHook(DisplayHook):
     """Says what a result looks like; `_` and `Out` are the kernel's."""
 
+    shell: RemoteShell
+
     def quiet(self) -> bool:
         """Overridden: the history does not know the cell."""
-        shell: Any = self.shell
+        shell = self.shell
         return bool(self.semicolon_at_end_of_expression(shell.request.source))
 
-    def __call__(self, result: Any = None) -> None:
+    def __call__(self, result: object = None) -> None:
         """Overridden: the kernel shows the result, and `_` and `Out` are only there."""
         if result is None or self.quiet():
             return
         data, metadata = self.compute_format_data(result)
         self.fill_exec_result(result)
         if data:
-            shell: Any = self.shell
+            shell = self.shell
             shell.emit(Displayed(_without_widget(data), metadata, is_result=True))
 
 
 class RemotePublisher(DisplayPublisher):
     """Says what is displayed."""
 
+    shell: RemoteShell
+
     def publish(
         self,
-        data: Any,
-        metadata: Any = None,
-        *args: Any,
-        transient: Any = None,
+        data: Content,
+        metadata: Content | None = None,
+        *args: object,
+        transient: Content | None = None,
         update: bool = False,
-        **options: Any,
+        **options: object,
     ) -> None:
         """Overridden: no frontend listens to this process; the kernel passes it on."""
-        shell: Any = self.shell
+        shell = self.shell
         shell.emit(Displayed(_without_widget(data), dict(metadata or {}), transient, update))
 
     def clear_output(self, wait: bool = False) -> None:
         """Overridden: the output to clear is under the kernel's cell."""
-        shell: Any = self.shell
+        shell = self.shell
         shell.emit(Cleared(wait))
 
 
@@ -161,12 +165,12 @@ class RemoteShell(CellShell):
         """`exit()` ends the cell; the kernel goes on."""
         raise SystemExit(0)
 
-    def enable_gui(self, gui: Any = None) -> None:
+    def enable_gui(self, gui: object = None) -> None:
         """Overridden: no toolkit's loop runs here; `%matplotlib inline` calls this, too."""
 
     # Errors
 
-    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+    def _showtraceback(self, etype: object, evalue: object, stb: Iterable[str]) -> None:
         """Overridden: the kernel shows it."""
         self.shown = tuple(stb)
 
@@ -202,7 +206,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
             waiting += one.exceptions
 
 
-def _leave(code: Any = 0) -> None:
+def _leave(code: object = 0) -> None:
     raise SystemExit(code)
 
 
