@@ -22,7 +22,7 @@ from namespace_kernel.base.patching import Patch
 class DisplayCapture:
     """What is displayed while it is in force goes to `publisher` and `hook`."""
 
-    def __init__(self, shell: Any, outer: DisplayCapture | None) -> None:
+    def __init__(self, shell: object, outer: DisplayCapture | None) -> None:
         self.publisher = CapturingDisplayPublisher()
         self.hook = CapturingDisplayHook(shell=shell, outputs=self.publisher.outputs)
         self.outer = outer
@@ -67,7 +67,7 @@ def _end(capture: DisplayCapture) -> None:
         display_capture.set(capture.outer)
 
 
-def _exit(manager: Any, *error: Any) -> None:
+def _exit(manager: Any, *error: object) -> None:
     manager._ending.close()
 
 

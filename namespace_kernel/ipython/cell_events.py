@@ -6,6 +6,7 @@ IPython has them called around each comm message, too. In ipykernel that is neve
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.events import EventManager
@@ -33,7 +34,7 @@ class _AtWork:
 class _GuardedEvents(EventManager):
     """Calls all hooks, whatever one of them raises. IPython's lets a `SystemExit` end the cell, or worse."""
 
-    def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
+    def trigger(self, event: str, *args: object, **kwargs: object) -> None:
         """Overridden: a hook that raises `SystemExit` ends neither the cell nor the kernel."""
         for hook in self.callbacks[event][:]:
             try:
@@ -64,13 +65,13 @@ class CellEvents(_GuardedEvents):
         #: Held while the hooks of a message are called: a cell that begins waits for them.
         self._no_cell_begins = threading.RLock()
 
-    def register(self, event: str, function: Any) -> None:
+    def register(self, event: str, function: Callable[..., object]) -> None:
         """Overridden: matplotlib's hooks come here before there is any figure."""
         super().register(event, function)
         if is_figures_hook(function):
             Patches(*figure_patches(_AtWork(self.cells, self.messages))).install()  # for good
 
-    def trigger(self, event: str, *args: Any, **kwargs: Any) -> None:
+    def trigger(self, event: str, *args: object, **kwargs: object) -> None:
         """Overridden: a comm message calls only matplotlib's hooks while a cell runs."""
         if event not in _AROUND_MESSAGES or handled_message() is None:
             with self._no_cell_begins:

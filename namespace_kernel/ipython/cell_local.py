@@ -18,7 +18,7 @@ class PerCell:
     context that never set it, it is `default`. One shell per process, so one variable per attribute.
     """
 
-    def __init__(self, default: Any = None) -> None:
+    def __init__(self, default: object = None) -> None:
         self._default = default
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -27,7 +27,7 @@ class PerCell:
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else self._variable.get(self._default)
 
-    def __set__(self, instance: object, value: Any) -> None:
+    def __set__(self, instance: object, value: object) -> None:
         self._variable.set(value)
 
 
@@ -38,7 +38,7 @@ class WeakPerCell(PerCell):
         value = super().__get__(instance, owner)
         return value() if isinstance(value, ReferenceType) else value
 
-    def __set__(self, instance: object, value: Any) -> None:
+    def __set__(self, instance: object, value: object) -> None:
         super().__set__(instance, None if value is None else ref(value))
 
 
@@ -48,14 +48,14 @@ class CellPayloads(PayloadManager):
     _own = PerCell()
 
     @property
-    def _payload(self) -> list[Any]:
+    def _payload(self) -> list[dict[str, object]]:
         if self._own is None:
             self._own = []
-        payloads: list[Any] = self._own
+        payloads: list[dict[str, object]] = self._own
         return payloads
 
     @_payload.setter
-    def _payload(self, payloads: list[Any]) -> None:
+    def _payload(self, payloads: list[dict[str, object]]) -> None:
         self._own = payloads
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextvars
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQDisplayPublisher
@@ -16,10 +16,19 @@ from namespace_kernel.base.frames import unseen
 from .captures import active_capture
 from .cell_local import PerCell, WeakPerCell
 
+if TYPE_CHECKING:
+    from namespace_kernel.remote.transfer.messages import Content
+
+    from .shell import NamespaceShell
+
+#: A message of Jupyter's.
+Message: TypeAlias = dict[str, Any]
+
 
 class NamespaceDisplayHook(ZMQShellDisplayHook):
     """Keeps `_`, `__`, `___` and `Out` without relying on what the namespace holds under these names."""
 
+    shell: NamespaceShell
     # Of two cells that overlap, each has its own.
     msg = PerCell()
     # It holds the cell's result and error.
@@ -39,17 +48,17 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
         """
         return ";" in expression and bool(ZMQShellDisplayHook.semicolon_at_end_of_expression(expression))
 
-    def __call__(self, result: Any = None) -> None:
+    def __call__(self, result: object = None) -> None:
         """Overridden for captures."""
         capture = active_capture()
         if capture is None:
-            shell: Any = self.shell
+            shell = self.shell
             shell.kernel.streams.restore()
             super().__call__(result)
         else:
             capture.hook(result)
 
-    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    def show(self, data: Content, metadata: Content) -> None:
         """Display a result that another process has described."""
         self.start_displayhook()
         self.write_output_prompt()
@@ -58,7 +67,7 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
 
     def finish_displayhook(self) -> None:
         """Overridden not to wait, as a `flush` does, until what was printed has left the process."""
-        shell: Any = self.shell
+        shell = self.shell
         shell.kernel.streams.hand_over()
         message, self.msg = self.msg, None
         if message and message["content"]["data"] and self.session:
@@ -68,20 +77,20 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
                     return
             self.session.send(self.pub_socket, message, ident=self.topic)
 
-    def keep(self, result: Any) -> None:
+    def keep(self, result: object) -> None:
         """Make `result`, which has been displayed, the cell's."""
         self.update_user_ns(result)
         self.fill_exec_result(result)
 
-    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+    def write_format_data(self, format_dict: Content, md_dict: Content | None = None) -> None:
         """Overridden to note which cell displays a widget."""
-        shell: Any = self.shell
+        shell = self.shell
         shell.kernel.comm_homes.displayed(format_dict)
         super().write_format_data(format_dict, md_dict)
 
     def update_user_ns(self, result: Any) -> None:
         """Overridden: IPython's reads `user_ns['_oh']`, and gives `_` up once a cell has bound it."""
-        shell: Any = self.shell
+        shell = self.shell
         outputs = shell.history_manager.output_hist
         if not self.cache_size or result is outputs:
             return
@@ -100,10 +109,10 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
 
 
 #: The comm message that is being handled.
-_handled: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("comm_message", default=None)
+_handled: contextvars.ContextVar[Message | None] = contextvars.ContextVar("comm_message", default=None)
 
 
-def handled_message() -> dict[str, Any] | None:
+def handled_message() -> Message | None:
     """The comm message whose callback is running, in its context and those copied from it."""
     return _handled.get()
 
@@ -111,23 +120,24 @@ def handled_message() -> dict[str, Any] | None:
 class NamespaceDisplayPublisher(ZMQDisplayPublisher):
     """Tells the comms' homes what is displayed, unless a capture takes it."""
 
+    shell: NamespaceShell
     # Of two cells that overlap, each has its own.
     _in_post_execute = PerCell(False)
 
     @unseen
-    def publish(self, data: Any, *args: Any, **kwargs: Any) -> None:
+    def publish(self, data: Content, *args: object, **kwargs: object) -> None:
         """Overridden: a capture takes it, or the cell becomes the home of the widgets in it."""
         capture = active_capture()
         if capture is not None:
             capture.publisher.publish(data, *args, **kwargs)
             return
-        shell: Any = self.shell
+        shell = self.shell
         shell.kernel.comm_homes.displayed(data)
         super().publish(data, *args, **kwargs)
 
     def _flush_streams(self) -> None:
         """Overridden not to wait, as a `flush` does, until the text has left; and for spoilt streams."""
-        shell: Any = self.shell
+        shell = self.shell
         shell.kernel.streams.hand_over()
 
     def clear_output(self, wait: bool = False) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.async_helpers import _asyncio_runner
 
@@ -26,7 +26,12 @@ from namespace_kernel.routing.analysis import awaits
 from .shell import NamespaceShell
 
 if TYPE_CHECKING:  # imported when a cell goes elsewhere, not when a kernel starts
+    from IPython.core.interactiveshell import ExecutionResult
+
     from namespace_kernel.remote.cell import ElsewhereCell
+
+
+T = TypeVar("T")
 
 
 class ShellEngine:
@@ -88,7 +93,7 @@ class ShellEngine:
         ending = partial(self._end, cell, result)
         return Outcome(ending=ending) if route.context is Context.ASYNC else ending()
 
-    def _end(self, cell: Cell, result: Any) -> Outcome:
+    def _end(self, cell: Cell, result: ExecutionResult) -> Outcome:
         """What follows the cell's code, where no loop runs: tasks need not wait for it."""
         shell = self._shell
         try:
@@ -99,7 +104,7 @@ class ShellEngine:
             result.error_in_exec = shell.as_interrupt(result.error_in_exec)
         return Outcome(result.result, result.error_before_exec or result.error_in_exec, result)
 
-    def _trigger_hooks(self, cell: Cell, result: Any) -> None:
+    def _trigger_hooks(self, cell: Cell, result: ExecutionResult | None) -> None:
         self._shell.events.trigger("post_execute")
         if not cell.silent:
             self._shell.events.trigger("post_run_cell", result)
@@ -139,7 +144,7 @@ class UserLoopRunner:
     def __init__(self, user_loop: UserLoop) -> None:
         self._user_loop = user_loop
 
-    def __call__(self, coroutine: Any) -> Any:
+    def __call__(self, coroutine: Coroutine[object, None, T]) -> T:
         """Run `coroutine` on the user loop and wait for it."""
         return self._user_loop.loop.run_until_complete(coroutine)
 
@@ -188,7 +193,7 @@ def _clear(frame: FrameType | None) -> None:
             frame = frame.f_back
 
 
-def _error_of(result: Any) -> BaseException | None:
+def _error_of(result: ExecutionResult | None) -> BaseException | None:
     """Why a cell's code ended; `result` is `None` if IPython itself failed."""
     if result is None:
         return sys.exception()

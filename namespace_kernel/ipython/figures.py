@@ -18,14 +18,25 @@ import functools
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator, MutableMapping
+from collections.abc import Callable, Container, Hashable, ItemsView, Iterator, MutableMapping, ValuesView
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from namespace_kernel.base.asyncio_tasks import snapshot
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.patching import Patch
+
+if TYPE_CHECKING:
+
+    class Manager(Protocol):
+        """What pyplot keeps of a figure: matplotlib's `FigureManagerBase`."""
+
+        num: Number
+
+
+#: What pyplot calls a figure by, an int as a rule.
+Number: TypeAlias = Hashable
 
 _MODULES = frozenset(("matplotlib.pyplot", "matplotlib_inline.backend_inline", "ipympl.backend_nbagg"))
 
@@ -46,7 +57,7 @@ def figure_patches(at_work: Container[Execution]) -> tuple[Patch, ...]:
     def figures(original: object) -> object:
         return CellFigures(original, at_work) if type(original) is OrderedDict else original
 
-    def notes(noted: str, original: Any) -> object:
+    def notes(noted: str, original: object) -> object:
         if type(original) is Pending or not (hasattr(original, noted) and hasattr(original, "_draw_called")):
             return original
         return Pending(original, list(getattr(original, noted)), at_work)
@@ -75,13 +86,13 @@ def _nobody() -> None:
 class _Figure:
     """One of pyplot's figures. A `late` one was made by a task or thread of a cell that had ended."""
 
-    number: Any
-    manager: Any
+    number: Number
+    manager: Any  # a `Manager`, and nothing once the figure is gone
     maker: Callable[[], Execution | None]
     late: bool
 
 
-class CellFigures(MutableMapping[Any, Any]):
+class CellFigures(MutableMapping[Number, "Manager"]):
     """Implements what `Gcf.figs` is: pyplot's figures by number, the current one at the end.
 
     Guarantees:
@@ -95,7 +106,7 @@ class CellFigures(MutableMapping[Any, Any]):
     Thread: any.
     """
 
-    def __init__(self, figures: OrderedDict[Any, Any], at_work: Container[Execution]) -> None:
+    def __init__(self, figures: OrderedDict[Number, Manager], at_work: Container[Execution]) -> None:
         self._figures = [_Figure(number, manager, _nobody, False) for number, manager in figures.items()]
         self._current: MutableMapping[Execution, _Figure] = weakref.WeakKeyDictionary()
         self._at_work = at_work
@@ -112,11 +123,11 @@ class CellFigures(MutableMapping[Any, Any]):
         own = None if asking is None else self._current.get(asking)
         return [one for cell, one in self._current.items() if one is not own and cell in self._at_work]
 
-    def _seen(self, in_use: bool = False) -> OrderedDict[Any, _Figure]:
+    def _seen(self, in_use: bool = False) -> OrderedDict[Number, _Figure]:
         """The asking cell's figures, of those `in_use` by others only if asked for."""
         asking = current_execution.get()
         with self._lock:
-            seen: OrderedDict[Any, _Figure] = OrderedDict()
+            seen: OrderedDict[Number, _Figure] = OrderedDict()
             others = [] if in_use else self._in_use(asking)
             for one in [one for one in self._figures if self._is_seen(one, asking) and one not in others]:
                 other = seen.get(one.number)
@@ -134,10 +145,10 @@ class CellFigures(MutableMapping[Any, Any]):
         taken = [one.number for one in self._figures if isinstance(one.number, int)]
         figure.number = figure.manager.num = max(taken, default=0) + 1
 
-    def __getitem__(self, number: Any) -> Any:
+    def __getitem__(self, number: Number) -> Any:
         return self._seen(in_use=True)[number].manager
 
-    def __setitem__(self, number: Any, manager: Any) -> None:
+    def __setitem__(self, number: Number, manager: Manager) -> None:
         asking = current_execution.get()
         with self._lock:
             figure = self._seen(in_use=True).get(number)
@@ -149,30 +160,30 @@ class CellFigures(MutableMapping[Any, Any]):
             if asking is not None:
                 self._current[asking] = figure
 
-    def __delitem__(self, number: Any) -> None:
+    def __delitem__(self, number: Number) -> None:
         with self._lock:
             figure = self._seen(in_use=True)[number]
             self._figures.remove(figure)
             figure.manager = None  # for whom it was the current one
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Number]:
         yield from self._seen()
 
     def __len__(self) -> int:
         return len(self._seen())
 
-    def __reversed__(self) -> Iterator[Any]:
+    def __reversed__(self) -> Iterator[Number]:
         yield from reversed(self._seen())
 
-    def values(self) -> Any:
+    def values(self) -> ValuesView[Manager]:
         """The managers. Overridden because a dict's values can be reversed."""
         return OrderedDict((number, one.manager) for number, one in self._seen().items()).values()
 
-    def items(self) -> Any:
+    def items(self) -> ItemsView[Number, Manager]:
         """Numbers and managers. Overridden like `values`."""
         return OrderedDict((number, one.manager) for number, one in self._seen().items()).items()
 
-    def move_to_end(self, number: Any, last: bool = True) -> None:
+    def move_to_end(self, number: Number, last: bool = True) -> None:
         """Make a figure the last one, or the first."""
         with self._lock:
             figure = self._seen(in_use=True)[number]
@@ -185,7 +196,7 @@ class _Note:
     """What the next hook shows: nothing unless something was `drawn`."""
 
     drawn: bool
-    figures: list[Any]
+    figures: list[object]
 
 
 class Pending:
@@ -196,17 +207,17 @@ class Pending:
     Thread: any.
     """
 
-    def __init__(self, original: Any, figures: list[Any], at_work: Container[Execution]) -> None:
+    def __init__(self, original: Any, figures: list[object], at_work: Container[Execution]) -> None:
         functools.update_wrapper(self, original, updated=())
         self._original = original
         self._at_work = at_work
         self._lock = threading.RLock()
         self._notes: dict[Execution | None, _Note] = {None: _Note(bool(original._draw_called), figures)}
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         return self._original(*args, **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._original, name)
 
     def _own(self) -> _Note:
@@ -232,11 +243,11 @@ class Pending:
         self._own().drawn = drawn
 
     @property
-    def _to_draw(self) -> list[Any]:
+    def _to_draw(self) -> list[object]:
         return self._own().figures
 
     @_to_draw.setter
-    def _to_draw(self, figures: list[Any]) -> None:
+    def _to_draw(self, figures: list[object]) -> None:
         self._own().figures = figures
 
     _to_show = _to_draw

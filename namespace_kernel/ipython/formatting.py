@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from IPython.core.formatters import BaseFormatter, DisplayFormatter
@@ -24,7 +25,7 @@ class QuickDisplayFormatter(DisplayFormatter):
     objects have no such methods, and to see that no function is registered takes 5.
     """
 
-    def format(self, obj: Any, include: Any = None, exclude: Any = None) -> Any:
+    def format(self, obj: Any, include: object = None, exclude: object = None) -> Any:
         """Overridden: numbers, texts and plain containers ask one formatter instead of twelve."""
         known = None if include or exclude else _PLAIN.get(type(obj))
         text = self.formatters.get(_TEXT)
@@ -38,7 +39,7 @@ class QuickDisplayFormatter(DisplayFormatter):
             {} if metadata is None else {_TEXT: metadata},
         )
 
-    def _is_special(self, obj: Any, text: Any, types: Any, names: Any) -> bool:
+    def _is_special(self, obj: object, text: object, types: Iterable[type], names: Iterable[object]) -> bool:
         """Whether any formatter but the one for text may have something to say about `obj`."""
         for formatter in (
             self.ipython_display_formatter,

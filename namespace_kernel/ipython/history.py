@@ -15,14 +15,20 @@ import importlib.util
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from IPython.core.history import HistoryAccessor, HistoryManager, HistorySavingThread
 from traitlets import default
 
 from namespace_kernel.base.originals import monotonic, shield
+
+if TYPE_CHECKING:
+    import sqlite3
+
+#: A cell's, as it is written.
+Line: TypeAlias = tuple[object, ...]
 
 _log = logging.getLogger("namespace_kernel")
 
@@ -69,7 +75,7 @@ class BatchedHistory(HistoryManager):
             super().init_db()
 
     @default("db")
-    def _open(self) -> Any:
+    def _open(self) -> object:
         with self._opening:
             if "db" not in self._trait_values:
                 try:
@@ -163,12 +169,12 @@ class BatchedHistory(HistoryManager):
         if self.db_log_output:
             self._write_soon()
 
-    def _run_sql(self, *args: Any, **options: Any) -> Any:
+    def _run_sql(self, *args: Any, **options: Any) -> Iterable[Any]:
         """Overridden: whoever reads the database finds all that was run."""
         self.writeout_cache()
         return super()._run_sql(*args, **options)
 
-    def writeout_cache(self, conn: Any = None) -> None:
+    def writeout_cache(self, conn: sqlite3.Connection | None = None) -> None:
         """Overridden to hold the locks for a moment only: a cell that ended while its predecessors were
         being committed waited for the disk, 20 ms and more.
         """
@@ -179,7 +185,7 @@ class BatchedHistory(HistoryManager):
         else:  # by the thread, which IPython lets end with the first failure
             shield(partial(self._write_out, conn), _tell_that_it_waits)
 
-    def _write_out(self, connection: Any) -> None:
+    def _write_out(self, connection: sqlite3.Connection) -> None:
         with self._writing:
             with self.db_input_cache_lock:
                 inputs, self.db_input_cache = self.db_input_cache, []
@@ -192,7 +198,12 @@ class BatchedHistory(HistoryManager):
                 self.db_output_cache[:0] = outputs
                 raise
 
-    def _insert(self, connection: Any, inputs: list[Any], outputs: list[Any]) -> None:
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        inputs: Iterable[Line],
+        outputs: Iterable[Line],
+    ) -> None:
         """Write all in one transaction; in a new session, if another program took this one's number."""
         import sqlite3  # as late as IPython does: not every Python has it
 

@@ -6,6 +6,8 @@ import ast
 import builtins
 import sys
 import warnings
+from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
@@ -15,7 +17,7 @@ from traitlets import Type, observe
 from namespace_kernel.base.cell import Context, Namespace
 from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.frames import unseen
-from namespace_kernel.base.lines import Leak
+from namespace_kernel.base.lines import Leak, NativeCoroutine
 from namespace_kernel.base.words import words_of
 from namespace_kernel.coroutines.never_awaited import find_open
 from namespace_kernel.ipython.completion.completers import CompleterPerRequest
@@ -34,7 +36,7 @@ from namespace_kernel.reports.live_variables import LiveTables
 from .cell_events import CellEvents
 from .cell_local import CellNumbers, CellPayloads, PerCell
 from .cell_shell import CellShell, ErrorInfo
-from .display import NamespaceDisplayHook, NamespaceDisplayPublisher, handled_message
+from .display import Message, NamespaceDisplayHook, NamespaceDisplayPublisher, handled_message
 from .formatting import QuickDisplayFormatter
 from .history import BatchedHistory
 from .reserved_names import ShellNames
@@ -61,14 +63,14 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
     #: The cell that is to run elsewhere.
     elsewhere = PerCell()
 
-    def init_create_namespaces(self, user_module: Any = None, user_ns: Any = None) -> None:
+    def init_create_namespaces(self, user_module: object = None, user_ns: Namespace | None = None) -> None:
         """Overridden to take the store from the kernel before anything is put into it."""
         self.namespace = self.kernel.namespace
         super().init_create_namespaces(self.namespace.module, None)
         if user_ns:
             self.namespace.update_namespace(user_ns, Context.MAIN)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         # Introspection happens on another thread while cells run. The trap counts its users without
         # a lock; one user that never leaves keeps the builtins (`get_ipython`) in place.
@@ -79,7 +81,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         self.namespace.remember_module_names()
         self.namespace.attach_engine(ShellNames(self))
 
-    def _handle_of(self, number: int) -> Any:
+    def _handle_of(self, number: int) -> object:
         return self.kernel.background.handle(number)
 
     def init_display_formatter(self) -> None:
@@ -115,7 +117,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         if names is not self.namespace.live:
             self.namespace.update_namespace(names, Context.MAIN)
 
-    def open_coroutines(self) -> list[tuple[Any, Leak]]:
+    def open_coroutines(self) -> list[tuple[NativeCoroutine, Leak]]:
         """The coroutines from cells that were never started, wherever they are."""
         return find_open(self.kernel.origins.leak_of)
 
@@ -139,7 +141,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         nodelist: list[ast.stmt],
         cell_name: str,
         interactivity: str = "last_expr",
-        compiler: Any = compile,
+        compiler: Callable[..., object] = compile,
         result: Any = None,
     ) -> bool:
         """Overridden for a cell that runs elsewhere: all around it is as for any other."""
@@ -161,7 +163,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         self.register_magics(NamespaceMagics, NamespaceTableMagic, ActivityMagics)
         self.live_tables = LiveTables(self)
 
-    async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> bool:
+    async def run_code(self, code_obj: CodeType, result: object = None, *, async_: bool = False) -> bool:
         """Overridden to know which code is the cell's own."""
         depth = self._depth
         self._depth = depth + 1
@@ -219,7 +221,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         if execution is not None and execution.route.context is Context.MAIN and misses_loop(error):
             error.add_note("This cell runs where no event loop is running. Put %%async on its first line.")
 
-    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+    def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         """Overridden for errors whose `__str__` raises, and to keep what was shown for the reply."""
         self.last_shown = (etype.__name__, words_of(evalue))
         self.kernel.streams.restore()
@@ -243,7 +245,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
 
     # Parents
 
-    def get_parent(self) -> Any:
+    def get_parent(self) -> object:
         """Overridden: in a widget's callback, the comm message.
 
         An Output widget captures what has this parent, and makes it the callback's; if it were the cell
@@ -251,7 +253,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         """
         return handled_message() or super().get_parent()
 
-    def set_parent(self, parent: Any) -> None:
+    def set_parent(self, parent: Message) -> None:
         """Overridden: a widget's callback may do so only for itself."""
         if handled_message() is None:
             super().set_parent(parent)
@@ -279,7 +281,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
     # The end
 
     @observe("exit_now")
-    def _update_exit_now(self, change: Any) -> None:
+    def _update_exit_now(self, change: dict[str, object]) -> None:
         """Overridden: the main thread serves a queue, not a tornado loop."""
         if change["new"]:
             self.kernel.ending.request()

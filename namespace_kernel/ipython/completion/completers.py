@@ -13,14 +13,14 @@ from namespace_kernel.base.cell import Namespace
 from namespace_kernel.ipython.cell_local import PerCell
 
 
-class Configurables(list[Any]):
+class Configurables(list[object]):
     """What `%config` lists: with the completer, which is made when somebody looks."""
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell.configurables)
         self._shell = shell
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         self._shell.make_completer()
         return super().__iter__()
 
@@ -69,7 +69,7 @@ class CompleterPerRequest:
         return self.make_completer() if own is None else own
 
     @Completer.setter
-    def Completer(self, completer: Any) -> None:
+    def Completer(self, completer: object) -> None:
         self._shared_completer = completer
 
     def complete_in(self, names: Namespace) -> Any:

@@ -13,15 +13,19 @@ import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from namespace_kernel.base.patching import Patch, Patches
+
+#: jedi's `_check_if(context, node)`, and its `_load_module(inference_state, path)`.
+Check: TypeAlias = Callable[[Any, Any], object]
+Load: TypeAlias = Callable[[Any, str], object]
 
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _DESCRIPTIONS = os.path.join("jedi", "third_party", "typeshed")
 
 #: File and position of a condition → whether it holds.
-_known: dict[tuple[str, tuple[int, int]], Any] = {}
+_known: dict[tuple[str, tuple[int, int]], object] = {}
 
 
 def remember_conditions() -> None:
@@ -34,8 +38,8 @@ def remember_conditions() -> None:
         CONDITIONS.install()
 
 
-def _remembering(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def check_if(context: Any, node: Any) -> Any:
+def _remembering(original: Check) -> Check:
+    def check_if(context: Any, node: Any) -> object:
         path = str(context.py__file__() or "") if context.is_module() else ""
         # In the midst of another question the answer may be a different one.
         if not _is_fixed(path) or context.inference_state.recursion_detector.pushed_nodes:
@@ -59,14 +63,14 @@ def read_files_once() -> None:
         FILES.install()
 
 
-def _reading_once(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _reading_once(original: Load) -> Load:
     from jedi import settings  # type: ignore[import-untyped]
     from jedi.inference.cache import inference_state_function_cache  # type: ignore[import-untyped]
     from parso.cache import load_module
     from parso.file_io import FileIO
 
     @inference_state_function_cache()  # type: ignore[untyped-decorator]
-    def load(inference_state: Any, path: Any) -> Any:
+    def load(inference_state: Any, path: str) -> object:
         # As parso does it, after the reading. It compares the file's time with that of its tree.
         folder = settings.cache_directory
         grammar = inference_state.grammar._hashed

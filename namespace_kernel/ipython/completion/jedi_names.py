@@ -10,9 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from namespace_kernel.base.patching import Patch, Patches
+
+T = TypeVar("T")
+#: jedi's objects, one for each name.
+Found: TypeAlias = list[object]
 
 #: Those whose code has been compared with what stands here.
 _KNOWN = ("0.19.", "0.20.")
@@ -32,8 +36,8 @@ def skip_other_names() -> None:
         PATCHES.install()
 
 
-def _noting_what_was_typed(complete_all: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def complete_python(self: Any, leaf: Any) -> Any:
+def _noting_what_was_typed(complete_all: Callable[[Any, object], T]) -> Callable[[Any, object], T]:
+    def complete_python(self: Any, leaf: object) -> T:
         token = _typed.set("" if self._fuzzy else self._like_name)
         try:
             return complete_all(self, leaf)
@@ -43,7 +47,7 @@ def _noting_what_was_typed(complete_all: Callable[[Any, Any], Any]) -> Callable[
     return complete_python
 
 
-def _leaving_out(all_values: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _leaving_out(all_values: Callable[[Any], Found]) -> Callable[[Any], Found]:
     from jedi.api import completion
     from jedi.inference.compiled import builtin_from_name  # type: ignore[import-untyped]
 
@@ -53,7 +57,7 @@ def _leaving_out(all_values: Callable[[Any], Any]) -> Callable[[Any], Any]:
         completion.Completion._complete_global_scope.__code__,
     )
 
-    def values(self: Any) -> Any:
+    def values(self: Any) -> Found:
         """`CompiledValueFilter.values`, with one line more."""
         typed = _typed.get()
         if not typed or sys._getframe(1).f_code not in dropping:

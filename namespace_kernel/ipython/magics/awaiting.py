@@ -12,7 +12,7 @@ import inspect
 import io
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from timeit import default_timer
 from types import CodeType
@@ -130,7 +130,7 @@ class AwaitingMagics:
         options, code = magics.parse_options(line, _OPTIONS[name], posix=False, **special)
         return options, code
 
-    async def time(self, line: str, cell: str | None = None, local_ns: Local = None) -> Any:
+    async def time(self, line: str, cell: str | None = None, local_ns: Local = None) -> object:
         """`%time` and `%%time`."""
         from IPython.core.magics.execution import _format_time
 
@@ -226,7 +226,7 @@ class AwaitingMagics:
         elif args.output:
             shell.user_ns[args.output] = captured
 
-    def _compile(self, code: str, what: str, local_ns: Local) -> Callable[[], Any]:
+    def _compile(self, code: str, what: str, local_ns: Local) -> Callable[[], Awaitable[object]]:
         """A coroutine function that runs `code` in the namespace and returns its last expression's value."""
         tree = self._parse(code)
         last: Any = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -234,8 +234,8 @@ class AwaitingMagics:
         statements = self._code(tree, filename, "exec") if tree.body else None
         expression = self._code(ast.Expression(last.value), filename, "eval") if last else None
 
-        async def run() -> Any:
-            value = None
+        async def run() -> object:
+            value: Any = None
             for part in (statements, expression):
                 if part is not None:
                     value = eval(part, self._shell.user_ns, local_ns)
@@ -245,7 +245,7 @@ class AwaitingMagics:
 
         return run
 
-    def _timed_function(self, setup: str, statement: str, local_ns: Local) -> Callable[..., Any]:
+    def _timed_function(self, setup: str, statement: str, local_ns: Local) -> Callable[..., Awaitable[float]]:
         from IPython.core.magics.execution import TimeitTemplateFiller
 
         filler = TimeitTemplateFiller(self._parse(setup), self._parse(statement))
@@ -255,7 +255,7 @@ class AwaitingMagics:
         names: Namespace = {}
         code = self._code(ast.fix_missing_locations(template), "<magic-timeit>", "exec")
         exec(code, {**self._shell.user_ns, **local_ns} if local_ns else self._shell.user_ns, names)
-        function: Callable[..., Any] = names["inner"]
+        function: Callable[..., Awaitable[float]] = names["inner"]
         return function
 
     def _parse(self, code: str) -> ast.Module:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from namespace_kernel.base.frames import unseen
 
+if TYPE_CHECKING:
+    from namespace_kernel.ipython.shell import NamespaceShell
+
 
 @magics_class
 class NamespaceMagics(Magics):
     """`%coroutines`, and help for the directives, which the router takes before IPython sees them."""
+
+    shell: NamespaceShell
 
     @line_magic
     @unseen
@@ -21,7 +26,7 @@ class NamespaceMagics(Magics):
 
         Those that only your own objects refer to are kept open until `%reset`.
         """
-        shell: Any = self.shell
+        shell = self.shell
         open_ones = shell.open_coroutines()
         for _, leak in open_ones:
             print(f"{leak.name}()" + (f", line {leak.line}" if leak.line else ""))
@@ -32,7 +37,7 @@ class NamespaceMagics(Magics):
     @unseen
     def wait(self, line: str) -> None:
         """Wait for background cells: `%wait` for all, `%wait 3 5` for some. One that failed raises here."""
-        shell: Any = self.shell
+        shell = self.shell
         cells = shell.kernel.background
         words = line.replace(",", " ").split()
         if not all(word.isdigit() for word in words):
@@ -50,7 +55,7 @@ class NamespaceMagics(Magics):
         """How cells run that do not await: `%plain_cells loop`, with the event loop running around them, or
         `%plain_cells script`, without. `%plain_cells` alone tells.
         """
-        shell: Any = self.shell
+        shell = self.shell
         wanted = line.strip()
         if wanted not in ("", "loop", "script"):
             raise UsageError("`%plain_cells` takes `loop` or `script`")

@@ -27,7 +27,7 @@ class ClassSources:
         self._cell_files = cell_files
         self.patches = (Patch(inspect, "getfile", self._looking_further),)
 
-    def _looking_further(self, original: Callable[[Any], str]) -> Callable[[Any], str]:
+    def _looking_further(self, original: Callable[[object], str]) -> Callable[[object], str]:
         def getfile(object: Any) -> str:
             try:
                 return original(object)

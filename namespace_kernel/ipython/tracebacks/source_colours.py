@@ -27,7 +27,7 @@ def _keeping_lexer(original: object) -> Callable[..., list[str]]:
 
         ranges: Iterable[tuple[int, int]] = ()
 
-        def get_tokens(self, text: str, unfiltered: bool = False) -> Iterator[tuple[Any, str]]:
+        def get_tokens(self, text: str, unfiltered: bool = False) -> Iterator[tuple[object, str]]:
             at = 0
             for kind, value in super().get_tokens(text, unfiltered):
                 marked = any(start <= at < end for start, end in self.ranges)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import copy
 import inspect
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import IPython
 from IPython.core.ultratb import AutoFormattedTB
@@ -20,6 +20,11 @@ from IPython.utils.PyColorize import theme_table
 
 from .changed_files import words_on_changed_files
 from .source_colours import keep_lexer
+
+#: IPython's description of a frame, `FrameInfo`; here it also has `texts`.
+Record: TypeAlias = Any
+#: By line, and id of what is executed in it.
+Texts: TypeAlias = dict[tuple[int, int], str]
 
 #: A traceback with fewer frames is left to IPython.
 _MANY = 20
@@ -35,7 +40,7 @@ class LettingGoTB(AutoFormattedTB):
     """
 
     #: What colours source, and for which colours it was made.
-    _last_formatter: tuple[Any, Any] = (None, None)
+    _last_formatter: tuple[object, object] = (None, None)
 
     def structured_traceback(
         self,
@@ -56,7 +61,7 @@ class LettingGoTB(AutoFormattedTB):
             lines = "".join(traceback.format_exception(etype, evalue, etb)).splitlines()
         return [*lines, *(words_on_changed_files(evalue) if evalue is not None else ())]
 
-    def get_records(self, etb: TracebackType, context: int, tb_offset: int) -> Any:
+    def get_records(self, etb: TracebackType, context: int, tb_offset: int) -> list[Record]:
         """Overridden: what frames of the same code have in common is found out once.
 
         Nor is there a new formatter of source for each traceback (1.5 ms, and a cell's lines do without).
@@ -70,9 +75,9 @@ class LettingGoTB(AutoFormattedTB):
                     record._sd.options.pygments_formatter = self._formatter(record.frame)
         return records
 
-    def format_record(self, frame_info: Any) -> str:
+    def format_record(self, frame_info: Record) -> str:
         """Overridden to let go of what was computed for it, and not to do again what was just done."""
-        texts: dict[Any, str] | None = getattr(frame_info, "texts", None)
+        texts: Texts | None = getattr(frame_info, "texts", None)
         if texts is None or self.include_vars or not _has_arguments(frame_info.frame):
             return self._text(frame_info)
         place = frame_info.lineno, id(getattr(frame_info.executing, "node", None))
@@ -80,14 +85,14 @@ class LettingGoTB(AutoFormattedTB):
             texts[place] = self._text(frame_info)
         return texts[place]
 
-    def _text(self, frame_info: Any) -> str:
+    def _text(self, frame_info: Record) -> str:
         try:
             return str(super().format_record(frame_info))
         finally:
             if frame_info._sd is not None:
                 vars(frame_info._sd).pop("lines", None)
 
-    def _format_list(self, extracted_list: list[Any]) -> list[str]:
+    def _format_list(self, extracted_list: list[Iterable[object]]) -> list[str]:
         """Overridden for `%xmode Plain`: equal lines are formatted once. The last one is emphasised."""
         if len(extracted_list) < _MANY:
             return super()._format_list(extracted_list)
@@ -97,11 +102,11 @@ class LettingGoTB(AutoFormattedTB):
         text_of = dict(zip(different, texts, strict=True))
         return [*(text_of[entry] for entry in entries[:-1]), last]
 
-    def _records(self, etb: TracebackType, context: int, tb_offset: int) -> list[Any]:
+    def _records(self, etb: TracebackType, context: int, tb_offset: int) -> list[Record]:
         traces = list(_each(etb))
         if len(traces) < _MANY or IPython.version_info[:2] < _ONE_BY_ONE:
             return list(super().get_records(etb, context, tb_offset))
-        known: dict[int, Any] = {}  # by code, which the frames keep
+        known: dict[int, Record] = {}  # by code, which the frames keep
         for trace in traces:
             frame = trace.tb_frame
             if id(frame.f_code) not in known:
@@ -109,7 +114,7 @@ class LettingGoTB(AutoFormattedTB):
                 known[id(frame.f_code)] = next(iter(super().get_records(alone, context, 0)), None)
         return _records_of(traces, known)
 
-    def _formatter(self, frame: FrameType) -> Any:
+    def _formatter(self, frame: FrameType) -> object:
         """The formatter of source that IPython makes for `frame`, or for any other with these colours."""
         theme = theme_table[self._theme_name]
         colours = (theme.as_pygments_style(), repr(theme.extra_style), self.tb_highlight)
@@ -129,7 +134,7 @@ def _each(trace: TracebackType | None) -> Iterator[TracebackType]:
         trace = trace.tb_next
 
 
-def _records_of(traces: list[TracebackType], known: dict[int, Any]) -> list[Any]:
+def _records_of(traces: list[TracebackType], known: dict[int, Record]) -> list[Record]:
     """What IPython's `get_records` makes of `traces`.
 
     `known` has what it makes of one of them for each code: nothing (IPython's own frame), a description
@@ -139,7 +144,7 @@ def _records_of(traces: list[TracebackType], known: dict[int, Any]) -> list[Any]
     """
     shown = [(trace, known[id(trace.tb_frame.f_code)]) for trace in traces]
     shown = [(trace, record) for trace, record in shown if record is not None]
-    records: list[Any] = []
+    records: list[Record] = []
     at = 0
     while at < len(shown):
         trace, record = shown[at]
@@ -160,16 +165,16 @@ def _records_of(traces: list[TracebackType], known: dict[int, Any]) -> list[Any]
     return records
 
 
-def _same_for(frame: FrameType, record: Any) -> Any:
+def _same_for(frame: FrameType, record: Record) -> Record:
     """`record` for another frame of the same code."""
     same = object.__new__(type(record))
     vars(same).update(vars(record), frame=frame, lineno=frame.f_lineno, texts=_texts_of(record))
     return same
 
 
-def _texts_of(record: Any) -> dict[Any, str]:
+def _texts_of(record: Any) -> Texts:
     """The texts of places in the code of `record`, which all of its frames share."""
-    texts: dict[Any, str] = vars(record).setdefault("texts", {})
+    texts: Texts = vars(record).setdefault("texts", {})
     return texts
 
 
