@@ -13,10 +13,19 @@ import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.patching import Function, Patch
+
+if TYPE_CHECKING:
+
+    class Manager(Protocol):
+        """contextlib's `_RedirectStream`: the name of its stream, and where that goes and went."""
+
+        _stream: str
+        _new_target: object
+        _old_targets: list[object]
 
 
 class Redirect:
@@ -62,19 +71,19 @@ class Redirects:
 
     def _entering(self, original: Function) -> Function:
         @unseen
-        def enter(manager: Any) -> object:
+        def enter(manager: Manager) -> object:
             return self._begin(manager, original)
 
         return enter
 
     def _leaving(self, original: Function) -> Function:
         @unseen
-        def leave(manager: Any, *error: object) -> object:
+        def leave(manager: Manager, *error: object) -> object:
             return self._end(manager, error, original)
 
         return leave
 
-    def _begin(self, manager: Any, original: Function) -> object:
+    def _begin(self, manager: Manager, original: Function) -> object:
         name, target = manager._stream, manager._new_target
         if not self._is_ours(getattr(sys, name, None)):
             return original(manager)
@@ -83,14 +92,14 @@ class Redirects:
         redirects.set({**redirects.get(), name: redirect})
         return target
 
-    def _resolved(self, target: Any) -> Any:
+    def _resolved(self, target: Any) -> object:
         """Where `target` leads now; one of our own streams must not be asked again when it is written to."""
         if not self._is_ours(target):
             return target
         redirect = active_redirect(target.name)
         return self._direct(target) if redirect is None else redirect.target
 
-    def _end(self, manager: Any, error: tuple[object, ...], original: Function) -> object:
+    def _end(self, manager: Manager, error: tuple[object, ...], original: Function) -> object:
         redirect = manager._old_targets[-1]
         if not isinstance(redirect, Redirect):
             return original(manager, *error)

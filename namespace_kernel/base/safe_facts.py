@@ -22,8 +22,8 @@ _module_of: Callable[[type], object] = type.__dict__["__module__"].__get__
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 _qualified_name_of: Callable[[type], str] = type.__dict__["__qualname__"].__get__
-_function_of_partial: Callable[[Any], Any] = vars(partial)["func"].__get__
-_function_of_method: Callable[[Any], Any] = vars(types.MethodType)["__func__"].__get__
+_function_of_partial: Callable[[object], object] = vars(partial)["func"].__get__
+_function_of_method: Callable[[object], object] = vars(types.MethodType)["__func__"].__get__
 
 #: Characters of a string, bits of an integer, and characters of a float that are shown; a longer float is
 #: rounded.
@@ -82,7 +82,7 @@ _CODE_CLASSES = {
 }
 
 
-def _shape(value: Any, cls: type) -> Any:
+def _shape(value: Any, cls: type) -> object:
     for base in _mro_of(cls):
         descriptor = _dict_of(base).get("shape")
         if descriptor is not None:
@@ -90,13 +90,13 @@ def _shape(value: Any, cls: type) -> Any:
     return None
 
 
-def _length(value: Any, cls: type) -> Any:
+def _length(value: Any, cls: type) -> object:
     return (len(value),)
 
 
 #: How libraries' values are measured: by the class's root module and name. A series is measured by its
 #: length, that is its index's: the values may be an array class of the user's own.
-_MEASURES: dict[str, dict[str, Callable[[Any, type], Any]]] = {
+_MEASURES: dict[str, dict[str, Callable[[Any, type], object]]] = {
     "numpy": dict.fromkeys(("ndarray", "matrix", "memmap", "recarray", "MaskedArray"), _shape),
     "pandas": {
         "DataFrame": _shape,
@@ -140,7 +140,7 @@ def attribute_of_class(cls: type, name: str) -> Any:
     return next((_dict_of(base)[name] for base in _mro_of(cls) if name in _dict_of(base)), None)
 
 
-def called_function(target: Any) -> Any:
+def called_function(target: object) -> Any:
     """What a chain of partials and methods calls in the end."""
     for _ in range(_CHAIN):
         mro = _mro_of(type(target))
@@ -153,7 +153,7 @@ def called_function(target: Any) -> Any:
     return target
 
 
-def callable_facts(target: Any) -> tuple[str, types.CodeType | None]:
+def callable_facts(target: object) -> tuple[str, types.CodeType | None]:
     """The name of what runs when `target` is called, or awaited, and its code if that is Python's.
 
     Thread: any; `target` is asked for nothing.
@@ -191,7 +191,7 @@ def _home_of(cls: type) -> str:
     return f"{module}.{class_name(cls)}" if type(module) is str and module != "__main__" else ""
 
 
-def _size(value: Any, cls: type) -> str:
+def _size(value: object, cls: type) -> str:
     sized = _BUILTIN_SIZED.get(id(cls))
     if sized is not None:
         return f"{sized(value):,}"
