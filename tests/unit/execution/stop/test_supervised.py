@@ -35,21 +35,25 @@ def alarm() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def assert_nothing_is_left(descriptors: int) -> None:
+@pytest.fixture
+def nothing_is_left() -> Iterator[None]:
+    """Of what the test has started; other tests' processes may live in the same run."""
     process = psutil.Process()
+    descriptors, others = process.num_fds(), set(process.children())
+    yield
     until = time.monotonic() + 10
-    while process.children() or process.num_fds() > descriptors:
+    while set(process.children()) - others or process.num_fds() > descriptors:
         assert time.monotonic() < until, (process.children(), process.num_fds() - descriptors)
         time.sleep(0.001)
 
 
+@pytest.mark.usefixtures("nothing_is_left")
 @pytest.mark.parametrize("again", [0, 0.0003], ids=["once", "twice"])
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
 def test_an_interrupt_at_any_instant_leaves_nothing(
     start: partial[subprocess.Popen[bytes]], again: float
 ) -> None:
     chance = random.Random(1)
-    descriptors = psutil.Process().num_fds()
     for _ in range(150):
         supervised = Supervised(start)
         try:
@@ -61,7 +65,6 @@ def test_an_interrupt_at_any_instant_leaves_nothing(
             pytest.fail("it went on")
         except KeyboardInterrupt:
             pass
-    assert_nothing_is_left(descriptors)
 
 
 def test_what_cannot_be_started_raises() -> None:
@@ -69,11 +72,10 @@ def test_what_cannot_be_started_raises() -> None:
         Supervised(partial(subprocess.Popen, ["no-such-program-x"])).run()
 
 
+@pytest.mark.usefixtures("nothing_is_left")
 def test_a_sink_that_fails_ends_the_child() -> None:
     def fail(chunk: bytes) -> None:
         raise OSError("full")
 
-    descriptors = psutil.Process().num_fds()
     with pytest.raises(OSError, match="full"):
         Supervised(partial(in_terminal, "/bin/sh", "echo; sleep 30")).run(out=fail)
-    assert_nothing_is_left(descriptors)

@@ -61,9 +61,10 @@ def test_what_is_queued_leaves_with_the_next_and_before_it(
     publisher: PublishingThread, subscriber: zmq.Socket[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[Any] = []
-    monkeypatch.setattr(publisher, "_wake", lambda *what: woken.append(what))
-    publisher.queue_socket.send_multipart([b"busy"])
-    publisher.queue_socket.send_multipart([b"input"])
+    with monkeypatch.context() as patch:
+        patch.setattr(publisher, "_wake", lambda *what: woken.append(what))
+        publisher.queue_socket.send_multipart([b"busy"])
+        publisher.queue_socket.send_multipart([b"input"])
     assert not woken
     publisher.direct_socket.send_multipart([b"next"])
     assert [subscriber.recv_multipart() for _ in range(3)] == [[b"busy"], [b"input"], [b"next"]]
