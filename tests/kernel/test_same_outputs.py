@@ -95,13 +95,24 @@ def executed(kernel: str, cells: list[str]) -> Any:
     return NotebookClient(notebook, timeout=60, kernel_name=kernel, allow_errors=True).execute()
 
 
+def joined(outputs: list[Any]) -> list[Any]:
+    """One stream output where several follow each other: a timer may come between two writes."""
+    result: list[Any] = []
+    for output in outputs:
+        if output.output_type == "stream" and result and result[-1].get("name") == output.name:
+            result[-1]["text"] += output.text
+        else:
+            result.append(output)
+    return result
+
+
 def outputs(notebook: Any) -> list[str]:
     """All outputs of each cell, without addresses, process ids and ids of widgets."""
     return [
         re.sub(
             r"0x[0-9a-f]+|ipykernel_\d+|\b[0-9a-f]{32}\b",
             "…",
-            json.dumps(cell.outputs, indent=1, sort_keys=True),
+            json.dumps(joined(cell.outputs), indent=1, sort_keys=True),
         )
         for cell in notebook.cells
     ]

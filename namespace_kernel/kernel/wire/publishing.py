@@ -209,7 +209,7 @@ class PublishingThread(IOPubThread):
                 self._send_all()
             else:
                 contextvars.Context().run(self._send_all)
-                self._welcome()
+            self._welcome()
         finally:
             self._sender = None
             self._sending.release()

@@ -34,6 +34,7 @@ class Publisher(PublishingThread):
         self._events = deque()
         self._serves = True
         self._sending = threading.Lock()
+        self.socket = None
         self._master_pid = os.getpid()
         self.io_loop: Any = Loop()
         self.thread = threading.current_thread()
