@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import psutil
@@ -87,8 +88,11 @@ def processes(script: str) -> list[psutil.Process]:
 
 def shares_pipe(process: psutil.Process, pipes: set[Path]) -> bool:
     """Whether it is the one of the kernel that has these `pipes`."""
-    links = Path(f"/proc/{process.pid}/fd").iterdir()
-    return any(link.readlink() in pipes for link in links if str(link.readlink()).startswith("pipe:"))
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another kernel's, which has just ended
+            if str(link.readlink()).startswith("pipe:") and link.readlink() in pipes:
+                return True
+    return False
 
 
 @pytest.mark.parametrize("end", ["os._exit(0)", "os.abort()"])
