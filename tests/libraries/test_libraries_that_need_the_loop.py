@@ -15,7 +15,6 @@ learner = adaptive.Learner1D(square, bounds=(-1, 1))
 
 
 def test_adaptive_s_runner_reaches_its_goal_while_plain_cells_run(fresh_notebook: Notebook) -> None:
-    pytest.importorskip("adaptive")
     fresh_notebook.run(ADAPTIVE)
     ok(fresh_notebook, "from concurrent.futures import ThreadPoolExecutor as Pool")
     fresh_notebook.run("runner = adaptive.Runner(learner, npoints_goal=60, executor=Pool(1))")
@@ -25,7 +24,6 @@ def test_adaptive_s_runner_reaches_its_goal_while_plain_cells_run(fresh_notebook
 
 
 def test_adaptive_s_runner_in_a_helper_of_a_plain_cell_is_told(fresh_notebook: Notebook) -> None:
-    pytest.importorskip("adaptive")
     fresh_notebook.run(ADAPTIVE)
     fresh_notebook.run("from concurrent.futures import ThreadPoolExecutor as Pool")
     code = "def start(): return adaptive.Runner(learner, npoints_goal=60, executor=Pool(1))\nrunner = start()"
@@ -46,7 +44,6 @@ def test_panel_s_periodic_callback_is_called(fresh_notebook: Notebook) -> None:
 
 
 def test_apscheduler_s_asyncio_scheduler_runs_its_jobs(fresh_notebook: Notebook) -> None:
-    pytest.importorskip("apscheduler")
     code = """\
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 called = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kernel.client import Notebook
 from tests.libraries.steps import expect_no_noise, ok, result
 
@@ -26,7 +24,6 @@ found"""
 def test_scrapy_crawls_in_a_plain_cell_while_a_task_goes_on(
     fresh_notebook: Notebook, web_server: str
 ) -> None:
-    pytest.importorskip("scrapy")
     code = """\
 import asyncio
 n = 0

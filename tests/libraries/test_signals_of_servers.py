@@ -36,7 +36,6 @@ def stop_of(notebook: Notebook, code: str) -> None:
 
 
 def test_a_later_cell_s_stop_leaves_a_hypercorn_server_alone(fresh_notebook: Notebook) -> None:
-    pytest.importorskip("hypercorn")
     serving = ok(fresh_notebook, HYPERCORN + "task = asyncio.create_task(serve(app, config))\nawait is_up()")
     for code in ("time.sleep(60)", "await asyncio.sleep(60)", "await is_up(); time.sleep(60)"):
         stop_of(fresh_notebook, code)
@@ -51,7 +50,6 @@ def test_a_later_cell_s_stop_leaves_a_hypercorn_server_alone(fresh_notebook: Not
 def test_stop_of_its_own_cell_ends_a_hypercorn_server_in_its_own_way(
     code: str, fresh_notebook: Notebook
 ) -> None:
-    pytest.importorskip("hypercorn")
     serving = """\
 async def serving():
     async def tell(): print(await is_up(), flush=True)
@@ -80,7 +78,6 @@ server.controller.on_server_ready.add(lambda **_: ready.set())
 
 @pytest.mark.parametrize("wait", ["time.sleep(.3)", "await asyncio.sleep(.1)"])
 def test_a_trame_server_starts_wherever_the_loop_is(wait: str, fresh_notebook: Notebook) -> None:
-    pytest.importorskip("trame")
     ok(fresh_notebook, TRAME)
     started = ok(
         fresh_notebook,
