@@ -15,7 +15,7 @@ BENCHMARKS := $(wildcard benchmarks/__main__.py)
 INSTALLED := pyproject.toml $(wildcard kernelspec/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all test-upstream check docs clean
+.PHONY: help demo lab test test-all test-upstream trust check docs clean
 # Two installers at once would spoil the environment.
 .NOTPARALLEL:
 
@@ -63,6 +63,9 @@ test-upstream: ## run what depends on Jupyter's packages against their newest pr
 	@$(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check --upgrade --pre ipykernel ipython jupyter_client traitlets
 	@$(UPSTREAM)/bin/python -m pip list 2>/dev/null | grep -iE '^(ipykernel|ipython|jupyter_client|traitlets) '
 	@$(UPSTREAM)/bin/python -m pytest $(PARALLEL) tests/test_seams.py tests/kernel/test_protocol*.py tests/third_party $(ARGS)
+
+trust: $(VENV)/.installed-test ## the long form of tests/trust, beside ipykernel, for docs/reliability.md; ARGS="--help"
+	@$(BIN)/python -m tests.trust $(ARGS)
 
 check: $(VENV)/.installed-check ## lint, formatting and types
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 # Longer than a loaded two-core machine ever needs, and shorter than what the demos would sleep (60 s).
-PATIENCE = 40.0
+PATIENCE = float(os.environ.get("NAMESPACE_KERNEL_TEST_PATIENCE", "40"))
 OUTPUT_TYPES = {"stream", "display_data", "update_display_data", "execute_result", "error", "clear_output"}
 DISPLAY_TYPES = ("display_data", "update_display_data")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")

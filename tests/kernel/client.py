@@ -30,8 +30,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SPEC = os.environ.get("NAMESPACE_KERNEL_TEST_SPEC", "namespace")
 
 
+#: Kernelspecs that are built here, and what they start. Any other is one that is installed.
+MODULES = {"namespace": "namespace_kernel", "python3": "ipykernel_launcher"}
+
+
 def module_of(spec: str) -> str:
-    return "namespace_kernel" if spec == "namespace" else "ipykernel_launcher"
+    return MODULES.get(spec, spec)
 
 
 def argv_of(module: str) -> list[str]:
@@ -51,9 +55,11 @@ INTERRUPTS = ("SIGINT", "interrupt_request")
 
 
 class OneSpec(KernelSpecManager):
-    """Knows one kernelspec, built here, so that no test depends on what is installed."""
+    """Knows two kernelspecs, built here, so that no test depends on what is installed."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        if kernel_name not in MODULES.values():
+            return super().get_kernel_spec(kernel_name)
         argv = ARGV if kernel_name == MODULE else argv_of(kernel_name)
         return KernelSpec(argv=argv, display_name=kernel_name, language="python", interrupt_mode="signal")
 

@@ -3,17 +3,64 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.kernel.cells import Cell
+from tests.kernel.cells import PATIENCE, Cell
 from tests.kernel.client import SPEC, Notebook, module_of
+from tests.trust.figures import Record, Trial
 
 SPECS = os.environ.get("TRUST_SPECS", SPEC).split(",")
 
 #: Seconds in which a kernel that works answers a small cell, also beside other tests.
-SOON = 20.0
+SOON = PATIENCE / 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the tests of figures that are not asked for."""
+    if wanted := os.environ.get("TRUST_ONLY", "").split():
+        items[:] = [item for item in items if (found := _record_of(item)) and found[0].name in wanted]
+
+
+def _record_of(item: pytest.Item) -> tuple[Record, dict[str, int]] | None:
+    """The figure that a test gives, still empty, and the marker's numbers."""
+    marker = item.get_closest_marker("trust")
+    if marker is None:
+        return None
+    options = dict(marker.kwargs)
+    unit = str(options.pop("unit", "tests"))
+    name, promise = marker.args
+    parameters = getattr(item, "callspec", None)
+    spec = parameters.params.get("spec", SPECS[0]) if parameters else SPECS[0]
+    return Record(name, promise, item.nodeid, spec, unit), options
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest) -> Iterator[Trial]:
+    """Counts the tries of this test; the figure is kept at its end."""
+    found = _record_of(request.node)
+    assert found is not None, "the test has no `@pytest.mark.trust`"
+    made = Trial(found[0], **found[1])
+    yield made
+    made.finish()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that does not count itself is one try."""
+    report = yield
+    found = _record_of(item)
+    if found and "trial" not in getattr(item, "fixturenames", ()):
+        failed = report.outcome == "failed"
+        if failed or (report.when == "call" and report.outcome == "passed"):
+            record = found[0]
+            record.tries = 1
+            record.violations = [f"{item.name}: {report.longreprtext[-2000:]}"] if failed else []
+            record.write()
+    return report
 
 
 class Kernels:
@@ -37,10 +84,16 @@ class Kernels:
 
 
 @pytest.fixture(scope="module", params=SPECS)
+def spec(request: pytest.FixtureRequest) -> str:
+    """The kernelspec under test: `namespace` is ours, `python3` ipykernel's."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
 def kernels(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kernel_env: dict[str, str]
+    spec: str, tmp_path_factory: pytest.TempPathFactory, kernel_env: dict[str, str]
 ) -> Iterator[Kernels]:
-    held = Kernels(tmp_path_factory, kernel_env, request.param)
+    held = Kernels(tmp_path_factory, kernel_env, spec)
     yield held
     held.drop()
 
@@ -77,3 +130,12 @@ def run(notebook: Notebook, code: str) -> Cell:
     cell = notebook.run(code, timeout=SOON)
     assert cell.states == ["busy", "idle"] and len(cell.replies) == 1
     return cell
+
+
+def paired(states: list[str]) -> bool:
+    """Whether a request was busy, and then idle, once.
+
+    When another request is idle, a cell that still runs is announced again, so that a frontend does not take
+    the kernel for idle.
+    """
+    return states[:1] == ["busy"] and states[-1:] == ["idle"] and states.count("idle") == 1
