@@ -9,13 +9,17 @@ ARGS ?=
 PARALLEL ?= -n 4 --dist loadfile
 
 BIN := $(VENV)/bin
-NOTEBOOKS := examples/tour.ipynb examples/async_and_sync.ipynb examples/receipt.ipynb examples/side_by_side.ipynb examples/elsewhere.ipynb
+# The first needs little and is shown while the rest is still to be installed; the last needs Dask.
+FIRST := examples/tour.ipynb
+MORE := examples/async_and_sync.ipynb examples/receipt.ipynb examples/side_by_side.ipynb
+LAST := examples/elsewhere.ipynb
+NOTEBOOKS := $(FIRST) $(MORE) $(LAST)
 BENCHMARKS := $(wildcard benchmarks/__main__.py)
 # An editable install sees changed code by itself, but not changed dependencies or kernelspec files.
 INSTALLED := pyproject.toml $(wildcard kernelspec/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all test-upstream trust check docs clean
+.PHONY: help demo lab test test-all test-upstream trust check docs package clean
 # Two installers at once would spoil the environment.
 .NOTPARALLEL:
 
@@ -24,11 +28,25 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | while read -r target text; do \
 		if [ "$$target" != bench ] || [ -n "$(BENCHMARKS)" ]; then printf '  %-13s %s\n' "$$target" "$$text"; fi; done
 
-demo: $(VENV)/.installed-demo ## run the example notebooks with this kernel and write them as HTML
-	@$(BIN)/jupyter nbconvert --to html --execute --ExecutePreprocessor.kernel_name=namespace_kernel \
-		$(ARGS) $(NOTEBOOKS)
-	@echo "Open in a browser:"
-	@for notebook in $(NOTEBOOKS:.ipynb=.html); do echo "  $(CURDIR)/$$notebook"; done
+# Client and kernel are on this machine, so they speak over files and not over TCP, where others could listen.
+RUN_NOTEBOOKS = $(BIN)/jupyter nbconvert --log-level WARN --to html --execute \
+	--ExecutePreprocessor.kernel_name=namespace_kernel --KernelManager.transport=ipc $(ARGS)
+
+demo: $(VENV)/.installed-tour ## run the example notebooks with this kernel and write them as HTML
+	@echo "Running $(FIRST)"
+	@$(RUN_NOTEBOOKS) $(FIRST)
+	@echo "Open in a browser: $(CURDIR)/$(FIRST:.ipynb=.html)"
+	@$(MAKE) --no-print-directory demo-more
+
+.PHONY: demo-more
+demo-more: $(VENV)/.installed-demo
+	@echo "Running $(MORE)"
+	@$(RUN_NOTEBOOKS) $(MORE)
+	@$(MAKE) --no-print-directory $(VENV)/.installed-dask
+	@echo "Running $(LAST)"
+	@$(RUN_NOTEBOOKS) $(LAST)
+	@echo "Open in a browser, too:"
+	@for notebook in $(MORE:.ipynb=.html) $(LAST:.ipynb=.html); do echo "  $(CURDIR)/$$notebook"; done
 
 lab: $(VENV)/.installed-lab ## open the examples in JupyterLab, this kernel selected
 	@$(BIN)/jupyter lab --MultiKernelManager.default_kernel_name=namespace_kernel \
@@ -82,6 +100,12 @@ docs: $(VENV)/.installed-docs ## build the documentation into build/docs
 	@$(BIN)/mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml $(ARGS)
 	@echo "Open in a browser: $(CURDIR)/build/docs/index.html"
 
+package: $(VENV)/.installed-package ## build the wheel and the source archive into dist, and check both
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build
+	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/check-wheel-contents dist/*.whl
+
 clean: ## remove the environments and everything that was built
 	rm -rf .venv .venvs build dist .mypy_cache .pytest_cache .ruff_cache tests/artifacts
 	rm -f $(NOTEBOOKS:.ipynb=.html)
@@ -98,12 +122,18 @@ $(VENV)/.created:
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "$(PYTHON) could not make an environment; Debian and Ubuntu have venv in a package: apt-get install python3-venv" >&2; \
 		exit 1; }
-	@# uv installs in a fraction of pip's time. Without it pip does the same.
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv || echo "Going on without uv"
+	@# uv installs in a fraction of pip's time. Without it pip does the same, if it knows dependency groups.
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv || { echo "Going on without uv"; \
+		$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'; }
 	@touch $@
 
+# A group of pyproject.toml beside the package. On a terminal the installer shows how far it is.
 $(VENV)/.installed-%: $(VENV)/.created $(INSTALLED)
-	@echo "Installing namespace_kernel[$*] into $(VENV)"
-	@{ test -x $(BIN)/uv && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$*]'; } \
-		|| $(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$*]'
+	@echo "Installing namespace_kernel and what '$*' needs into $(VENV)"
+	@quiet=; test -t 2 || quiet=--quiet; \
+	if test -x $(BIN)/uv; then \
+		$(BIN)/uv pip install $$quiet --compile-bytecode --python $(BIN)/python --group $* --editable .; \
+	else \
+		$(BIN)/python -m pip install $$quiet --disable-pip-version-check --group $* --editable .; \
+	fi
 	@touch $@

@@ -1,4 +1,4 @@
-"""A Jupyter kernel for Python for people whose code mixes sync and async."""
+"""A Jupyter kernel for Python in which await, asyncio.run() and blocking code all work."""
 
 # Nothing is imported here when it runs: `python -m namespace_kernel` runs it while the working directory
 # comes before the standard library.
@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from namespace_kernel.app import embed_kernel
     from namespace_kernel.base.cell import Cell, CellChanges, Context, Outcome, Route
     from namespace_kernel.coroutines.deferred import DeferredCoroutine
     from namespace_kernel.execution.bridge import ExecutionContextBridge
@@ -24,6 +25,7 @@ __all__ = [
     "ExecutionContextBridge",
     "Outcome",
     "Route",
+    "embed_kernel",
     "on_main",
 ]
 
@@ -31,6 +33,7 @@ _MODULES = {
     "AsyncNamespaceManager": "namespace.manager",
     "DeferredCoroutine": "coroutines.deferred",
     "ExecutionContextBridge": "execution.bridge",
+    "embed_kernel": "app",
     "on_main": "execution.user_loop.anchors",
 }
 

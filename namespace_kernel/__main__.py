@@ -1,9 +1,15 @@
-"""`python -m namespace_kernel`: `install`, `remove`, or start a kernel."""
+"""`namespace-kernel`, or `python -m namespace_kernel`: a command, or the start of a kernel."""
 
 # Only what the interpreter has loaded already: see `leave_folder_out`.
 import gc
 import os
 import sys
+
+COMMANDS = {
+    "install": "put the kernelspec where Jupyter finds it",
+    "remove": "take it away",
+    "doctor": "check the installation, and say what to mend",
+}
 
 
 def leave_folder_out() -> None:
@@ -26,10 +32,19 @@ def leave_folder_out() -> None:
 def main() -> None:
     """Dispatch the command line."""
     leave_folder_out()
-    if sys.argv[1:2] in (["install"], ["remove"]):
-        from namespace_kernel.install import main as install
+    words = sys.argv[1:]
+    if words in (["--help"], ["-h"]):
+        print(help_text())
+        return
+    if words == ["--version"]:
+        from namespace_kernel import __version__
 
-        sys.exit(install(sys.argv[1:]))
+        print(__version__)
+        return
+    if words and words[0] in COMMANDS:
+        sys.exit(run(words))
+    if words and not words[0].startswith("-"):
+        sys.exit(unknown(words[0]))
     # Nearly all that a start makes, modules and their functions, stays: looking for garbage among it takes a
     # tenth of the time. The app turns the collector on, before it runs anything of the user's.
     gc.disable()
@@ -39,6 +54,52 @@ def main() -> None:
     from namespace_kernel.app import launch_new_instance
 
     launch_new_instance()
+
+
+def run(words: list[str]) -> int:
+    """Carry out the command that `words` begins with, and return the exit status."""
+    if words[0] == "doctor":
+        from namespace_kernel.doctor import main as doctor
+
+        return doctor(words)
+    from namespace_kernel.install import main as install
+
+    return install(words)
+
+
+def help_text() -> str:
+    """What `--help` prints."""
+    commands = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+    return f"""\
+usage: namespace-kernel COMMAND [OPTIONS]
+       namespace-kernel [-f CONNECTION_FILE] [OPTIONS]
+
+A Jupyter kernel for Python in which await, asyncio.run() and blocking code all work.
+
+commands:
+{commands}
+
+Each has a --help of its own. Without a command a kernel starts: Jupyter does that, with -f and a file.
+
+options:
+  --version   the version of this package
+  --help-all  all options of the kernel, with their defaults
+  --Class.option=value   set one of them
+
+`python -m namespace_kernel` is the same command."""
+
+
+def unknown(word: str) -> int:
+    """Say that there is no such command, and which is the nearest. Returns the exit status."""
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(word.lower(), COMMANDS, 1)
+    meant = f"Did you mean `{nearest[0]}`?" if nearest else f"The commands are {', '.join(COMMANDS)}."
+    print(
+        f"namespace-kernel: there is no command {word!r}. {meant} See: namespace-kernel --help",
+        file=sys.stderr,
+    )
+    return 2
 
 
 if __name__ == "__main__":

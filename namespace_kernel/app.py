@@ -10,17 +10,21 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 
 import zmq
 from ipykernel import kernelapp
 from ipykernel.kernelapp import IPKernelApp
+from IPython.utils.frame import extract_module_locals
 from jupyter_client.session import Session
-from traitlets import Type, default
+from traitlets import Type, Unicode, default
 from traitlets.config import Config
 from traitlets.config.application import IS_PYTHONW
 
+from namespace_kernel import __version__
 from namespace_kernel.assembly import assemble
+from namespace_kernel.base.cell import Names, Namespace
 from namespace_kernel.base.originals import make_unending
 from namespace_kernel.base.own_libraries import OwnLibraries
 from namespace_kernel.base.patching import Patch, Patches
@@ -32,6 +36,7 @@ from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.publishing import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.kernel.wire.shell_stream import SharedStream
+from namespace_kernel.namespace.reserved_names import MODULE_NAMES
 
 
 class NamespaceKernelApp(IPKernelApp):
@@ -42,7 +47,8 @@ class NamespaceKernelApp(IPKernelApp):
     """
 
     name = "namespace-kernel"
-    description = "A Jupyter kernel for Python for people whose code mixes sync and async."
+    version = Unicode(__version__)
+    description = "A Jupyter kernel for Python in which await, asyncio.run() and blocking code all work."
     kernel_class = Type(
         "namespace_kernel.kernel.kernel.NamespaceKernel",
         klass="ipykernel.kernelbase.Kernel",
@@ -74,8 +80,15 @@ class NamespaceKernelApp(IPKernelApp):
             self.update_config(self.cli_config)
         else:
             super().parse_command_line(argv)
+            if self.extra_args:
+                self.exit_unknown(self.extra_args[0])
         if argv is None:
             sys.argv[:] = [""]  # as in Python's own prompt: cells parse it. `sys.orig_argv` has all
+
+    def exit_unknown(self, word: str) -> NoReturn:
+        """A word that is no option would otherwise be ignored, and the kernel would wait for a client."""
+        print(f"{self.name}: {word!r} is no option. See: {self.name} --help", file=sys.stderr)
+        sys.exit(2)
 
     def _configure_logging(self) -> None:
         """Overridden for the rule, one handler for stderr: `logging.config` is 3 ms of a start."""
@@ -207,3 +220,47 @@ class NamespaceKernelApp(IPKernelApp):
 
 
 launch_new_instance = NamespaceKernelApp.launch_instance
+
+
+def embed_kernel(
+    module: ModuleType | None = None, local_ns: dict[str, Any] | None = None, **options: Any
+) -> None:
+    """Start a kernel in this program, with the names of the place that calls it; returns when it ends.
+
+    Connect by `jupyter console --existing`. Cells see the names of `module`, and over them those of
+    `local_ns`: by default the caller's module and its local variables. They are copied, so what cells bind
+    stays in the kernel; a `local_ns` that is given has it afterwards. `options` go to `NamespaceKernelApp`.
+    One kernel serves a process, once.
+
+    Thread: main.
+    """
+    caller, names = extract_module_locals(1)
+    visible = {**vars(module or caller), **(names if local_ns is None else local_ns)}
+    program = sys.modules["__main__"], sys.stdout, sys.stderr, sys.displayhook
+    handler = signal.getsignal(signal.SIGINT)
+    app = NamespaceKernelApp.instance(**options)
+    app.update_config(Config(NamespaceKernel={"ends_process": False}))
+    app.initialize([])
+    sys.modules["__main__"] = program[0]
+    shell: NamespaceShell = app.kernel.shell
+    shell.user_ns = _without_module_names(visible)
+    app.start()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, handler)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.modules["__main__"], sys.stdout, sys.stderr, sys.displayhook = program
+    if local_ns is not None:
+        bound = _without_module_names(shell.namespace.namespace)
+        local_ns.update(
+            {
+                name: value
+                for name, value in bound.items()
+                if shell.namespace.provenance(name) and visible.get(name, visible) is not value
+            }
+        )
+
+
+def _without_module_names(names: Names) -> Namespace:
+    own = MODULE_NAMES | {"__file__", "__cached__", "__annotations__"}
+    return {name: value for name, value in names.items() if name not in own}

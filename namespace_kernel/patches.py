@@ -83,6 +83,7 @@ FOR_GOOD: tuple[tuple[str, str, str], ...] = (
     ("getpass", "getpass", "as `input`"),
     ("sys", "breakpointhook", "IPython's pdb, unless a debugger is attached; a worker refuses"),
     ("sys", "stdout stderr", "streams whose output goes to a cell"),
+    ("sys", "displayhook", "the program's own again when a kernel in it has ended"),
     ("sys", "modules", "put back where a cell has emptied it"),
     ("warnings", "filters", "one more, while a cell is compiled ahead: it warns once"),
     ("matplotlib._pylab_helpers.Gcf", "figs", "a figure belongs to the cell that makes it"),

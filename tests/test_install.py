@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from email.message import Message
+from email.parser import Parser
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +298,53 @@ def test_the_wheel_puts_the_spec_where_jupyter_looks(wheel: Path) -> None:
         assert json.loads(archive.read(f"{folder}/kernel.json"))["argv"][0] == "python"
     packaged = {name.split("/")[0] for name in names}
     assert packaged == {"namespace_kernel", "namespace_kernel-0.1.0.data", "namespace_kernel-0.1.0.dist-info"}
+
+
+@pytest.fixture(scope="session")
+def described(wheel: Path) -> Message:
+    """The wheel's metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        return Parser().parsestr(archive.read("namespace_kernel-0.1.0.dist-info/METADATA").decode())
+
+
+def test_users_are_offered_no_extras_for_developers(described: Message) -> None:
+    assert set(described.get_all("Provides-Extra", [])) == {"isolated", "dask", "all"}
+
+
+def test_a_plain_install_has_what_isolated_cells_need(described: Message) -> None:
+    plain = [
+        re.split("[<>=~!]", one)[0] for one in described.get_all("Requires-Dist", []) if "extra" not in one
+    ]
+    assert {"xxhash", "cloudpickle"} <= set(plain)
+
+
+def test_links_and_pictures_of_the_readme_need_no_files_beside_it(described: Message) -> None:
+    text = str(described.get_payload())
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert [one for one in targets if "://" not in one and not one.startswith("#")] == []
+    # Code is left as it is.
+    code = re.findall(r"^```.*?^```", (CHECKOUT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert code and all(block in text for block in code)
+
+
+def test_the_wheel_has_its_licence_types_and_command(wheel: Path, described: Message) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        commands = archive.read("namespace_kernel-0.1.0.dist-info/entry_points.txt").decode()
+    assert "namespace_kernel/py.typed" in names
+    assert "namespace_kernel-0.1.0.dist-info/licenses/LICENSE" in names
+    assert described["License-Expression"] == "MIT"
+    assert "namespace-kernel = namespace_kernel.__main__:main" in commands
+
+
+def test_the_source_archive_is_without_ci(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True, timeout=60)
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"README.md", "LICENSE", "pyproject.toml", "tests/test_install.py"} <= names
+    assert [name for name in names if name.startswith((".ci", ".github", ".venv"))] == []
 
 
 def test_an_installed_wheel_installs_its_own_copy(wheel: Path, prefix: Path, tmp_path: Path) -> None:

@@ -30,15 +30,17 @@ FLOORS = (
     "assembly patches",
     "app",
     "install",
+    "doctor",
     "__main__",
 )
 FLOOR_OF = {wing: number for number, wings in enumerate(FLOORS) for wing in wings.split()}
 
-#: The package itself exposes the public names: programs import it that have no Jupyter.
+#: The package itself exposes the public names: programs import it that have no Jupyter. What it names for
+#: type checkers may stand anywhere, because it imports nothing when it runs.
 FLOOR_OF["__init__"] = FLOOR_OF["remote"]
 
 #: Who may import what is Jupyter's. All others are the product without Jupyter, and what embedders use.
-PROTOCOL = frozenset(("kernel", "assembly", "app", "install"))
+PROTOCOL = frozenset(("kernel", "assembly", "app", "install", "doctor"))
 THIRD_PARTIES = {
     "zmq": PROTOCOL,
     "tornado": PROTOCOL,
@@ -130,6 +132,8 @@ def _problem_of_ours(one: Import) -> str | None:
         return None
     if there not in FLOOR_OF:
         return "that stands on no floor"
+    if here == "__init__" and not one.runs:
+        return None
     if FLOOR_OF[there] > FLOOR_OF[here]:
         return "that is upward"
     if FLOOR_OF[there] == FLOOR_OF[here]:
@@ -241,6 +245,7 @@ def test_a_wrong_import_is_found(module: str, source: str, complaint: str) -> No
         ("kernel.wire.session", "from namespace_kernel.base.words import x\nimport zmq"),
         ("app", "from .assembly import x\nimport zmq"),
         ("__init__", "from namespace_kernel.execution.bridge import x"),
+        ("__init__", "if TYPE_CHECKING:\n    from namespace_kernel.app import x"),
     ],
 )
 def test_a_right_import_is_none(module: str, source: str) -> None:

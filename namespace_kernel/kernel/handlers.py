@@ -82,7 +82,7 @@ def build(kernel: NamespaceKernel, parts: Parts) -> Built:
     # Cells
     gui = GuiLoop(shell, streams)
     foreground_lane = Lane(None, parts.context, parts.bridges.of_foreground(parts.context), gui.wake)
-    ending = Ending(foreground_lane.put)
+    ending = Ending(foreground_lane.put, kernel.ends_process)
     stops = SideStops(side_cells, user_loop, shell, thread)
     aborts = Aborts(kernel, stream, thread, iopub)
     cells = CellRequests(kernel, session, shell, parents, streams, iopub, interrupts, aborts, debugger)

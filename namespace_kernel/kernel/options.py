@@ -52,6 +52,12 @@ class KernelOptions(HasTraits):
         sets it for the notebook.""",
     ).tag(config=True)
 
+    ends_process = Bool(
+        True,
+        help="""End the process in bounded time when a client asks the kernel to end, whatever still runs.
+        `embed_kernel` turns it off: the program goes on.""",
+    ).tag(config=True)
+
     background_cells = Int(
         32, help="How many `%%background` cells may run at a time; further ones wait for their turn."
     ).tag(config=True)

@@ -49,11 +49,13 @@ class Ending:
     """Ends the main thread's service, by `put(None)` into its queue, and the process.
 
     Guarantees: after `watch(t)` the process is gone within t seconds, and `atexit` callbacks have run or
-    begun to, whatever the user's threads and callbacks do.
+    begun to, whatever the user's threads and callbacks do; unless `ends_process` is false, for a kernel in
+    somebody's program.
     """
 
-    def __init__(self, put: Callable[[None], None]) -> None:
+    def __init__(self, put: Callable[[None], None], ends_process: bool = True) -> None:
         self._put = put
+        self._ends_process = ends_process
         self._served = threading.Event()
         #: Called when service has ended.
         self._tell: Callable[[], object] = lambda: None
@@ -99,6 +101,8 @@ class Ending:
 
     def watch(self, timeout: float) -> None:
         """End the process after `timeout` seconds, if it is still there. Thread: any."""
+        if not self._ends_process:
+            return
         # Two, because an `atexit` callback may block the first; and now, for Python 3.12 refuses to start
         # a thread once the interpreter is ending. Not a `threading.Timer`: a notebook may have replaced that.
         for seconds, end in ((timeout, _end_process), (timeout + _LAST, partial(os._exit, 0))):

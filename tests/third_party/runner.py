@@ -68,7 +68,7 @@ def run(suite: Suite, pytest_args: Sequence[str] = (), output: IO[str] | None = 
     """Run `suite`. Its terminal output goes to `output`, or where our own goes."""
     missing = missing_imports(suite)
     if missing:
-        hint = "pip install namespace_kernel[test]"
+        hint = "make test installs it"
         raise SuiteError(f"the tests of {suite.distribution} need {', '.join(missing)}: {hint}")
     archive = fetch(suite.distribution)
     with tempfile.TemporaryDirectory(prefix=f"{suite.distribution}-tests-") as name:
