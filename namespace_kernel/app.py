@@ -26,10 +26,10 @@ from namespace_kernel import __version__
 from namespace_kernel.assembly import assemble
 from namespace_kernel.base.cell import Names, Namespace
 from namespace_kernel.base.originals import make_unending
-from namespace_kernel.base.own_libraries import OwnLibraries
 from namespace_kernel.base.patching import Patch, Patches
 from namespace_kernel.ipython.captures import CAPTURES
 from namespace_kernel.ipython.shell import NamespaceShell
+from namespace_kernel.ipython.tracebacks.own_libraries import OwnLibraries
 from namespace_kernel.kernel.debugging.breakpoints import install_breakpoint_hook
 from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread

@@ -22,6 +22,7 @@ from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.hooks import Hook, close_coroutines
 from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.execution.stop.registry import SideCells
+from namespace_kernel.execution.stop.swallowed import SwallowedStops
 from namespace_kernel.execution.stop.system_patch import SystemFront
 from namespace_kernel.execution.stop.wakeup import SignalWakeup
 from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
@@ -283,6 +284,7 @@ def _patches(
         *running.asyncio.patches,
         *running.signals.patches,
         *SystemFront().patches,
+        *SwallowedStops(lambda: running.interrupts.cell_runs).patches,
         *ClassSources(kernel.shell.cell_files).patches,
         *attribution.inheritance.patches,
         *attribution.redirects.patches,

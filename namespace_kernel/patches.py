@@ -39,6 +39,7 @@ WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
     ),
     ("signal", "signal", "a task on the loop's own thread may set a handler"),
     ("os", "system", "a Stop ends the command"),
+    ("sys", "unraisablehook", "a Stop that is ignored where an object ends comes again"),
     ("inspect", "getfile", "the source of a cell's class is found"),
     ("threading.Thread", "start", "a thread's output goes to the cell that started it"),
     ("concurrent.futures.thread", "_WorkItem", "a job's output goes to the cell that submitted it"),

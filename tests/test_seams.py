@@ -26,6 +26,7 @@ from namespace_kernel.attribution.inheritance import Inheritance
 from namespace_kernel.attribution.redirects import Redirects
 from namespace_kernel.base.patching import Patch, owner_of
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
+from namespace_kernel.execution.stop.swallowed import SwallowedStops
 from namespace_kernel.execution.stop.system_patch import SystemFront
 from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
 from namespace_kernel.execution.user_loop.signal_patch import SignalFront
@@ -119,6 +120,7 @@ def while_serving() -> Iterator[Patch]:
     yield from AsyncioFront(None, lambda: False).patches
     yield from SignalFront(lambda: None, lambda: None).patches
     yield from SystemFront().patches
+    yield from SwallowedStops(lambda: False).patches
     yield from ClassSources(lambda: ()).patches
     yield from inheritance().patches
     yield from Redirects(lambda stream: False, lambda stream: stream).patches
@@ -166,6 +168,7 @@ def test_whoever_patches_is_asked_here() -> None:
         "attribution.redirects",
         "attribution.thread_pools",
         "coroutines.never_awaited",
+        "execution.stop.swallowed",
         "execution.stop.system_patch",
         "execution.user_loop.asyncio_names",
         "execution.user_loop.asyncio_patch",

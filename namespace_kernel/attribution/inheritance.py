@@ -11,7 +11,6 @@ import concurrent.futures.thread as pools
 import contextlib
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar, Token
@@ -25,6 +24,7 @@ from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.patching import Function, Patch, Patches
 from namespace_kernel.base.safe_facts import attribute_of_class, called_function
 from namespace_kernel.base.started import Started, is_nobodys, note_start
+from namespace_kernel.base.weak_references import WeakThings
 
 from .thread_pools import ThreadPoolFront
 
@@ -109,7 +109,7 @@ class Inheritance:
         self._ended = ended
         self._begin_code = begin
         #: The jobs of thread pools that cells submitted, while any is alive.
-        self.jobs: weakref.WeakSet[Job] = weakref.WeakSet()
+        self.jobs: WeakThings[Job] = WeakThings()
         #: Whoever has put something before ours calls it also when it is undone.
         self._in_force = False
         #: In force once there is such a pool: it is not imported for them.

@@ -11,13 +11,13 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .cell import Cell, Route
+from .weak_references import WeakThings
 
 T = TypeVar("T")
 
@@ -35,9 +35,9 @@ class Execution:
 
     cell: Cell
     route: Route
-    tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
-    threads: weakref.WeakSet[threading.Thread] = field(default_factory=weakref.WeakSet)
-    jobs: weakref.WeakSet[concurrent.futures.Future[Any]] = field(default_factory=weakref.WeakSet)
+    tasks: WeakThings[asyncio.Task[Any]] = field(default_factory=WeakThings)
+    threads: WeakThings[threading.Thread] = field(default_factory=WeakThings)
+    jobs: WeakThings[concurrent.futures.Future[Any]] = field(default_factory=WeakThings)
     own_task: asyncio.Task[Any] | None = None
     owner: Execution | None = None
     home: Context | None = None

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
-from weakref import ref
 
 from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.syntax import tree_of
+from namespace_kernel.base.weak_references import WeakKeys
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _ASYNC_DEF = re.compile(r"\basync\s+def\s+([^\W\d]\w*)")
@@ -117,8 +117,8 @@ class CoroutineFunctions:
         self._lookup = lookup
         #: What cells have defined by `async def`, wherever.
         self._defined: set[str] = set()
-        #: By the id of a module or class, which may not be hashable: itself, its size then, and the names.
-        self._members: dict[int, tuple[ref[object], int, frozenset[str]]] = {}
+        #: Of modules and classes, which may not be hashable: their size then, and the names.
+        self._members: WeakKeys[object, tuple[int, frozenset[str]]] = WeakKeys()
 
     def open_calls(self, source: str) -> list[OpenCall]:
         """The open calls of coroutine functions in a cell. What the cell defines is noted."""
@@ -164,14 +164,13 @@ class CoroutineFunctions:
         try:
             # As Python's own, for modules and classes may have another idea of their attributes.
             size = len(_namespace_of(value))
-            known = self._members.get(id(value))
-            if known is None or known[0]() is not value or known[1] != size:
-                key, members = id(value), self._members
-                known = ref(value, lambda _: members.pop(key, None)), size, frozenset(_async_members(value))
-                members[key] = known
+            known = self._members.get(value)
+            if known is None or known[0] != size:
+                known = size, frozenset(_async_members(value))
+                self._members[value] = known
         except (AttributeError, TypeError):  # a module without a namespace
             return frozenset()
-        return known[2]
+        return known[1]
 
 
 def _namespace_of(owner: Any) -> Namespace:

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from namespace_kernel.base.asyncio_tasks import snapshot
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.weak_references import WeakKeys
 
 if TYPE_CHECKING:
 
@@ -72,9 +72,9 @@ def figure_patches(at_work: Container[Execution]) -> tuple[Patch, ...]:
 def _leaves_something(execution: Execution) -> bool:
     """Whether something that it started is still at work."""
     return (
-        any(not task.done() for task in snapshot(execution.tasks))
-        or any(thread.is_alive() for thread in snapshot(execution.threads))
-        or any(not job.done() for job in snapshot(execution.jobs))
+        any(not task.done() for task in execution.tasks)
+        or any(thread.is_alive() for thread in execution.threads)
+        or any(not job.done() for job in execution.jobs)
     )
 
 
@@ -108,7 +108,7 @@ class CellFigures(MutableMapping[Number, "Manager"]):
 
     def __init__(self, figures: OrderedDict[Number, Manager], at_work: Container[Execution]) -> None:
         self._figures = [_Figure(number, manager, _nobody, False) for number, manager in figures.items()]
-        self._current: MutableMapping[Execution, _Figure] = weakref.WeakKeyDictionary()
+        self._current: WeakKeys[Execution, _Figure] = WeakKeys()
         self._at_work = at_work
         self._lock = threading.RLock()
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import builtins
 import threading
 import types
-import weakref
 from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 from types import CoroutineType
@@ -25,6 +24,7 @@ from typing import Any
 from namespace_kernel.base.asyncio_tasks import coroutines_of_tasks, was_never_started
 from namespace_kernel.base.cell import COPYING, CellChanges, Context, Names, Namespace, Outcome
 from namespace_kernel.base.lines import NativeCoroutine
+from namespace_kernel.base.weak_references import WeakThings
 
 from .assignments import assigned
 from .history import ResultHistory
@@ -70,7 +70,7 @@ class AsyncNamespaceManager:
         self._provenance = ProvenanceBook()
         self._running: list[View] = []
         self._keeps_current = keeps_current
-        self._coroutines: weakref.WeakSet[NativeCoroutine] = weakref.WeakSet()
+        self._coroutines: WeakThings[NativeCoroutine] = WeakThings()
         self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
         self.restore_engine_names()
 

@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from namespace_kernel.base.asyncio_tasks import frames_of, snapshot
 from namespace_kernel.base.cell import CellChanges
@@ -45,8 +44,6 @@ class CellReceipts(Receipts):
     ) -> None:
         super().__init__(publish, reports, timers)
         self._lines = lines
-        #: How many coroutines of each kind are noted, by cell.
-        self._closed: WeakKeyDictionary[Execution, Counter[Leak]] = WeakKeyDictionary()
         #: Cells for which `collect` will be called.
         self._due: set[Execution] = set()
 
@@ -55,7 +52,7 @@ class CellReceipts(Receipts):
     def coroutines(self, execution: Execution, leaks: Iterable[Leak]) -> None:
         """Note coroutines that were never awaited and are closed. Thread: any."""
         with self._lock:
-            counts: Counter[Leak] = self._closed.setdefault(execution, Counter())
+            counts = execution.keep(_Closed())
             counts.update(leaks)
 
         def remark() -> Remark:
@@ -193,6 +190,10 @@ class CellReceipts(Receipts):
                 one_of(named, "name was", "names were") + " not copied back",
             )
             self.note(execution, Kind.STAYED, lambda: remark)
+
+
+class _Closed(Counter[Leak]):
+    """How many coroutines of each kind are noted of a cell."""
 
 
 class _Leaks(list[Leak]):

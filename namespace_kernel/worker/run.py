@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 from IPython.core.async_helpers import _pseudo_sync_runner
 
 from namespace_kernel.base.asyncio_tasks import is_inside
-from namespace_kernel.base.own_libraries import OwnLibraries
 from namespace_kernel.base.words import words_of
 from namespace_kernel.execution.engine import end_child
 from namespace_kernel.ipython.source_lines import is_installed
+from namespace_kernel.ipython.tracebacks.own_libraries import OwnLibraries
 from namespace_kernel.ipython.tracebacks.tracebacks import from_users_line
 from namespace_kernel.namespace.assignments import by_products
 from namespace_kernel.remote.transfer.messages import (

@@ -114,6 +114,11 @@ class InterruptController:
         self.pending = False
 
     @property
+    def cell_runs(self) -> bool:
+        """Whether one runs. Thread: main."""
+        return self._cell_runs
+
+    @property
     def turn(self) -> int:
         """Which cell runs, or ran last, as a number for `stop_turn`. Thread: any."""
         return self._turns

@@ -16,6 +16,9 @@ from typing import Any
 from namespace_kernel.base.asyncio_tasks import Around
 from namespace_kernel.base.cell import Outcome
 
+#: The one that is not closed, by the thread's identifier.
+_innermost: dict[int, ThreadStop] = {}
+
 
 class ThreadStop:
     """Raises `KeyboardInterrupt` into one thread, while its cell runs and not later.
@@ -27,15 +30,23 @@ class ThreadStop:
         import ctypes  # here, for a first cell needs none; and not in `stop`, which runs in a signal handler
 
         ident, interrupt = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(KeyboardInterrupt)
-        self._raise = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident, interrupt)
+        #: Raises it, whether it is too late or not. In C.
+        self.again = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident, interrupt)
         self._lock = threading.RLock()
         self._open = True
+        self._outer = _innermost.get(threading.get_ident())
+        _innermost[threading.get_ident()] = self
+
+    @staticmethod
+    def of_caller() -> ThreadStop | None:
+        """The innermost of the calling thread that is not closed, if there is one."""
+        return _innermost.get(threading.get_ident())
 
     def stop(self) -> bool:
         """Raise it; whether it is not too late for that. Thread: any."""
         with self._lock:
             if self._open:
-                self._raise()
+                self.again()
             return self._open
 
     def close(self) -> bool:
@@ -50,6 +61,10 @@ class ThreadStop:
             try:
                 with self._lock:
                     self._open = False
+                if self._outer is None:
+                    _innermost.pop(threading.get_ident(), None)
+                else:
+                    _innermost[threading.get_ident()] = self._outer
                 for _ in range(2):
                     pass
                 return late

@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import sys
 import threading
-import weakref
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
@@ -24,6 +23,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from namespace_kernel.base.weak_references import WeakThings
 from namespace_kernel.execution.stop.thread_stop import ThreadStop
 
 from .greenlets import holds_greenlet_of_this_thread, with_greenlets_of_others
@@ -66,7 +66,7 @@ class Anchors:
         self._guard = guard
         loop.anchors = self
         #: Those that were asked to stay on the main thread.
-        self._staying: weakref.WeakSet[asyncio.Task[object]] = weakref.WeakSet()
+        self._staying: WeakThings[asyncio.Task[object]] = WeakThings()
         self._main: int | None = None
         self._runner: int | None = None
         self._lock = threading.Lock()

@@ -15,10 +15,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 from namespace_kernel.base.frames import hide, unseen
 from namespace_kernel.base.patching import Function, Patch
+from namespace_kernel.base.weak_references import WeakThings
 
 from .asyncio_names import STILL, twice
 from .thread_aware_loop import ThreadAwareLoop
@@ -42,7 +42,7 @@ class AsyncioFront:
         self._serves = serves
         self._answers = LoopAnswers(loop, lambda: self._serves())
         self._leftover: asyncio.AbstractEventLoop | None = None
-        self._set_loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        self._set_loops: WeakThings[asyncio.AbstractEventLoop] = WeakThings()
         self.patches = (
             *self._answers.patches,
             *twice(asyncio.events, "set_event_loop", self._noting),

@@ -12,19 +12,19 @@ import sys
 from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
-from weakref import WeakSet
 
 from namespace_kernel.base.asyncio_tasks import all_tasks_of, innermost
+from namespace_kernel.base.weak_references import WeakThings
 
 _AWAITED = {CoroutineType: "cr_await", GeneratorType: "gi_yieldfrom", AsyncGeneratorType: "ag_await"}
 
 
-def with_greenlets_of_others(loop: Any) -> WeakSet[asyncio.Task[object]]:
+def with_greenlets_of_others(loop: Any) -> WeakThings[asyncio.Task[object]]:
     """The tasks of `loop` in which a greenlet of another thread than the calling one is suspended."""
     if "greenlet" not in sys.modules:
-        return WeakSet()
+        return WeakThings()
     hangs_in = _looker(of_others=True)
-    return WeakSet(task for task in all_tasks_of(loop) if hangs_in(task.get_coro()))
+    return WeakThings(task for task in all_tasks_of(loop) if hangs_in(task.get_coro()))
 
 
 def holds_greenlet_of_this_thread(coroutine: Any) -> bool:

@@ -20,12 +20,12 @@ from functools import partial
 from threading import get_ident
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, TypeVar
-from weakref import WeakSet
 
 from namespace_kernel.base.frames import hide, unseen
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.safe_facts import attribute_of_class
 from namespace_kernel.base.started import is_nobodys, nobodys_context
+from namespace_kernel.base.weak_references import WeakThings
 
 from .loop_signals import LoopSignals
 from .loop_visitors import LoopListener, LoopVisitors
@@ -64,7 +64,7 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
     def __init__(self, listener: LoopListener | None = None) -> None:
         super().__init__()
         self.listener = listener
-        self.away: WeakSet[asyncio.Task[object]] = WeakSet()
+        self.away: WeakThings[asyncio.Task[object]] = WeakThings()
         # On the instance, because nest_asyncio replaces methods on the class.
         vars(self).update(
             run_forever=self._run_forever,

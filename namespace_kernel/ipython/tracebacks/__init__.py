@@ -1,1 +1,1 @@
-"""What is shown of an error."""
+"""What is shown of an error, and whose libraries show it."""

@@ -21,7 +21,6 @@ import pickle
 import sys
 import threading
 import uuid
-import weakref
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from multiprocessing.process import current_process, parent_process
@@ -32,6 +31,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 import cloudpickle
 
 from namespace_kernel.base.patching import Patch, Patches
+from namespace_kernel.base.weak_references import WeakKeys, WeakValues
 
 from .reasons import words_for
 
@@ -54,10 +54,10 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self.tokens: weakref.WeakKeyDictionary[Definition, str] = weakref.WeakKeyDictionary()
-        self.made_here: weakref.WeakValueDictionary[str, Definition] = weakref.WeakValueDictionary()
+        self.tokens: WeakKeys[Definition, str] = WeakKeys()
+        self.made_here: WeakValues[str, Definition] = WeakValues()
         #: Those of elsewhere. In a child they are kept: the next task may need them.
-        self.arrived: weakref.WeakValueDictionary[str, Definition] = weakref.WeakValueDictionary()
+        self.arrived: WeakValues[str, Definition] = WeakValues()
         self.kept: dict[str, Definition] = {}
         #: Of each definition that arrived, and of each global that was sent, the content seen last.
         self.contents: dict[str, bytes] = {}

@@ -148,7 +148,7 @@ def test_a_class_that_is_gone_leaves_nothing_behind() -> None:
     assert [call.name for call in functions.open_calls("x.go()")] == ["go"]
     del space["x"]
     gc.collect()
-    assert functions._members == {}
+    assert functions._members.items() == []
 
 
 # --- noting them

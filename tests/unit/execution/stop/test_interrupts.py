@@ -13,9 +13,11 @@ import pytest
 
 from namespace_kernel import Context, Outcome
 from namespace_kernel.base.execution import complete
+from namespace_kernel.base.patching import Patches
 from namespace_kernel.execution.plain_cells import MainThreadExecutor
 from namespace_kernel.execution.stop import async_code
 from namespace_kernel.execution.stop.interrupts import InterruptController
+from namespace_kernel.execution.stop.swallowed import SwallowedStops
 from tests.unit.fakes import PATIENCE, LoopUnderTest, SomeLines, SomeTimers, execution_of, run_in_threads
 
 
@@ -60,7 +62,10 @@ def desk() -> Iterator[Desk]:
     one = Desk()
     one.home.user_loop.start()
     one.controller.install()
-    yield one
+    with Patches(
+        *SwallowedStops(lambda: True).patches
+    ):  # Python's own weak sets have lines where one is lost
+        yield one
     one.home.user_loop.close(PATIENCE)
     signal.signal(signal.SIGINT, before)
 
