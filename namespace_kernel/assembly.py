@@ -31,6 +31,7 @@ from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.ipython.captures import capture_nothing
 from namespace_kernel.ipython.engine import LetGoOfError, ShellEngine, UserLoopRunner
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
+from namespace_kernel.ipython.tracebacks.stacks import StackFront
 from namespace_kernel.kernel.handlers import Parts
 from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.lanes.executors import Bridges, Sites
@@ -286,6 +287,7 @@ def _patches(
         *SystemFront().patches,
         *SwallowedStops(lambda: running.interrupts.cell_runs).patches,
         *ClassSources(kernel.shell.cell_files).patches,
+        *StackFront(kernel.shell.is_cell_file).patches,
         *attribution.inheritance.patches,
         *attribution.redirects.patches,
         *attribution.children.patches,

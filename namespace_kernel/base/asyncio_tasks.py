@@ -6,10 +6,10 @@ import asyncio
 import gc
 import operator
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
-from typing import Any, TypeVar
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -72,6 +72,92 @@ class Around:
     _body: Any
 
 
+class CellCoroutine(Around):
+    """What the task of a cell drives: `body`, and to whoever looks at the task it is the cell's code.
+
+    `repr`, `print_stack` and asyncio's messages name the cell, its file and the line where it waits or runs,
+    not the code around it.
+
+    Thread: the loop's; who looks, any.
+    """
+
+    #: The body's own, so that no frame of ours comes in between.
+    __slots__ = ("close", "send", "throw")
+
+    def __init__(self, body: Any, name: str, is_cell_file: Callable[[str], bool]) -> None:
+        self._body = body
+        self._is_cell_file = is_cell_file
+        self.__name__ = self.__qualname__ = name
+        self.send, self.throw, self.close = body.send, body.throw, body.close
+
+    def __repr__(self) -> str:
+        return f"<coroutine object {self.__qualname__} at {id(self):#x}>"
+
+    @property
+    def cr_frame(self) -> Any:
+        """The cell's frame; `None` as long as none of its code runs."""
+        coroutine = self._cells()
+        return self._running_frame() if coroutine is None else frame_of(coroutine)
+
+    @property
+    def cr_code(self) -> CodeType | None:
+        """The code of `cr_frame`."""
+        code: CodeType | None = getattr(self.cr_frame, "f_code", None)
+        return code
+
+    @property
+    def cr_await(self) -> object:
+        """What the cell waits for."""
+        coroutine = self._cells()
+        return None if coroutine is None else awaited_by(coroutine)
+
+    @property
+    def cr_origin(self) -> None:
+        """Nobody has forgotten to await it."""
+
+    @property
+    def cr_running(self) -> bool:
+        """Whether it runs."""
+        return bool(innermost(self).cr_running)
+
+    @property
+    def cr_suspended(self) -> bool:
+        """Whether it waits."""
+        return bool(innermost(self).cr_suspended)
+
+    def _cells(self) -> Any:
+        """The coroutine of the cell's code, where that waits."""
+        coroutine = innermost(self)
+        while (frame := frame_of(coroutine)) is not None and not self._is_cell_file(frame.f_code.co_filename):
+            coroutine = awaited_by(coroutine)
+        return None if frame is None else coroutine
+
+    def _running_frame(self) -> _Outermost | None:
+        outermost = frame_of(self)
+        for frame in (sys._getframe(), *sys._current_frames().values()) if outermost else ():
+            found, inner = None, cast(FrameType | None, frame)
+            while inner is not None and inner is not outermost:
+                found = inner if self._is_cell_file(inner.f_code.co_filename) else found
+                inner = inner.f_back
+            if inner is not None:
+                return None if found is None else _Outermost(found)
+        return None
+
+
+class _Outermost:
+    """A frame that runs, for asyncio, which would print all that it was called by."""
+
+    f_back = None
+
+    def __init__(self, frame: FrameType) -> None:
+        self._frame = frame
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._frame, name)
+
+
+Coroutine.register(CellCoroutine)  # a task asks for no more than these three
+
 #: What a coroutine, a generator and an async generator call their frame, and what they wait for. Others are
 #: asked for nothing: they may answer with code of their own.
 _PREFIXES = {
@@ -110,9 +196,14 @@ def frames_of(coroutine: Any) -> list[FrameType]:
     frames = []
     while (frame := frame_of(coroutine)) is not None:
         frames.append(frame)
-        coroutine = innermost(coroutine)
-        coroutine = getattr(coroutine, "_".join(_PREFIXES[type(coroutine)]))
+        coroutine = awaited_by(coroutine)
     return frames
+
+
+def awaited_by(coroutine: Any) -> Any:
+    """What a coroutine that has a frame (`frame_of`) is suspended in; `None` if it is not."""
+    coroutine = innermost(coroutine)
+    return getattr(coroutine, "_".join(_PREFIXES[type(coroutine)]))
 
 
 def was_never_started(value: object) -> bool:

@@ -80,8 +80,8 @@ class Outcome:
 
     value: Any = None
     error: BaseException | None = None
-    detail: Any = None
-    ending: Callable[[], Outcome] | None = None
+    detail: Any = field(default=None, repr=False)
+    ending: Callable[[], Outcome] | None = field(default=None, repr=False)
 
     @property
     def succeeded(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -19,6 +19,16 @@ _PACKAGE = __name__.partition(".")[0]
 
 #: Where all code of ours lies.
 OWN_FOLDER = Path(__file__).resolve().parents[1]
+#: What Python runs as `__main__`.
+_PROGRAM = str(Path(__file__).parents[1] / "__main__.py")
+
+
+def is_own(frame: FrameType) -> bool:
+    """Whether it is of code of this package."""
+    name = dict.get(frame.f_globals, "__name__")
+    if name == "__main__":
+        return frame.f_code.co_filename == _PROGRAM
+    return type(name) is str and name.partition(".")[0] == _PACKAGE
 
 
 def without_own_frames(trace: TracebackType | None, *, also_last: bool = False) -> TracebackType | None:
@@ -31,9 +41,7 @@ def without_own_frames(trace: TracebackType | None, *, also_last: bool = False) 
     first: TracebackType | None = None
     while trace is not None:
         following = trace.tb_next
-        name = dict.get(trace.tb_frame.f_globals, "__name__")
-        own = type(name) is str and name.partition(".")[0] == _PACKAGE
-        if not own or (following is None and not also_last):
+        if not is_own(trace.tb_frame) or (following is None and not also_last):
             if kept is None:
                 first = trace
             else:

@@ -56,6 +56,22 @@ class WorkerExecutor:
             body.close()
 
 
+class _Delivery:
+    """Hands on what becomes of a cell's task. No function: `repr(task)` would name its file."""
+
+    def __init__(self, outcome: concurrent.futures.Future[Outcome]) -> None:
+        self._outcome = outcome
+
+    def end(self, task: asyncio.Task[Outcome]) -> None:
+        """Done callback."""
+        if task.cancelled():
+            self._outcome.set_exception(asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            self._outcome.set_exception(error)
+        else:
+            self._outcome.set_result(task.result())
+
+
 class WorkerLoopExecutor:
     """Runs async cells as a task on the user loop, wherever that is, and waits for it.
 
@@ -99,15 +115,7 @@ class WorkerLoopExecutor:
     ) -> None:
         task = self._user_loop.start_cell(execution, steps, self._context)
 
-        def deliver(task: asyncio.Task[Outcome]) -> None:
-            if task.cancelled():
-                outcome.set_exception(asyncio.CancelledError())
-            elif (error := task.exception()) is not None:
-                outcome.set_exception(error)
-            else:
-                outcome.set_result(task.result())
-
-        task.add_done_callback(deliver)
+        task.add_done_callback(_Delivery(outcome).end)
 
     def _stop(self, execution: Execution, steps: Steps) -> None:
         execution.interrupted = True

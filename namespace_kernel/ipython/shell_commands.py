@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from IPython.utils.encoding import DEFAULT_ENCODING
 from IPython.utils.text import LSString, SList
 
+from namespace_kernel.base.frames import unseen
 from namespace_kernel.execution.stop.supervised import Supervised, in_terminal
 
 
@@ -75,7 +76,7 @@ def run_command(
 class ShellCommands:
     """Mixed into the shells. `namespace` is told the exit codes.
 
-    On Windows the commands are IPython's.
+    On Windows the commands are IPython's. Their callers are two frames away: `unseen` is one.
 
     Thread: any that runs cells.
     """
@@ -84,10 +85,11 @@ class ShellCommands:
     var_expand: Callable[..., str]
     system_raise_on_error: bool
 
+    @unseen
     def system_piped(self, cmd: str) -> None:
         """Overridden: in a terminal of its own, as IPython does it."""
         _refuse_background(cmd)
-        expanded = self.var_expand(cmd, depth=1)
+        expanded = self.var_expand(cmd, depth=2)
         if sys.platform == "win32":
             from IPython.utils.process import system
 
@@ -100,22 +102,24 @@ class ShellCommands:
 
     system = system_piped
 
+    @unseen
     def system_raw(self, cmd: str) -> None:
         """Overridden: what the command prints goes where the kernel's own output goes."""
-        expanded = self.var_expand(cmd, depth=1)
+        expanded = self.var_expand(cmd, depth=2)
         first = (expanded.split() or [""])[0]
         if first in ("pip", "conda", "cd"):
             warnings.warn(
                 f"You executed the system command !{first} which may not work as expected. "
                 f"Try the IPython magic %{first} instead.",
-                stacklevel=2,
+                stacklevel=3,
             )
         self._check(run_command(self.namespace, partial(_in_shell, expanded), negates=True), cmd)
 
+    @unseen
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
         """Overridden to keep the exit code of `x = !cmd`, too."""
         _refuse_background(cmd)
-        expanded = self.var_expand(cmd, depth=depth + 1)
+        expanded = self.var_expand(cmd, depth=depth + 2)
         raises = getattr(self, "system_raise_on_error", False)
         pipes = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE if raises else STDOUT, "bufsize": 0}
         printed: list[str] = []

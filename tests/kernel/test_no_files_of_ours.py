@@ -77,6 +77,9 @@ MISTAKES = {
     "a magic that awaits": "%time await failing()",
     "a command that raises": "get_ipython().system_raise_on_error = True\n"
     "try: get_ipython().system('exit 3')\nfinally: get_ipython().system_raise_on_error = False",
+    "a command whose output is wanted and that raises": "get_ipython().system_raise_on_error = True\n"
+    "try: x = get_ipython().getoutput('exit 3')\nfinally: get_ipython().system_raise_on_error = False",
+    "a command that goes on": "get_ipython().getoutput('sleep 1 &')",
     "an await where there is none": "%%sync\nawait f()",
     "a directive that is none": "%%async --no-such-option\n1",
 }
@@ -93,7 +96,7 @@ def test_a_mistake_shows_no_file_of_ours(code: str, notebook: Notebook) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    [code for code in MISTAKES.values() if not code.startswith("%") and "system_raise" not in code],
+    [code for code in MISTAKES.values() if not code.startswith("%")],
     ids=lambda code: code[:40],
 )
 def test_nor_does_a_traceback_that_the_user_prints(code: str, notebook: Notebook) -> None:
@@ -101,3 +104,88 @@ def test_nor_does_a_traceback_that_the_user_prints(code: str, notebook: Notebook
     lines = "\n".join(f"    {line}" for line in code.splitlines())
     cell = notebook.run(f"try:\n{lines}\nexcept BaseException: traceback.print_exc(); logging.exception('')")
     assert "namespace_kernel/" not in cell.text, cell.text
+
+
+SHOWN = {
+    "the stack": "traceback.print_stack()",
+    "the stack as lines": "print(*traceback.format_stack())",
+    "a stack that is kept": "print(*traceback.StackSummary.extract(traceback.walk_stack(sys._getframe())))",
+    "the stack in a log": "logging.warning('logged', stack_info=True)",
+    "who called a function that logs": "for n in range(1, 12): log.error('logged', stacklevel=n)",
+    "who called the cell that warns": "for n in range(1, 12): warnings.warn(f'{n}', stacklevel=n)",
+    "warnings that are caught": "with warnings.catch_warnings(record=True) as caught:\n"
+    "    for n in range(1, 12): warnings.warn(f'{n}', stacklevel=n)\n"
+    "print(*(w.filename for w in caught))",
+    "a loop's own task": "print(asyncio.all_tasks(), asyncio.current_task() if awaits else '')",
+    "a task's stack": "for task in tasks(): task.print_stack()",
+    "a task's coroutine": "for task in tasks(): print(task.get_coro(), task.get_stack())",
+    "a task that is over": "print(*kept)\nkept.append(asyncio.current_task() if awaits else None)",
+    "a loop that debugs": "asyncio.get_event_loop().set_debug(1)\ntry: late = asyncio.ensure_future(f())\n"
+    "finally: asyncio.get_event_loop().set_debug(0)\nprint(late, late._source_traceback)\nawait_it()",
+    "a stream": "print(sys.stdout.no_such_attribute) if 0 else print(hasattr(sys.stdout, 'buffer'))",
+}
+PLACES = {
+    "a plain cell": "{code}",
+    "an awaiting cell": "await asyncio.sleep(0); awaits = True\n{code}",
+    "a background cell": "%%background\nawait asyncio.sleep(0); awaits = True\n{code}",
+    "a function": "def function():\n{indented}\nfunction()",
+    "a thread": "def function():\n{indented}\nt = threading.Thread(target=function); t.start(); t.join()",
+    "a job": "def function():\n{indented}\n"
+    "with concurrent.futures.ThreadPoolExecutor() as p: p.submit(function).result()",
+    "a task": "awaits = True\nasync def function():\n{indented}\nawait asyncio.create_task(function())",
+    "a callback": "def function():\n{indented}\n"
+    "asyncio.get_running_loop().call_soon(function); await asyncio.sleep(0)",
+}
+MORE = """\
+log = logging.getLogger('mine'); log.propagate = False; log.handlers = [logging.StreamHandler(sys.stdout)]
+log.handlers[0].setFormatter(logging.Formatter('%(pathname)s %(funcName)s %(message)s'))
+warnings.simplefilter('always')
+awaits, kept = False, []
+def await_it(): pass
+def tasks():  # of one that runs and is not a cell's, asyncio tells the thread's stack
+    running = asyncio.current_task() if awaits else None
+    return [t for t in asyncio.all_tasks() if t is not running or t.get_name().startswith('In ')]"""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_shows_where_code_runs_shows_no_file_of_ours(place: str, notebook: Notebook) -> None:
+    notebook.run(f"{PRELUDE}\n{MORE}")
+    for what, code in SHOWN.items():
+        if ("tasks" in code or "_loop" in code) and place in ("a thread", "a job"):
+            continue  # no loop is theirs
+        indented = "\n".join(f"    {line}" for line in code.splitlines())
+        notebook.run("awaits = False")
+        cell = notebook.run(PLACES[place].format(code=code, indented=indented))
+        assert cell.status == "ok", cell.text
+        assert "namespace_kernel/" not in cell.text, (what, cell.text)
+
+
+def test_a_cells_task_is_called_as_the_cell(notebook: Notebook) -> None:
+    waiting = "%%background\nimport asyncio\nevent = asyncio.Event()\nawait event.wait()"
+    cell = notebook.submit(waiting).wait_started()
+    number = next(m["content"]["execution_count"] for m in cell.messages if m["msg_type"] == "execute_input")
+    notebook.run("import asyncio, linecache\nawait asyncio.sleep(0)")
+    look = f"[task] = [t for t in asyncio.all_tasks() if t.get_name() == 'In [{number}]']\n"
+    shown = notebook.run(look + "print(task, task.get_coro())\ntask.print_stack()\nawait asyncio.sleep(0)")
+    assert f"coro=<In [{number}]() running at " in shown.stdout
+    assert f"<coroutine object In [{number}] at 0x" in shown.stdout
+    assert ", line 4, in <module>\n    await event.wait()" in shown.stderr
+    here = notebook.run(
+        "await asyncio.sleep(0)\nprint(asyncio.current_task())\nasyncio.current_task().print_stack()"
+    )
+    assert ".py:2>" in here.stdout and here.stderr.endswith(
+        "in <module>\n    asyncio.current_task().print_stack()\n"
+    )
+    assert here.stderr.count("File ") == 1
+    notebook.run("event.set()")
+
+
+def test_a_warning_and_a_record_about_the_caller_are_about_the_cells_line(notebook: Notebook) -> None:
+    notebook.run("import logging, sys, warnings")
+    cell = notebook.run("1\nwarnings.warn('mine', stacklevel=4)")
+    assert ":2: UserWarning: mine\n  warnings.warn('mine', stacklevel=4)" in cell.stderr
+    code = (
+        "logging.basicConfig(format='%(lineno)d %(funcName)s %(message)s', force=True, stream=sys.stdout)\n"
+    )
+    code += "def tell(level): logging.error(level, stacklevel=level)\nfor level in (1, 2, 3, 9): tell(level)"
+    assert notebook.run(code).stdout.splitlines() == ["2 tell 1", *(f"3 <module> {n}" for n in (2, 3, 9))]

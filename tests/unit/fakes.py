@@ -174,6 +174,10 @@ class LoopUnderTest:
         """See `Lines`."""
         return True
 
+    def is_cell_file(self, filename: str) -> bool:
+        """See `Lines`."""
+        return False
+
     def _report(self, error: BaseException) -> None:
         self.reported.append((current_execution.get(), error))
         self.was_reported.release()

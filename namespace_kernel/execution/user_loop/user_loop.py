@@ -20,9 +20,9 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context as ContextVars
 from functools import partial
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from namespace_kernel.base.asyncio_tasks import all_tasks_of
+from namespace_kernel.base.asyncio_tasks import CellCoroutine, all_tasks_of
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
@@ -200,7 +200,8 @@ class UserLoop:
         Not `loop.create_task`: a cell is not among the tasks that it starts.
         """
         name = execution.cell.execution_id
-        task: asyncio.Task[T] = asyncio.Task(body, loop=self.loop, context=context, name=name)  # type: ignore[arg-type]
+        coroutine: Any = CellCoroutine(body, name, self._lines.is_cell_file)
+        task: asyncio.Task[T] = asyncio.Task(coroutine, loop=self.loop, context=context, name=name)
         execution.own_task = task
         self.tasks.began()
         return task

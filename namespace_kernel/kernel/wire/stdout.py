@@ -181,7 +181,7 @@ class CellStream(OutStream):
         """What only the target has, `getvalue` or `buffer`."""
         redirect = None if name.startswith("_") else active_redirect(self.name)
         if redirect is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(f"{OutStream.__name__!r} object has no attribute {name!r}")
         return getattr(redirect.target, name)
 
     def direct(self) -> Direct:
