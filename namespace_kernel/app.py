@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -165,7 +166,7 @@ class NamespaceKernelApp(IPKernelApp):
         """Overridden to build the parts."""
         self._init_kernel_with_shared_stream()
         install_breakpoint_hook()
-        self.house = assemble(self.kernel, self.shell_channel_thread)
+        self.house = assemble(self.kernel, self.shell_channel_thread, Path(self.abs_connection_file))
         if not gc.isenabled():  # `__main__`
             gc.freeze()
             gc.enable()
@@ -209,6 +210,7 @@ class NamespaceKernelApp(IPKernelApp):
         self.house.user_loop.close(self.kernel.tasks_time)
         ending.replied.wait()
         self.house.patches.undo()
+        self.house.black_box.close()
 
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""

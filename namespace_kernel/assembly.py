@@ -9,6 +9,7 @@ import contextvars
 import threading
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.attribution.inheritance import Inheritance
@@ -18,6 +19,7 @@ from namespace_kernel.base.lines import Leak
 from namespace_kernel.base.patching import Patches
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
+from namespace_kernel.durable.black_box import BlackBox
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.hooks import Hook, close_coroutines
 from namespace_kernel.execution.stop.interrupts import InterruptController
@@ -54,6 +56,7 @@ class House:
 
     user_loop: UserLoop
     sites: Sites
+    black_box: BlackBox
     patches: Patches
 
 
@@ -124,15 +127,16 @@ class Attribution:
     children: ChildProcesses
 
 
-def assemble(kernel: NamespaceKernel, timers: ProtocolThread) -> House:
+def assemble(kernel: NamespaceKernel, timers: ProtocolThread, connection_file: Path) -> House:
     """Build the parts of `kernel`, which has them from then on. Thread: main, before anything is served."""
     ground = Ground(kernel, timers, contextvars.copy_context())
-    running = _running(ground)
+    black_box = _black_box(ground, connection_file)
+    running = _running(ground, black_box)
     receipts = _receipts(ground)
     coroutines = _coroutines(ground, running.user_loop, receipts)
     attribution = _attribution(ground, coroutines.tracking, receipts)
     sites = _sites(kernel, attribution.children)
-    bridges = _bridges(ground, running, coroutines, receipts, sites)
+    bridges = _bridges(ground, running, coroutines, receipts, sites, black_box)
     kernel.attach(
         Parts(
             running.user_loop,
@@ -146,10 +150,23 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread) -> House:
         )
     )
     _take_signals(ground, running)
-    return House(running.user_loop, sites, _patches(kernel, running, coroutines, attribution))
+    return House(running.user_loop, sites, black_box, _patches(kernel, running, coroutines, attribution))
 
 
-def _running(ground: Ground) -> Running:
+def _black_box(ground: Ground, connection_file: Path) -> BlackBox:
+    kernel, shell = ground.kernel, ground.kernel.shell
+    return BlackBox(
+        connection_file,
+        shell.events.cells,
+        shell,
+        ground.timers,
+        lambda: kernel.ending.requested,
+        shell.notice,
+        kernel.log,
+    )
+
+
+def _running(ground: Ground, black_box: BlackBox) -> Running:
     kernel, shell = ground.kernel, ground.kernel.shell
     interrupts = InterruptController(ground, shell, ground.timers, lambda: kernel.beside.stop())
     user_loop = UserLoop(shell, shell, ground.report_task, interrupts.step_of)
@@ -158,7 +175,7 @@ def _running(ground: Ground) -> Running:
     )
     signals = SignalFront(lambda: user_loop.home_ident, wakeup.wake_main)
     asyncio = AsyncioFront(user_loop.loop, ground.runs_cells)
-    room = Room((kernel._stdout, kernel._stderr))
+    room = Room((kernel._stdout, kernel._stderr), black_box.fileno)
     ground.timers.call_later(room.delay, room.make)
     return Running(interrupts, user_loop, wakeup, signals, asyncio, SideCells(), room)
 
@@ -221,7 +238,12 @@ def _sites(kernel: NamespaceKernel, children: ChildProcesses) -> Sites:
 
 
 def _bridges(
-    ground: Ground, running: Running, coroutines: Coroutines, receipts: CellReceipts, sites: Sites
+    ground: Ground,
+    running: Running,
+    coroutines: Coroutines,
+    receipts: CellReceipts,
+    sites: Sites,
+    black_box: BlackBox,
 ) -> Bridges:
     kernel = ground.kernel
     engine = ShellEngine(kernel.shell, UserLoopRunner(running.user_loop), coroutines.origins)
@@ -231,7 +253,8 @@ def _bridges(
         router=_router(kernel, engine),
         engine=engine,
         running=kernel.shell.events.cells,
-        hooks=_hooks(ground, running, coroutines, receipts),
+        begins=black_box.begin,
+        hooks=(*_hooks(ground, running, coroutines, receipts), black_box.end),
     )
     return Bridges(build, sites, running.user_loop, running.interrupts, running.side_cells)
 

@@ -23,7 +23,7 @@ FLOORS = (
     "base",
     "namespace routing coroutines attribution",
     "execution",
-    "remote",
+    "remote durable",
     "reports",
     "ipython",
     "kernel worker",

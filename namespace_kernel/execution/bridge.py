@@ -35,7 +35,7 @@ class ExecutionContextBridge:
 
     `executors` maps contexts to executors; by default those for embedding, which need no kernel.
     `hooks` are the post-cell hooks, in order. Routing and hooks may run user code and print; they do so
-    in `context`, if one is given.
+    in `context`, if one is given, and so does `begins`, which is told of each cell just before its code.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class ExecutionContextBridge:
         hooks: tuple[Hook, ...] = EMBEDDED_HOOKS,
         context: contextvars.Context | None = None,
         running: set[Execution] | None = None,
+        begins: Callable[[Execution], object] = lambda execution: None,
     ) -> None:
         self.namespace = manager
         self.router = Router(lookup=manager.look_up) if router is None else router
@@ -61,6 +62,7 @@ class ExecutionContextBridge:
         self.hooks = hooks
         #: The executions that have begun and not ended; may be shared with other bridges.
         self.running: set[Execution] = set() if running is None else running
+        self._begins = begins
         self._in_context: Callable[..., Any] = _directly if context is None else context.run
 
     async def execute(self, cell: Cell, route: Route | None = None) -> Outcome:
@@ -76,6 +78,7 @@ class ExecutionContextBridge:
         self.running.add(execution)
         try:
             executor = self._executor_of(route)
+            self._in_context(self._begins, execution)
             body = self.engine.run(cell, route, view.namespace)
             outcome = await executor.run(execution, body)  # 3 execute
         except BaseException as error:

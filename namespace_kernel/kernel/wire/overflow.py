@@ -6,7 +6,8 @@ written. While the kernel takes nothing, it keeps it. While the kernel does, it 
 writes faster than the kernel reads has to wait, as behind any pipe.
 
 Run as a script, without the package. When the kernel is gone, it passes on what is left to the kernel's own
-standard output, and ends. It also ends a kernel that has lost all its descriptors (`os.closerange(3, 100)`):
+standard output, and ends. It writes how the kernel ended to the kernel's page (`durable/page.py`); the next
+kernel tells its user. It also ends a kernel that has lost all its descriptors (`os.closerange(3, 100)`):
 that can neither hear nor say anything, and would hang until ZeroMQ aborts it.
 """
 
@@ -18,6 +19,7 @@ import os
 import re
 import select
 import signal
+import struct
 import sys
 from collections import deque
 
@@ -26,6 +28,11 @@ _PATIENCE = 100
 _AT_ONCE = 2**16
 #: A flag of Linux: the process is ending.
 _EXITING = 0x4
+#: Milliseconds for which a kernel that ends may take to be gone.
+_END = 2000
+#: As in `durable/page.py`: how the kernel ended.
+_EXIT, _EXIT_AT = struct.Struct("<?i"), 64
+_LOST_DESCRIPTORS = -1
 _LOST = (
     b"namespace_kernel: the kernel's own file descriptors were closed, as by `os.closerange(3, 100)` or by "
     b"code that makes a daemon; it cannot go on without them, and was ended\n"
@@ -117,6 +124,13 @@ class Kernel:
             return
         self._handle = None
 
+    def exit_status(self) -> int | None:
+        """How it ended, as `waitpid` says it; `None` if the program that started it has asked already."""
+        if self._handle is not None and _is_readable(self._handle, _END):
+            with contextlib.suppress(OSError, IndexError), open(f"/proc/{self._pid}/stat") as file:
+                return int(file.read().rpartition(")")[2].split()[49])
+        return None
+
     def end_without_descriptors(self) -> bool:
         """End it if it goes on though its end of a pipe is closed; whether it did."""
         if self._handle is None or not self._goes_on() or _is_readable(self._handle):
@@ -132,21 +146,24 @@ class Kernel:
         return False
 
 
-def _is_readable(fd: int) -> bool:
+def _is_readable(fd: int, patience: int = 0) -> bool:
     events = select.poll()
     events.register(fd, select.POLLIN)
-    return any(event & select.POLLIN for _, event in events.poll(0))
+    return any(event & select.POLLIN for _, event in events.poll(patience))
 
 
 if __name__ == "__main__":
     os.setsid()
-    kernel, life, flags_fd, *ends = map(int, sys.argv[1:])
+    kernel, life, flags_fd, page, *ends = map(int, sys.argv[1:])
     process = Kernel(kernel)
     flags = mmap.mmap(flags_fd, mmap.PAGESIZE)
     ways = zip(ends[::3], ends[1::3], ends[2::3], strict=True)
     passages = [Passage(*way, flags, busy) for busy, way in enumerate(ways)]
     serve(passages, life)
     was_lost = process.end_without_descriptors()
+    status = _LOST_DESCRIPTORS if was_lost else process.exit_status()
+    if status is not None:
+        os.pwrite(page, _EXIT.pack(True, status), _EXIT_AT)
     last_words = [passage.pass_on(number) for number, passage in enumerate(passages, 1)]
     if was_lost or _ABORT.search(last_words[-1]):
         os.write(2, _LOST)

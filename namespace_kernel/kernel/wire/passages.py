@@ -38,17 +38,22 @@ class Passage:
         return not readable([self.pipe], 0) and not self.flags[self.busy] and not readable([self.fd], 0)
 
 
-def open_passages(pipes: list[int], outputs: list[int]) -> list[Passage]:
+def open_passages(pipes: list[int], outputs: list[int], page: int | None = None) -> list[Passage]:
     """Start the process that reads `pipes`, with `outputs` as its standard output and error.
 
     It ends when this process does. A shell stands in between and ends at once: whoever waits for all children
-    does not wait for this one. What a shell starts in the background gets no Stop from a terminal.
+    does not wait for this one. What a shell starts in the background gets no Stop from a terminal. It writes
+    how this process ended to `page`, if there is one.
     """
     flags_fd = _file()
     os.ftruncate(flags_fd, mmap.PAGESIZE)
     flags = mmap.mmap(flags_fd, mmap.PAGESIZE)
     life_reader, _ = os.pipe()  # whose other end is closed when we are gone
-    ours, given, closed = [], [life_reader, flags_fd], [life_reader, flags_fd]
+    ours, given, closed = (
+        [],
+        [life_reader, flags_fd, flags_fd if page is None else page],
+        [life_reader, flags_fd],
+    )
     for busy, pipe in enumerate(pipes):
         reader, writer = os.pipe()
         ours.append(Passage(pipe, reader, flags, busy))

@@ -263,13 +263,16 @@ class Direct:
 class Room:
     """The process that makes room for what C code writes to the descriptors of `streams`.
 
+    It outlives this one, and writes how that ended to the page that `page` is the descriptor of.
+
     Thread: any.
     """
 
     #: Seconds after the start when it is made, if no cell has come by then.
     delay = 0.2
 
-    def __init__(self, streams: Iterable[object]) -> None:
+    def __init__(self, streams: Iterable[object], page: int | None) -> None:
+        self._page = page
         self._streams = [stream for stream in streams if isinstance(stream, CellStream)]
         self._making = threading.Lock()
         self._is_made = False
@@ -289,5 +292,7 @@ class Room:
         outputs = [one.descriptor_outside for one in self._streams if one.descriptor_outside is not None]
         if len(pipes) == len(outputs) == 2:
             with contextlib.suppress(OSError):
-                for stream, passage in zip(self._streams, open_passages(pipes, outputs), strict=True):
+                for stream, passage in zip(
+                    self._streams, open_passages(pipes, outputs, self._page), strict=True
+                ):
                     stream.use_passage(passage)

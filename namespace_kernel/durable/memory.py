@@ -1,0 +1,112 @@
+"""How much memory is in use, and how much there may be: of control groups, the process, the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+if sys.platform != "win32":
+    import resource
+
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Bytes in use of those that there may be. `limit_name` says what limits them."""
+
+    used: int
+    limit: int
+    limit_name: str
+
+    @property
+    def share(self) -> float:
+        """The part that is in use, 0 to 1."""
+        return self.used / self.limit if self.limit else 0.0
+
+
+Gauge = Callable[[], Level | None]
+
+
+def tightest() -> Level:
+    """The level that is nearest to its limit; the limit is 0 where none is known. Thread: any."""
+    known = []
+    for gauge in _gauges():
+        with contextlib.suppress(OSError, ValueError):
+            level = gauge()
+            if level is not None:
+                known.append(level)
+    return max(known, key=lambda level: level.share, default=Level(0, 0, ""))
+
+
+@functools.cache
+def _gauges() -> tuple[Gauge, ...]:
+    """All that limit this process here; none where nothing is known of it."""
+    if not Path("/proc/self/statm").exists():
+        return ()
+    return (_machine, _address_space, *_groups())
+
+
+def _page_size() -> int:
+    return resource.getpagesize()
+
+
+def _machine() -> Level:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    sizes = {name: int(value.split()[0]) * 1024 for name, _, value in (line.partition(":") for line in lines)}
+    total = sizes["MemTotal"] + sizes["SwapTotal"]
+    return Level(total - sizes["MemAvailable"] - sizes["SwapFree"], total, "this machine")
+
+
+def _address_space() -> Level | None:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return None
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * _page_size()
+    return Level(used, limit, "`ulimit -v`")
+
+
+def _groups() -> Iterator[Gauge]:
+    """Of the control groups that this process is in, also outer ones: each may have a limit."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            yield from _levels_above(_GROUPS, path, "memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            yield from _levels_above(_GROUPS / "memory", path, *names)
+
+
+def _levels_above(root: Path, path: str, limit: str, used: str, cache: str) -> Iterator[Gauge]:
+    folder = root / path.lstrip("/")
+    # In a container the path may be that of the machine outside, where this one's group is the root.
+    for group in (folder, *folder.parents) if folder.is_dir() else (root,):
+        if (group / limit).exists():
+            yield _Group(group, limit, used, cache)
+        if group == root:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A control group. What the system would give back before it kills, cached files, does not count."""
+
+    folder: Path
+    limit: str
+    used: str
+    cache: str
+
+    def __call__(self) -> Level | None:
+        limit = (self.folder / self.limit).read_text().strip()
+        if limit == "max" or int(limit) >= 2**60:
+            return None
+        lines = (self.folder / "memory.stat").read_text().splitlines()
+        cached = next(
+            (int(size) for name, _, size in (one.partition(" ") for one in lines) if name == self.cache), 0
+        )
+        used = int((self.folder / self.used).read_text()) - cached
+        return Level(used, int(limit), "the container")
