@@ -161,9 +161,10 @@ if __name__ == "__main__":
     passages = [Passage(*way, flags, busy) for busy, way in enumerate(ways)]
     serve(passages, life)
     was_lost = process.end_without_descriptors()
-    status = _LOST_DESCRIPTORS if was_lost else process.exit_status()
-    if status is not None:
-        os.pwrite(page, _EXIT.pack(True, status), _EXIT_AT)
+    status = process.exit_status()
     last_words = [passage.pass_on(number) for number, passage in enumerate(passages, 1)]
     if was_lost or _ABORT.search(last_words[-1]):
+        status = _LOST_DESCRIPTORS
         os.write(2, _LOST)
+    if status is not None:
+        os.pwrite(page, _EXIT.pack(True, status), _EXIT_AT)
