@@ -30,7 +30,7 @@ from namespace_kernel.execution.stop.wakeup import SignalWakeup
 from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
 from namespace_kernel.execution.user_loop.signal_patch import SignalFront
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
-from namespace_kernel.ipython.captures import capture_nothing
+from namespace_kernel.ipython.captures import capture_nothing, end_captures
 from namespace_kernel.ipython.engine import LetGoOfError, ShellEngine, UserLoopRunner
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
 from namespace_kernel.ipython.tracebacks.stacks import StackFront
@@ -273,6 +273,8 @@ def _hooks(
 ) -> tuple[Hook, ...]:
     shell = ground.kernel.shell
     return (
+        # What the others say is seen.
+        end_captures,
         # What is within reach first: closing it may drop the last reference to others.
         close_coroutines,
         # The last error's frames may hold others.

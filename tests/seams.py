@@ -47,6 +47,7 @@ IPYTHON = {
     "IPython.core.history.HistoryManager": "_i _ii _iii _instances _switch_to_memory_history()",
     "IPython.core.interactiveshell.InteractiveShell": "_clear_warning_registry() _get_exc_info(exc_tuple) "
     "_showtraceback(etype,evalue,stb)",
+    "IPython.core.magic.MagicsManager": "_loaded_lazy|magics",
     "IPython.core.magics.execution": "_format_time(seconds)",
     "IPython.core.tbtools.FrameInfo": "_sd _from_stack_data_FrameInfo(frame_info)",
     "IPython.core.tbtools.TBTools": "_theme_name",

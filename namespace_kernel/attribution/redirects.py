@@ -4,6 +4,9 @@ Python's replaces `sys.stdout` for the whole process: tasks and threads of earli
 meanwhile, would lose their output to whoever redirects. Here the stream stays, and the redirection is
 a context variable that it asks. The tasks and threads that are started inside inherit it, as they
 would in Python. Assigning `sys.stdout` itself is global still; nothing can be hooked there.
+
+A Stop may come between the beginning of a redirection and the `with` that would end it, or when that is
+just about to. So what a cell that failed has begun and not ended is ended with the cell.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.patching import Function, Patch
 
@@ -28,30 +32,91 @@ if TYPE_CHECKING:
         _old_targets: list[object]
 
 
-class Redirect:
-    """One `with redirect_stdout(target)`, until it ends; contexts copied inside it may live longer."""
+class Taking:
+    """Takes output until it ends; contexts copied inside it may live longer. `outer` is in force after it."""
 
-    def __init__(self, target: Any, outer: Redirect | None) -> None:
-        self.target = target
+    def __init__(self, outer: Self | None) -> None:
         self.outer = outer
         self.active = True
+        self._execution = current_execution.get()
 
     def end(self) -> None:
-        """From now on it redirects nothing, and keeps nothing alive."""
+        """From now on it takes nothing, and keeps nothing alive."""
         self.active = False
+        self._execution = None
+
+    def after(self, failed: Execution) -> Self | None:
+        """End it, and those outside of it, where `failed` has begun them; what is in force then."""
+        outer = None if self.outer is None else self.outer.after(failed)
+        if self._execution is failed:
+            self.end()
+        return self if self.active else outer
+
+
+T = TypeVar("T", bound=Taking)
+
+
+class Redirect(Taking):
+    """One `with redirect_stdout(target)`."""
+
+    def __init__(self, target: Any, outer: Redirect | None) -> None:
+        super().__init__(outer)
+        self.target = target
+
+    def end(self) -> None:
+        """See `Taking.end`."""
+        super().end()
         self.target = None
+
+
+class Replacement(Taking):
+    """One where `sys.stdout` is no stream of ours: as Python does it, the target takes its place."""
+
+    def __init__(self, manager: Manager, outer: Replacement | None) -> None:
+        super().__init__(outer)
+        self.manager: Manager | None = manager
+        self._replaced = getattr(sys, manager._stream, None)
+
+    def end(self) -> None:
+        """See `Taking.end`."""
+        super().end()
+        self.manager = self._replaced = None
+
+    def after(self, failed: Execution) -> Replacement | None:
+        """See `Taking.after`: what it has replaced is put back."""
+        manager = self.manager if self._execution is failed else None
+        if manager is not None and getattr(sys, manager._stream, None) is manager._new_target:
+            setattr(sys, manager._stream, self._replaced)
+        return super().after(failed)
 
 
 #: For "stdout" and "stderr", the innermost one.
 redirects: ContextVar[Mapping[str, Redirect]] = ContextVar("redirects", default=MappingProxyType({}))
+#: The innermost one of the calling context.
+replacement: ContextVar[Replacement | None] = ContextVar("replacement", default=None)
 
 
 def active_redirect(name: str) -> Redirect | None:
     """The redirection of the stream `name` that is in force in the calling context."""
-    redirect = redirects.get().get(name)
-    while redirect is not None and not redirect.active:
-        redirect = redirect.outer
-    return redirect
+    return in_force(redirects.get().get(name))
+
+
+def in_force(innermost: T | None) -> T | None:
+    """The innermost one that has not ended."""
+    while innermost is not None and not innermost.active:
+        innermost = innermost.outer
+    return innermost
+
+
+def end_redirects(failed: Execution) -> None:
+    """End what `failed`, whose code is over, has begun in the calling context and not ended.
+
+    Thread: the one that ran it, where no Stop can come.
+    """
+    left = {name: redirect.after(failed) for name, redirect in redirects.get().items()}
+    redirects.set({name: redirect for name, redirect in left.items() if redirect is not None})
+    if (innermost := replacement.get()) is not None:
+        replacement.set(innermost.after(failed))
 
 
 class Redirects:
@@ -86,10 +151,15 @@ class Redirects:
     def _begin(self, manager: Manager, original: Function) -> object:
         name, target = manager._stream, manager._new_target
         if not self._is_ours(getattr(sys, name, None)):
+            replacement.set(Replacement(manager, in_force(replacement.get())))
             return original(manager)
         redirect = Redirect(self._resolved(target), active_redirect(name))
         manager._old_targets.append(redirect)
-        redirects.set({**redirects.get(), name: redirect})
+        try:
+            redirects.set({**redirects.get(), name: redirect})
+        except BaseException:  # a Stop: no `with` will end it
+            redirect.end()
+            raise
         return target
 
     def _resolved(self, target: Any) -> object:
@@ -102,7 +172,12 @@ class Redirects:
     def _end(self, manager: Manager, error: tuple[object, ...], original: Function) -> object:
         redirect = manager._old_targets[-1]
         if not isinstance(redirect, Redirect):
-            return original(manager, *error)
+            result = original(manager, *error)
+            innermost = in_force(replacement.get())
+            if innermost is not None and innermost.manager is manager:
+                innermost.end()
+                replacement.set(innermost.outer)
+            return result
         manager._old_targets.pop()
         redirect.end()
         current = dict(redirects.get())

@@ -15,18 +15,18 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.getipython import get_ipython
 from IPython.utils.capture import CapturedIO, capture_output
 
-from namespace_kernel.attribution.redirects import redirects
+from namespace_kernel.attribution.redirects import Taking, end_redirects, in_force, redirects
 from namespace_kernel.base.patching import Patch
+from namespace_kernel.execution.hooks import Settling
 
 
-class DisplayCapture:
+class DisplayCapture(Taking):
     """What is displayed while it is in force goes to `publisher` and `hook`."""
 
     def __init__(self, shell: object, outer: DisplayCapture | None) -> None:
+        super().__init__(outer)
         self.publisher = CapturingDisplayPublisher()
         self.hook = CapturingDisplayHook(shell=shell, outputs=self.publisher.outputs)
-        self.outer = outer
-        self.active = True
 
 
 #: Inherited by the threads and tasks that are started inside; they may outlive it.
@@ -35,10 +35,7 @@ display_capture: ContextVar[DisplayCapture | None] = ContextVar("display_capture
 
 def active_capture() -> DisplayCapture | None:
     """The capture of displays that is in force in the calling context."""
-    capture = display_capture.get()
-    while capture is not None and not capture.active:
-        capture = capture.outer
-    return capture
+    return in_force(display_capture.get())
 
 
 def capture_nothing() -> None:
@@ -47,8 +44,28 @@ def capture_nothing() -> None:
     redirects.set({})
 
 
+def end_captures(settling: Settling) -> None:
+    """Post-cell hook: nothing that a cell which failed has begun takes output any more.
+
+    One that succeeded may want it: `stack.enter_context(redirect_stdout(file))` in a cell of its own.
+    """
+    if settling.outcome.error is None:
+        return
+    end_redirects(settling.execution)
+    if (capture := display_capture.get()) is not None:
+        display_capture.set(capture.after(settling.execution))
+
+
 def _enter(manager: Any) -> CapturedIO:
     manager._ending = ending = contextlib.ExitStack()
+    try:
+        return _begin(manager, ending)
+    except BaseException:  # a Stop: no `with` will end it
+        ending.close()
+        raise
+
+
+def _begin(manager: Any, ending: contextlib.ExitStack) -> CapturedIO:
     stdout = ending.enter_context(contextlib.redirect_stdout(StringIO())) if manager.stdout else None
     stderr = ending.enter_context(contextlib.redirect_stderr(StringIO())) if manager.stderr else None
     manager.shell = get_ipython() if manager.display else None
@@ -56,13 +73,13 @@ def _enter(manager: Any) -> CapturedIO:
     if manager.shell is not None:
         capture = DisplayCapture(manager.shell, active_capture())
         outputs = capture.publisher.outputs
-        display_capture.set(capture)
         ending.callback(_end, capture)
+        display_capture.set(capture)
     return CapturedIO(stdout, stderr, outputs)
 
 
 def _end(capture: DisplayCapture) -> None:
-    capture.active = False
+    capture.end()
     if display_capture.get() is capture:
         display_capture.set(capture.outer)
 

@@ -8,7 +8,7 @@ import asyncio
 import sys
 from traceback import walk_tb
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -47,6 +47,16 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
         """Overridden for a formatter that lets go of the frames."""
         super().init_traceback_handlers(custom_exceptions)
         self.InteractiveTB = LettingGoTB(mode=self.xmode, theme_name=self.colors, tb_offset=1)
+
+    def _find_with_lazy_load(self, type_: str, magic_name: str) -> Any:
+        """Overridden: IPython (since 9.18) takes a magic for imported after a Stop in its midst."""
+        imported: set[str] = getattr(self.magics_manager, "_loaded_lazy", set())
+        before = imported.copy()
+        try:
+            return super()._find_with_lazy_load(type_, magic_name)
+        except BaseException:
+            imported &= before
+            raise
 
     def was_stopped(self) -> bool:
         """Whether Stop was meant for the cell that the calling context belongs to."""

@@ -255,10 +255,19 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
 
     def set_parent(self, parent: Message) -> None:
         """Overridden: a widget's callback may do so only for itself."""
-        if handled_message() is None:
-            super().set_parent(parent)
-        else:
+        if handled_message() is not None:
             self.set_thread_parent(parent)
+            return
+        super().set_parent(parent)
+        for stream in self.kernel.streams.hidden():
+            stream.set_parent(parent)
+
+    def set_thread_parent(self, parent: Message) -> tuple[Any, ...]:
+        """Overridden: a stream that a cell has put in place of ours may write to it, and not know parents."""
+        for stream in self.kernel.streams.hidden():
+            stream.set_thread_parent(parent)
+        tokens: tuple[Any, ...] = super().set_thread_parent(parent)
+        return tokens
 
     # Words
 

@@ -59,7 +59,7 @@ class Ending:
         self._served = threading.Event()
         #: Called when service has ended.
         self._tell: Callable[[], object] = lambda: None
-        #: Set when the `shutdown_reply` is sent, or none is due.
+        #: Set when the `shutdown_reply` is sent and idle published, or none is due.
         self.replied = threading.Event()
         self.replied.set()
         self._frontend_asked = threading.Event()
@@ -171,9 +171,10 @@ class Shutdown:
             kernel._shutdown_message = self._session.msg("shutdown_reply", content, message)
             await kernel._at_shutdown()
         finally:
+            # Not now: whoever answers publishes idle after this, and the process must not end before.
+            asyncio.get_running_loop().call_soon(ending.replied.set)
             for thread in self._threads:
                 thread.io_loop.add_callback(thread.io_loop.stop)
-            ending.replied.set()
 
 
 def children_that_live(children: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:

@@ -112,6 +112,7 @@ class RemoteShell(CellShell):
     #: The lines of the traceback shown last.
     shown: tuple[str, ...] = ()
     exit_code: int | None = None
+    own_publisher: Any
 
     @classmethod
     def start(cls) -> RemoteShell:
@@ -119,6 +120,7 @@ class RemoteShell(CellShell):
         shell = cls.instance(config=Config({"HistoryManager": {"enabled": False}}))
         shell.loop_runner = asyncio.run
         shell.namespace = shell  # who is told exit codes
+        shell.own_publisher = shell.display_pub
         builtins.input = getpass.getpass = _refuse_input
         sys.breakpointhook = _refuse_debugger
         return shell
@@ -129,6 +131,7 @@ class RemoteShell(CellShell):
         What would be shown goes to `emit`.
         """
         self.request, self.emit = request, emit
+        self.display_pub = self.own_publisher  # a Stop may have come before the end of a capture
         self.stopping, self.shown, self.exit_code = False, (), None
         self.execution_count = request.number
         self.user_module = module

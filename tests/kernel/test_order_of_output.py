@@ -225,3 +225,32 @@ def test_nothing_is_lost_when_the_kernel_ends(code: str, fresh_notebook: Noteboo
         fresh_notebook.request("shutdown_request", {"restart": False}, channel="control").wait()
     cell.wait_for_text("the last words", 10)
     assert fresh_notebook.wait_exit() == 0
+
+
+#: Delays what the control channel does between the reply and idle.
+SLOW_TO_FLUSH = """\
+import time
+streams = get_ipython().kernel.streams
+def flush(flush=streams.flush):
+    time.sleep(1)
+    flush()
+    {}
+streams.flush = flush"""
+LAST_CELLS = {
+    "none runs": "pass",
+    "one that sleeps": "print('the last', flush=True); time.sleep(100)",
+    "one that waits": "print('the last', flush=True); await asyncio.sleep(100)",
+    "one that prints": "while True: print('the last', flush=True); time.sleep(0.01)",
+}
+ASKED = [(name, False) for name in LAST_CELLS] + [("none runs", True), ("one that waits", True)]
+
+
+@pytest.mark.parametrize(("name", "restart"), ASKED)
+def test_idle_of_a_shutdown_comes_before_the_end(name: str, restart: bool, fresh_notebook: Notebook) -> None:
+    fresh_notebook.run("import asyncio\n" + SLOW_TO_FLUSH.format("1 / 0" if restart else ""))
+    last = fresh_notebook.submit(LAST_CELLS[name])
+    last.wait() if name == "none runs" else last.wait_for_text("the last")
+    asked = fresh_notebook.request("shutdown_request", {"restart": restart}, channel="control").wait()
+    assert (asked.reply["restart"], asked.states) == (restart, ["busy", "idle"])
+    assert last.wait().states == ["busy", "idle"]
+    assert fresh_notebook.wait_exit() == 0

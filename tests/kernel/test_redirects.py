@@ -308,3 +308,25 @@ def test_what_is_asked_while_a_cell_captures_is_answered_where_it_was_asked(
     beside = create(fresh_notebook).submit("print('said'); go_on.set()")
     assert beside.wait().stdout == "said\n"
     assert cell.wait().stdout == "begins"
+
+
+TEES = """\
+class Tee:
+    def __init__(self, to): self.to = to
+    def write(self, text): return self.to.write(text)
+    def flush(self): self.to.flush()
+ours = sys.{0}, sys.{0}
+sys.{0} = Tee(sys.{0})"""
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("begin", ["", "await asyncio.sleep(0)\n", "%%background\n"])
+def test_what_a_stream_of_the_users_passes_on_is_the_cell_s_that_prints(
+    begin: str, stream: str, ready: Notebook
+) -> None:
+    first = ready.run(TEES.format(stream))
+    second = ready.run(f"{begin}print('second', file=sys.{stream})")
+    third = create(ready).run(f"print('third', file=sys.{stream})")
+    ready.run(f"sys.{stream} = ours[0]")
+    second.wait_for_text("second")
+    assert (first.text, second.text, third.text) == ("", "second\n", "third\n")

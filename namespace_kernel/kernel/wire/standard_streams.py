@@ -49,6 +49,10 @@ class StandardStreams:
         for stream in self._cell_streams:
             stream.hand_over()
 
+    def hidden(self) -> list[CellStream]:
+        """Those that a cell has put another in the place of."""
+        return [one for one in self._cell_streams if getattr(sys, one.name, None) is not one]
+
     def drain(self) -> None:
         """Take in what C code and children have written to the file descriptors."""
         for stream in self._cell_streams:
