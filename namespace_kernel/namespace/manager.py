@@ -228,10 +228,12 @@ class AsyncNamespaceManager:
     # Engine names
 
     def attach_engine(self, engine: EngineSource) -> None:
-        """Let `engine` say from now on what the engine names are (the kernel's shell)."""
-        with self._lock:
-            self._engine = engine
-            self.restore_engine_names()
+        """Let `engine` say from now on what the engine names are (the kernel's shell).
+
+        Thread: the one that builds the session, before code runs.
+        """
+        self._engine = engine
+        self.restore_engine_names()
 
     def restore_engine_names(
         self, touched: set[str] | None = None, in_use: Set[str] = frozenset()
@@ -288,9 +290,11 @@ class AsyncNamespaceManager:
                 self._live.update({name: names[name] for name in RESULT_NAMES})
 
     def remember_module_names(self) -> None:
-        """Take what the module's dict holds now (`__builtins__`, …) as what to put back."""
-        with self._lock:
-            self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
+        """Take what the module's dict holds now (`__builtins__`, …) as what to put back.
+
+        Thread: as `attach_engine`.
+        """
+        self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
 
     def remove_user_names(self) -> None:
         """Remove every name but the engine's and the module's (`%reset`)."""
@@ -304,9 +308,12 @@ class AsyncNamespaceManager:
             self.restore_engine_names()
 
     def provenance(self, name: str) -> Provenance | None:
-        """Which cell and context wrote `name` last, or `None` if none did."""
-        with self._lock:
-            return self._provenance.get(name)
+        """Which cell and context wrote `name` last, or `None` if none did.
+
+        Without the lock: it is one look-up, which says nothing of the value that `name` has by now. Who wants
+        both to be of the same moment holds `lock`.
+        """
+        return self._provenance.get(name)
 
     def writers(self) -> dict[str, Written]:
         """Who wrote the names that exist now, also of cells that still run."""

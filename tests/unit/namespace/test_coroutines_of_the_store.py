@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from namespace_kernel import AsyncNamespaceManager, ExecutionContextBridge
+from namespace_kernel.namespace.history import ResultHistory
 from tests.unit.fakes import answer, is_closed
 
 
@@ -126,3 +127,17 @@ def test_a_value_that_comes_back_to_the_manager_as_it_is_replaced_is_no_deadlock
     manager.update_namespace({"x": Returning()}, "main")
     manager.update_namespace({"x": "the new one"}, "main")
     assert manager.live["said"] == "the new one"
+
+
+def test_a_result_is_not_asked_whether_it_is_the_one_to_be_replaced() -> None:
+    class Unequal:
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("compared")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    history, old = ResultHistory(), object()
+    for number, value in enumerate([Unequal(), old, Unequal(), old], 1):
+        history.record_result(value, number)
+    history.replace(old, "new")
+    assert (history.outputs[2], history.outputs[4], history.results()[0]) == ("new", "new", "new")

@@ -7,7 +7,6 @@ two happen one after the other. The last test takes the lock away and shows that
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import pytest
 
 from namespace_kernel import AsyncNamespaceManager, Context, Outcome
+from namespace_kernel.base.lines import NativeCoroutine
+from namespace_kernel.namespace import manager as manager_module
 from namespace_kernel.namespace.history import ResultHistory
 from tests.unit.fakes import PATIENCE, NoLock, WatchedLock, answer, is_closed
 
@@ -101,17 +102,109 @@ def lost_to_a_reset(stage: Stage) -> set[str]:
 def lost_to_a_cleanup(stage: Stage) -> set[str]:
     """A coroutine that comes amid a cleanup must be closed by the next."""
     manager = stage.manager
-    late = answer("late")
-    door = Door(stage, lambda: manager.update_namespace({"late": late}, "async"))
-    manager.live["early"] = answer(door)
-    manager.track(manager.live["early"])
-    del door
-    manager.cleanup_coroutines()
+    early, late = answer("early"), answer("late")
+    manager.track(early)
+
+    def look_for_tasks(coroutines: list[NativeCoroutine]) -> set[int]:
+        stage.let_in(lambda: manager.track(late))
+        return set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manager_module, "coroutines_of_tasks", look_for_tasks)
+        manager.cleanup_coroutines()
     stage.wait()
     manager.cleanup_coroutines()
     lost = set() if is_closed(late) else {"late"}
     late.close()
     return lost
+
+
+def lost_to_a_look(stage: Stage) -> set[str]:
+    """A coroutine that comes while one looks at the others must not end the look."""
+    manager = stage.manager
+    early, late = answer("early"), answer("late")
+    manager.track(early)
+
+    def look(coroutine: object) -> bool:
+        if coroutine is early:
+            stage.let_in(lambda: manager.track(late))
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manager_module, "was_never_started", look)
+        try:
+            found = manager.coroutines
+        except RuntimeError:  # "Set changed size during iteration"
+            found = []
+    stage.wait()
+    early.close()
+    late.close()
+    return set() if early in found else {"early"}
+
+
+def torn(stage: Stage, look: Callable[[], dict[str, Any]]) -> set[str]:
+    """Whoever looks amid a merge that adds `y` and deletes `x` must find both done."""
+    manager, seen = stage.manager, []
+    manager.live["x"] = 0
+    manager.live["door"] = Door(stage, lambda: seen.append(look()))
+    manager.merge_thread_results({"door": None, "y": 1}, {"x": 0})
+    stage.wait()
+    return seen[0].keys() ^ manager.live.keys()
+
+
+def torn_snapshot(stage: Stage) -> set[str]:
+    return torn(stage, lambda: stage.manager.namespace)
+
+
+def torn_copy(stage: Stage) -> set[str]:
+    return torn(stage, lambda: stage.manager.get_for_execution("thread"))
+
+
+def torn_base(stage: Stage) -> set[str]:
+    """What an execution is compared with: it would be taken for the one that deleted `x`."""
+    return torn(stage, lambda: stage.manager.open(Context.MAIN).base)
+
+
+def lost_to_a_close(stage: Stage) -> set[str]:
+    """What is written while a copy's end looks for conflicts must be told as one, or come after it."""
+    manager = stage.manager
+    manager.live["x"] = 0
+    view = manager.open(Context.ISOLATED, "elsewhere")
+    view.namespace["x"] = 1
+
+    def keeps_current() -> bool:
+        stage.let_in(lambda: manager.update_namespace({"x": 2}, "main"))
+        return False
+
+    manager._keeps_current = keeps_current
+    changes = manager.close(view, "elsewhere", Outcome())
+    stage.wait()
+    return set() if "x" in changes.contested or manager.live["x"] == 2 else {"x"}
+
+
+def lost_number(stage: Stage) -> set[str]:
+    """Two inputs that are recorded at once must have numbers of their own."""
+    manager, numbers = stage.manager, []
+
+    class Inputs(list[str]):
+        def append(self, code: str) -> None:
+            super().append(code)
+            if code == "one":
+                stage.let_in(lambda: numbers.append(manager.record_input("other")))
+
+    manager.history.inputs = Inputs(manager.history.inputs)
+    numbers.append(manager.record_input("one"))
+    stage.wait()
+    return {"a number"} if len({*numbers}) == 1 else set()
+
+
+def unknown_writer(stage: Stage) -> set[str]:
+    """Who asks amid a merge who wrote must not be told that nobody did."""
+    manager, seen = stage.manager, []
+    manager.live["x"] = Door(stage, lambda: seen.append(manager.writers()))
+    manager.merge_thread_results({"x": 1}, {}, "a cell")
+    stage.wait()
+    return set() if "x" in seen[0] else {"x"}
 
 
 def lost_result(stage: Stage) -> set[str]:
@@ -165,9 +258,15 @@ SCENES = [
     lost_exit_code,
     lost_exception,
     lost_writer,
+    lost_to_a_cleanup,
+    lost_to_a_look,
+    torn_snapshot,
+    torn_copy,
+    torn_base,
+    lost_to_a_close,
+    lost_number,
+    unknown_writer,
 ]
-if sys.version_info < (3, 12):  # since then, a coroutine keeps its arguments when it is closed
-    SCENES.append(lost_to_a_cleanup)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)

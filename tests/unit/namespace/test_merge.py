@@ -137,6 +137,27 @@ def test_whatever_a_cell_deletes_and_binds_its_changes_are_those_that_a_look_at_
     assert 1_000 < kept_in_order < 19_000
 
 
+@pytest.mark.parametrize("size", [65, 200])
+def test_an_early_deletion_and_an_addition_are_found_among_many_names(size: int) -> None:
+    """The last names stand where they stood, and no input says that they speak for all."""
+    before = {f"x{number}": number for number in range(size)}
+    after = before.copy()
+    del after["x0"]
+    after = {"new": 1, **after}
+    changes = changes_between(before, after)
+    assert (changes.added, changes.rebound, changes.deleted) == ({"new": 1}, {}, {"x0"})
+
+
+def test_a_namespace_that_grows_while_it_is_compared_is_told() -> None:
+    class Growing(dict[str, int]):
+        def __getitem__(self, name: str) -> int:
+            self["later"] = 1
+            return super().__getitem__(name)
+
+    with pytest.raises(RuntimeError, match="changed while it was compared"):
+        changes_between({"a": 1}, Growing(a=1, b=2))
+
+
 def test_changes_are_found_whether_or_not_an_input_stands_near_the_end() -> None:
     names = {f"n{number}": number for number in range(1_000)}
     for before in ({**names, "_i1": "x = 1"}, {"_i1": "x = 1", **names}):

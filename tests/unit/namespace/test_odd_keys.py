@@ -96,3 +96,11 @@ def test_they_can_be_given_to_update_namespace() -> None:
     live: dict[Any, Any] = manager.live
     assert (live[5], live[None], live["x"]) == (1, 2, 3)
     assert manager.provenance("x") is not None
+
+
+def test_a_string_of_the_user_s_is_not_asked_which_name_it_is() -> None:
+    class Liar(str):
+        def __str__(self) -> str:
+            return "another"
+
+    assert AsyncNamespaceManager().update_namespace({Liar("_"): 1}, "main") == {"_"}

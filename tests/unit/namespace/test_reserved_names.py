@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel import AsyncNamespaceManager, Cell, Context, ExecutionContextBridge, Route
+from namespace_kernel import AsyncNamespaceManager, Cell, Context, ExecutionContextBridge, Outcome, Route
 from namespace_kernel.base.execution import complete
 from namespace_kernel.namespace.history import ResultHistory
 from namespace_kernel.namespace.reserved_names import CALLABLE_NAMES, ENGINE_NAMES, is_engine_name
@@ -239,6 +239,28 @@ def test_the_exit_code_is_kept_until_the_next_one(
         bridge.execute_in_thread(f"import sys; {call}", "exiting")
     bridge.execute_in_thread("1 + 1", "next")
     assert bridge.namespace.live["_exit_code"] == bridge.namespace.exit_code == code
+
+
+def test_a_reset_lets_go_of_the_exception(manager: AsyncNamespaceManager) -> None:
+    manager.close(manager.open(Context.MAIN), "failed", Outcome(error=ValueError()))
+    manager.remove_user_names()
+    assert manager.live["_exception"] is manager.exception is None
+
+
+def test_an_engine_name_is_not_asked_whether_it_is_equal(manager: AsyncNamespaceManager) -> None:
+    class Equal(list[str]):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __ne__(self, other: object) -> bool:
+            return False
+
+        __hash__ = None  # type: ignore[assignment]
+
+    view = manager.open(Context.MAIN, "cell", "In = mine")
+    manager.live["In"] = Equal()
+    assert manager.close(view, "cell", Outcome()).overwritten == {"In"}
+    assert manager.live["In"] is manager.history.inputs
 
 
 @pytest.mark.usefixtures("translations")
