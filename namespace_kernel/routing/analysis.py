@@ -101,15 +101,15 @@ def top_level(tree: ast.AST) -> Iterator[ast.AST]:
 def _imports(nodes: list[ast.AST]) -> dict[str, Origin]:
     """What the cell itself imports from the packages in question: local name → where it comes from.
 
-    The name is "" for the package. `from package.module import name` counts as if the package had the name.
+    The name is "" for the package. What a module of it has counts as if the package had it.
     """
     names: dict[str, Origin] = {}
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                package, _, inner = alias.name.partition(".")
+                package = alias.name.partition(".")[0]
                 if package in NEEDS_LOOP:
-                    names[alias.asname or package] = (package, inner if alias.asname else "")
+                    names[alias.asname or package] = (package, "")
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             package = node.module.partition(".")[0]
             for alias in node.names if package in NEEDS_LOOP else ():
@@ -156,8 +156,8 @@ def _origin(value: Any) -> Origin | None:
     """The package and name of a function or class, or of the class of anything else; `None` for others'."""
     kind = type(value)
     if kind is ModuleType:
-        package, _, inner = str(value.__name__).partition(".")
-        return (package, inner) if package in NEEDS_LOOP else None
+        package = str(value.__name__).partition(".")[0]
+        return (package, "") if package in NEEDS_LOOP else None
     try:
         known = value if issubclass(kind, (type, FunctionType, BuiltinFunctionType)) else kind
         package = str(known.__module__).partition(".")[0].removeprefix("_")

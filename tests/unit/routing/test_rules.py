@@ -73,6 +73,7 @@ IN_LOOP = [
     "import asyncio\nwith x:\n    asyncio.create_task(f())",
     "import asyncio\nasync def f(): pass\nasyncio.create_task(f())",
     "import asyncio.subprocess\nasyncio.create_task(f())",
+    "import asyncio.tasks as tasks\ntasks.create_task(f())",
     "from asyncio import *\ncreate_task(f())",
     "import asyncio\nx = lambda task=asyncio.create_task(f()): task",
 ]
@@ -98,6 +99,7 @@ NOT_IN_LOOP = [
     "import asyncio\nclass A:\n    def f(self): asyncio.create_task(g())",
     "import asyncio\nasync def main(): asyncio.create_task(f())\nasyncio.run(main())",
     "import asyncio\nasyncio.run(asyncio.gather(f()))",
+    "import asyncio, asyncio.runners as r\nr.run(asyncio.gather(f()))",
     "import asyncio\nx = asyncio.ensure_future(f())\nasyncio.get_event_loop().run_until_complete(x)",
     "import asyncio\nloop = asyncio.new_event_loop()\nloop.create_task(f())\nloop.run_forever()",
     "import asyncio\nwith asyncio.Runner() as runner:\n    asyncio.all_tasks()",
@@ -164,6 +166,12 @@ EARLIER: dict[str, tuple[str, dict[str, Any], Context]] = {
     "import asyncio as aio": ("aio.gather(f())", {"aio": asyncio}, Context.ASYNC),
     "from asyncio import gather": ("gather(f())", {"gather": asyncio.gather}, Context.ASYNC),
     "from asyncio import create_task as go": ("go(f())", {"go": asyncio.create_task}, Context.ASYNC),
+    "import asyncio.tasks as t": ("t.create_task(f())", {"t": asyncio.tasks}, Context.ASYNC),
+    "import asyncio.runners as r": (
+        "r.run(asyncio.gather())",
+        {"r": asyncio.runners, "asyncio": asyncio},
+        Context.MAIN,
+    ),
     "another module": ("asyncio.create_task(f())", {"asyncio": textwrap}, Context.MAIN),
     "a function of the user's": ("gather(f())", {"gather": lambda one: one}, Context.MAIN),
     "run": ("run(gather())", {"run": asyncio.run, "gather": asyncio.gather}, Context.MAIN),
