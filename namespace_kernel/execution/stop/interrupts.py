@@ -98,7 +98,6 @@ class InterruptController:
 
     def begin_cell(self) -> None:
         """Say that a cell runs from now on: what arrives before its code begins is kept for it."""
-        self.pending = False
         self._cell_runs = True
         with self._sending:
             self._turns += 1

@@ -217,6 +217,18 @@ def test_the_tasks_that_the_cell_started_end_with_it(desk: Desk, executing: bool
     assert tasks[0].cancelled()
 
 
+def test_a_task_that_the_cell_started_and_does_not_wait_for_ends_with_it(desk: Desk) -> None:
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def cell() -> None:
+        tasks.append(asyncio.create_task(asyncio.Event().wait()))
+        signal.raise_signal(signal.SIGINT)
+
+    assert isinstance(desk.home.visit(cell()).error, KeyboardInterrupt)
+    desk.home.at_home(asyncio.wait(tasks))
+    assert tasks[0].cancelled()
+
+
 def test_tasks_of_earlier_cells_live_on(desk: Desk) -> None:
     gate = asyncio.Event()
 

@@ -137,6 +137,41 @@ def test_a_stop_with_no_cell_in_the_foreground_goes_to_the_side_cells(desk: Desk
     assert len(desk.strayed) == 1
 
 
+def test_a_stop_for_a_cell_that_then_goes_on_beside_the_foreground_goes_there_too(desk: Desk) -> None:
+    desk.controller.begin_cell()
+    desk.controller.hand_over()
+    assert desk.strayed == []
+    desk.controller.begin_cell()
+    signal.raise_signal(signal.SIGINT)
+    assert desk.strayed == [], "it is not known yet whose it is"
+    desk.controller.hand_over()
+    assert len(desk.strayed) == 1
+
+
+def test_a_stop_before_a_call_that_waits_ends_it_and_one_after_it_does_not(desk: Desk) -> None:
+    stops: list[None] = []
+    desk.controller.begin_cell()
+    signal.raise_signal(signal.SIGINT)
+    with desk.controller.calling(lambda: stops.append(None)):
+        assert len(stops) == 1
+        signal.raise_signal(signal.SIGINT)
+        assert len(stops) == 2
+    desk.controller.end_cell()
+    signal.raise_signal(signal.SIGINT)
+    assert (len(stops), len(desk.strayed)) == (2, 1)
+    with desk.controller.calling(lambda: stops.append(None)):
+        assert len(stops) == 2
+
+
+def test_what_ended_a_cell_does_not_end_the_showing_of_its_error(desk: Desk) -> None:
+    desk.controller.begin_cell()
+    signal.raise_signal(signal.SIGINT)
+    assert desk.controller.run_ending(lambda: 42) == 42
+    with pytest.raises(KeyboardInterrupt):
+        desk.controller.run_ending(lambda: signal.raise_signal(signal.SIGINT))
+    desk.controller.end_cell()
+
+
 def test_a_stop_ends_the_wait_for_a_busy_loop(desk: Desk) -> None:
     blocked, release = threading.Event(), threading.Event()
 

@@ -5,25 +5,37 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.unit.execution.stop.test_interrupts import Desk
+from namespace_kernel.execution.stop import interrupts
+from tests.unit.execution.stop.test_interrupts import Desk, desk
 from tests.unit.fakes import PATIENCE
+
+__all__ = ["desk"]
 
 ROUNDS = 2_000
 
 
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    before = signal.getsignal(signal.SIGINT)
-    one = Desk()
-    one.home.user_loop.start()
-    one.controller.install()
-    yield one
-    one.home.user_loop.close(PATIENCE)
-    signal.signal(signal.SIGINT, before)
+class SlowSystem:
+    """The `signal` module where a signal arrives with the main thread's next call of the system."""
+
+    def __init__(self) -> None:
+        self.on_its_way: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(signal, name)
+
+    def pthread_kill(self, thread: int, number: int) -> None:
+        self.on_its_way.append(number)
+
+    def pthread_sigmask(self, how: int, numbers: object) -> None:
+        self.arrive()
+
+    def arrive(self) -> None:
+        while self.on_its_way:
+            signal.raise_signal(self.on_its_way.pop())
 
 
 def test_the_cell_that_is_meant_is_stopped(desk: Desk) -> None:
@@ -63,6 +75,19 @@ def test_a_stop_that_arrives_at_a_cell_s_end_hits_neither_the_next_nor_a_side_ce
     controller.begin_cell()
     assert desk.run_sync(lambda: 42).unwrap() == 42
     controller.end_cell()
+    assert desk.strayed == []
+
+
+def test_the_end_of_a_cell_lets_arrive_what_was_sent_for_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal may take a moment to another processor, and the main thread is elsewhere by then."""
+    system = SlowSystem()
+    monkeypatch.setattr(interrupts, "signal", system)
+    desk.controller.begin_cell()
+    assert desk.controller.stop_turn(desk.controller.turn) and system.on_its_way
+    desk.controller.end_cell()
+    system.arrive()
     assert desk.strayed == []
 
 
