@@ -115,6 +115,21 @@ def test_one_that_another_thread_drops_is_noticed(hook: NeverAwaitedHook) -> Non
     assert hook.drain() == [Leak("answer", CELL_FILE, 3)]
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_what_somebody_takes_is_not_told_again(taken: bool) -> None:
+    offered: list[Leak] = []
+
+    def take(leak: Leak) -> bool:
+        offered.append(leak)
+        return taken
+
+    hook = NeverAwaitedHook(ORIGINS.leak_of, take)
+    with Patches(*hook.patches):
+        leak_in(CELL_FILE, 7)
+    assert offered == [Leak("answer", CELL_FILE, 7)]
+    assert hook.drain() == ([] if taken else offered)
+
+
 def test_a_flood_is_bounded(hook: NeverAwaitedHook) -> None:
     for _ in range(1_500):
         exec(compile("f()", CELL_FILE, "exec"), {"f": answer})
