@@ -19,7 +19,7 @@ BENCHMARKS := $(wildcard benchmarks/__main__.py)
 INSTALLED := pyproject.toml $(wildcard kernelspec/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all test-upstream trust check docs package clean
+.PHONY: help demo lab test test-all test-upstream trust mutants check docs package clean
 # Two installers at once would spoil the environment.
 .NOTPARALLEL:
 
@@ -84,6 +84,9 @@ test-upstream: ## run what depends on Jupyter's packages against their newest pr
 
 trust: $(VENV)/.installed-test ## the long form of tests/trust, beside ipykernel, for docs/reliability.md; ARGS="--help"
 	@$(BIN)/python -m tests.trust $(ARGS)
+
+mutants: $(VENV)/.installed-test ## break the code in a hundred ways and see that the tests notice; ARGS="--list"
+	@$(BIN)/python -m tests.trust.mutants $(ARGS)
 
 check: $(VENV)/.installed-check ## lint, formatting and types
 	@$(BIN)/ruff check .
