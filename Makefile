@@ -28,9 +28,11 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | while read -r target text; do \
 		if [ "$$target" != bench ] || [ -n "$(BENCHMARKS)" ]; then printf '  %-13s %s\n' "$$target" "$$text"; fi; done
 
-# Client and kernel are on this machine, so they speak over files and not over TCP, where others could listen.
-RUN_NOTEBOOKS = $(BIN)/jupyter nbconvert --log-level WARN --to html --execute \
-	--ExecutePreprocessor.kernel_name=namespace_kernel --KernelManager.transport=ipc $(ARGS)
+# Client and kernel are on this machine, so they speak over files and not over TCP, where others could listen. Their
+# place is named: by default it is the working directory, and that of the kernel is another.
+RUN_NOTEBOOKS = sockets=$$(mktemp -d) && trap 'rm -rf "$$sockets"' EXIT && $(BIN)/jupyter nbconvert --log-level ERROR \
+	--to html --execute --ExecutePreprocessor.kernel_name=namespace_kernel \
+	--KernelManager.transport=ipc --KernelManager.ip="$$sockets/kernel" $(ARGS)
 
 demo: $(VENV)/.installed-tour ## run the example notebooks with this kernel and write them as HTML
 	@echo "Running $(FIRST)"
