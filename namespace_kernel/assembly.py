@@ -34,6 +34,7 @@ from namespace_kernel.ipython.captures import capture_nothing, end_captures
 from namespace_kernel.ipython.engine import LetGoOfError, ShellEngine, UserLoopRunner
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
 from namespace_kernel.ipython.tracebacks.stacks import StackFront
+from namespace_kernel.ipython.tracebacks.thread_errors import ThreadErrors
 from namespace_kernel.kernel.handlers import Parts
 from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.lanes.executors import Bridges, Sites
@@ -313,6 +314,7 @@ def _patches(
         *SwallowedStops(lambda: running.interrupts.cell_runs).patches,
         *ClassSources(kernel.shell.cell_files).patches,
         *StackFront(kernel.shell.is_cell_file).patches,
+        *ThreadErrors(kernel.shell.advise).patches,
         *attribution.inheritance.patches,
         *attribution.redirects.patches,
         *attribution.children.patches,

@@ -44,6 +44,7 @@ WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
     ("traceback", "walk_stack", "a stack that is shown ends at the cell"),
     ("warnings", "_showwarnmsg", "a warning about who called the cell names the cell"),
     ("logging.Logger", "findCaller", "a record about who called the cell names the cell"),
+    ("threading", "excepthook", "below the error of a thread a line says what to do"),
     ("threading.Thread", "start", "a thread's output goes to the cell that started it"),
     ("concurrent.futures.thread", "_WorkItem", "a job's output goes to the cell that submitted it"),
     ("contextlib._RedirectStream", "__enter__ __exit__", "a redirection is that of one cell"),

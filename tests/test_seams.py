@@ -37,6 +37,7 @@ from namespace_kernel.ipython.figures import figure_patches
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
 from namespace_kernel.ipython.tracebacks.source_colours import COLOURS
 from namespace_kernel.ipython.tracebacks.stacks import StackFront
+from namespace_kernel.ipython.tracebacks.thread_errors import ThreadErrors
 from namespace_kernel.patches import FOR_GOOD, PATCHES, WHEN_USED, WHILE_SERVING
 from namespace_kernel.remote.spawning.multiprocessing_patch import MultiprocessingFront
 from tests.seams import SEAMS
@@ -124,6 +125,7 @@ def while_serving() -> Iterator[Patch]:
     yield from SwallowedStops(lambda: False).patches
     yield from ClassSources(lambda: ()).patches
     yield from StackFront(lambda file: False).patches
+    yield from ThreadErrors(lambda error: None).patches
     yield from inheritance().patches
     yield from Redirects(lambda stream: False, lambda stream: stream).patches
     yield from ChildProcesses().patches
@@ -184,6 +186,7 @@ def test_whoever_patches_is_asked_here() -> None:
         "ipython.tracebacks.class_sources",
         "ipython.tracebacks.source_colours",
         "ipython.tracebacks.stacks",
+        "ipython.tracebacks.thread_errors",
         "kernel.stdin",
         "remote.spawning.by_value",
         "remote.spawning.multiprocessing_patch",

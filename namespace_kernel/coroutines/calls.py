@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from namespace_kernel.base.cell import Namespace
+from namespace_kernel.base.lines import Leak
 from namespace_kernel.base.syntax import tree_of
 from namespace_kernel.base.weak_references import WeakKeys
 
@@ -45,6 +47,9 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # As Python stores them, whatever a class of classes or of modules says.
 _dict_of_class: Callable[[type], Namespace] = vars(type)["__dict__"].__get__
 _dict_of_module: Callable[[ModuleType], Namespace] = vars(ModuleType)["__dict__"].__get__
+
+#: A longer call is shown without its arguments.
+_LONGEST = 60
 
 Lookup = Callable[[str], Any]
 
@@ -86,6 +91,40 @@ def all_calls(tree: ast.AST) -> Iterator[OpenCall]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield OpenCall(node.func, node.lineno, later=False)
+
+
+def calls_with(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    """The calls that are given something called `name`: `pool.submit(name)`, `Thread(target=name)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(one.value for one in node.keywords)]
+            if any(name and _last_name(one) == name for one in given):
+                yield node
+
+
+def call_of(leak: Leak) -> tuple[str, str]:
+    """The source of the call that made a coroutine; and of the one that was given its function, if that
+    made it. Without the arguments, if it is long.
+    """
+    name = leak.name.rpartition("<locals>.")[2]
+    last = name.rpartition(".")[2]
+    source = "".join(linecache.getlines(leak.filename)) if leak.line else ""
+    tree = tree_of(source) if last in source else ast.Module([], [])
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.lineno == leak.line]
+    for call in calls:
+        if _last_name(call.func) == last:
+            return _text(source, call), ""
+    for call in calls_with(tree, last):
+        if call.lineno == leak.line:
+            return f"{name}()", _text(source, call)
+    return f"{name}()", ""
+
+
+def _text(source: str, call: ast.Call) -> str:
+    text = ast.get_source_segment(source, call) or ""
+    if "\n" in text or len(text) > _LONGEST or "`" in text:
+        return f"{ast.unparse(call.func)}(...)"
+    return text
 
 
 def _passes(node: ast.AST, field: str, owned: bool) -> bool:

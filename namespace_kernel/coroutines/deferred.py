@@ -97,6 +97,10 @@ class DeferredCoroutine(Coroutine[object, object, object]):
         return f"<deferred coroutine {self.__qualname__}, {state}>"
 
 
+#: Python names a value's class in its errors, and the user has made a coroutine.
+DeferredCoroutine.__name__ = "coroutine"
+
+
 def _arguments(function: FunctionType, values: Namespace) -> tuple[Positional, Keywords]:
     """The arguments that `function` was called with, read from its frame before it began."""
     code = function.__code__

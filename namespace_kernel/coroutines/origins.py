@@ -19,7 +19,7 @@ from types import FrameType
 from namespace_kernel.base.lines import Leak, Lines, NativeCoroutine, leak_of
 from namespace_kernel.base.syntax import tree_of
 
-from .calls import CoroutineFunctions, Lookup, all_calls, open_calls
+from .calls import CoroutineFunctions, Lookup, all_calls, calls_with, open_calls
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -92,7 +92,7 @@ class Origins:
         """
         leak = leak_of(coroutine)
         if coroutine.cr_origin:
-            return leak if self._lines.is_cell_file(leak.filename) else None
+            return leak if self._lines.is_cell_file(leak.filename) else self._passed_on(coroutine)
         name = coroutine.__name__
         if dropped_in is not None and _lets_go_of_result(dropped_in):
             filename, line = dropped_in.f_code.co_filename, dropped_in.f_lineno
@@ -116,17 +116,20 @@ class Origins:
                 return Leak(leak.name, filename, line)
         return None
 
+    def _passed_on(self, coroutine: NativeCoroutine) -> Leak | None:
+        """Find the line of a cell that gave a cell's function to a library, which called it."""
+        if not self._lines.is_cell_file(coroutine.cr_code.co_filename):
+            return None
+        return self.located(Leak(coroutine.__qualname__, "", 0))
+
     def located(self, leak: Leak, files: Container[str] | None = None) -> Leak | None:
         """Find the line for a leak of which Python noted none. `None` if no cell calls such a thing, of
         those with the `files`, if they are given.
         """
         name = leak.name.rpartition(".")[2]
-        places = {
-            (file, line): None
-            for file in list(self._lines.cell_files())
-            if files is None or file in files
-            for line in _lines_calling(name, file)
-        }
+        where = [file for file in list(self._lines.cell_files()) if files is None or file in files]
+        places = {(file, line): None for file in where for line in _lines_calling(name, file)}
+        places = places or {(file, line): None for file in where for line in _lines_passing(name, file)}
         if not places:
             return None
         filename, line = next(reversed(places))
@@ -152,3 +155,9 @@ def _lines_calling(name: str, filename: str, handed_over: bool = False) -> list[
         return []
     calls = all_calls(tree_of(source)) if handed_over else open_calls(tree_of(source))
     return [call.line for call in calls if call.name == name]
+
+
+def _lines_passing(name: str, filename: str) -> list[int]:
+    """The lines of a file with calls that are given something called `name`."""
+    source = "".join(linecache.getlines(filename))
+    return [call.lineno for call in calls_with(tree_of(source), name)] if name in source else []

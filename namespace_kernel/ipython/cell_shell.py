@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.frames import without_own_frames
-from namespace_kernel.base.words import exit_code_of
+from namespace_kernel.base.words import exit_code_of, words_of
 from namespace_kernel.execution.engine import exit_words
 from namespace_kernel.ipython.magics.awaiting import AwaitingMagics
-from namespace_kernel.ipython.tracebacks.traceback_formatter import LettingGoTB
+from namespace_kernel.ipython.tracebacks.traceback_formatter import AdvisingSyntaxTB, LettingGoTB
 from namespace_kernel.ipython.tracebacks.tracebacks import groups_in, lines_with_members
+from namespace_kernel.reports.advice.advice import advice_on
+from namespace_kernel.reports.advice.syntax import unknown_magic
 
 from .shell_commands import ShellCommands
 from .source_lines import PlaceNames
@@ -46,7 +49,8 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
     def init_traceback_handlers(self, custom_exceptions: object) -> None:
         """Overridden for a formatter that lets go of the frames."""
         super().init_traceback_handlers(custom_exceptions)
-        self.InteractiveTB = LettingGoTB(mode=self.xmode, theme_name=self.colors, tb_offset=1)
+        self.InteractiveTB = LettingGoTB(self.advise, mode=self.xmode, theme_name=self.colors, tb_offset=1)
+        self.SyntaxTB = AdvisingSyntaxTB(self.advise, theme_name=self.colors)
 
     def _find_with_lazy_load(self, type_: str, magic_name: str) -> Any:
         """Overridden: IPython (since 9.18) takes a magic for imported after a Stop in its midst."""
@@ -64,7 +68,19 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
 
     def explain(self, error: BaseException) -> None:
         """Say in `error`, which is about to be shown, what its own words leave out."""
-        raise NotImplementedError
+
+    def advise(self, error: BaseException) -> str | None:
+        """Return a line that says what to do about `error`, if that is certain."""
+        return advice_on(error, self)
+
+    def show_usage_error(self, exc: BaseException) -> None:
+        """Overridden: a directive that is misspelt, or not on the first line, is told."""
+        super().show_usage_error(exc)
+        execution = current_execution.get()
+        code = "" if execution is None else execution.cell.code
+        advice = unknown_magic(words_of(exc), code, self.magics_manager.magics["cell"])
+        if advice:
+            print(advice, file=sys.stderr)
 
     def as_interrupt(self, error: BaseException) -> BaseException:
         """Return `error`, or a `KeyboardInterrupt` instead, if Stop cancelled the cell by it."""

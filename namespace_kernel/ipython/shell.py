@@ -28,9 +28,9 @@ from namespace_kernel.ipython.magics.variables import NamespaceTableMagic
 from namespace_kernel.ipython.tracebacks.last_error import LastError
 from namespace_kernel.ipython.tracebacks.tracebacks import (
     from_users_line,
-    misses_loop,
 )
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
+from namespace_kernel.reports.advice.advice import advice_on
 from namespace_kernel.reports.live_variables import LiveTables
 
 from .cell_events import CellEvents
@@ -215,11 +215,9 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         execution = current_execution.get()
         return execution is not None and execution.interrupted
 
-    def explain(self, error: BaseException) -> None:
-        """See `CellShell`: code that looks for a loop is told where there is one."""
-        execution = current_execution.get()
-        if execution is not None and execution.route.context is Context.MAIN and misses_loop(error):
-            error.add_note("This cell runs where no event loop is running. Put %%async on its first line.")
+    def advise(self, error: BaseException) -> str | None:
+        """See `CellShell`: the kernel has a loop."""
+        return advice_on(error, self, self.kernel.user_loop)
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         """Overridden for errors whose `__str__` raises, and to keep what was shown for the reply."""

@@ -69,6 +69,7 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
         """Receive the parts that the app built. Thread: main, before `start`."""
         self.built = built = build(self, parts)
         self.interrupts, self.activities, self.origins = parts.interrupts, parts.activities, parts.origins
+        self.user_loop = parts.user_loop.loop
         self.comm_homes, self.gui, self.lanes, self.stops = (
             built.comm_homes,
             built.gui,

@@ -21,8 +21,8 @@ def leak_late():
     _go.wait(); the_last()
 _go = threading.Event(); _late = threading.Thread(target=leak_late); _late.start()"""
 TOLD = re.compile(
-    r"`(\S+)\(\)` was never awaited( \(\d+ times\))?(?:, line (\d+)(?: of In \[(\d+)\])?)?, closed; "
-    r"did you mean `await \1\(\)`\?"
+    r"(?:line (\d+)(?: of In \[(\d+)\])?: )?(?:`.+` called `(.+)`|`(.+)` was called) "
+    r"without `await`( \d+ times)?, so it did not run\. Use `await (.+)`"
 )
 
 
@@ -52,7 +52,7 @@ class Story:
         marked = ok(self.notebook.run(MARK))
         collected = ok(self.notebook.run("gc.collect(); _go.set()"))
         marked.wait_for(lambda cell: "the_last" in cell.receipt, "the last leak")
-        assert "never awaited" not in collected.text
+        assert "without `await`" not in collected.text
         numbers = {cell.count: index for index, cell in enumerate(self.cells)}
         for cell in self.cells:
             assert "RuntimeWarning" not in cell.text
@@ -69,13 +69,15 @@ class Story:
 
 def _parsed(lines: Iterable[str], numbers: dict[int, int]) -> Iterable[str]:
     for line in lines:
-        if "never awaited" in line:
+        if "without `await`" in line:
             told = TOLD.fullmatch(line)
             assert told is not None, line
-            name, times, place, number = told.groups()
+            place, number, passed, called, times, advised = told.groups()
+            assert advised == (passed or called)
             of = "" if number is None else f" of {numbers[int(number)]}"
             at = "" if place is None else f" {place}"
-            yield f"{name}{at}{of}{times or ''}"
+            often = f" ({times.strip()})" if times else ""
+            yield f"{advised.partition('(')[0]}{at}{of}{often}"
 
 
 def ok(cell: Cell) -> Cell:

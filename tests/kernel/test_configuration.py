@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.kernel.client import Notebook
 
 FORGETFUL = "async def forgotten(): ...\nforgotten();"
-SAID = "`forgotten()` was never awaited"
+SAID = "`forgotten()` was called without `await`"
 
 
 def test_an_option_is_read_from_the_config_file(tmp_path: Path, kernel_env: dict[str, str]) -> None:

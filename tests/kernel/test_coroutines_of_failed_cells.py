@@ -52,9 +52,9 @@ def test_it_is_told_under_the_cell_that_failed(code: str, later: str, notebook: 
     assert notebook.run(PRELUDE).status == "ok"
     failed = notebook.run(code)
     innocent = [notebook.run(later), notebook.run("gc.collect(); 2")]
-    failed.wait_for(lambda cell: "`f()` was never awaited" in cell.receipt, "its receipt")
+    failed.wait_for(lambda cell: "`f()` was called without `await`" in cell.receipt, "its receipt")
     for cell in innocent:
-        assert "never awaited" not in cell.text, cell.text
+        assert "without `await`" not in cell.text, cell.text
     assert "Warning" not in failed.text
 
 
@@ -66,4 +66,4 @@ def test_of_a_librarys_nothing_is_told(code: str, later: str, notebook: Notebook
     failed = notebook.run(code)
     assert failed.status == "error"
     for cell in [notebook.run(later), notebook.run("gc.collect(); 2"), notebook.run("3"), failed]:
-        assert "never awaited" not in cell.text, cell.text
+        assert "without `await`" not in cell.text, cell.text

@@ -47,7 +47,7 @@ def test_nothing_is_said_about_a_coroutine_that_was_given_to_the_loop(notebook: 
     notebook.run(BG)
     for code in CELLS.values():
         cell = notebook.run(code).wait_for_text("done\n")
-        assert "never awaited" not in cell.text
+        assert "without `await`" not in cell.text
 
 
 def test_nest_asyncio_hurts_nothing(fresh_notebook: Notebook) -> None:

@@ -149,9 +149,9 @@ def test_leaks_are_reported_under_the_cell_that_leaks(prepared: Notebook) -> Non
     cell = in_background(prepared, f"{WAITS['plain']}\nf();")
     foreground = prepared.run("g();")
     open_gate(prepared)
-    assert "`g()` was never awaited" in foreground.receipt
+    assert "`g()` was called without `await`" in foreground.receipt
     assert "`f()`" not in foreground.receipt
-    assert "`f()` was never awaited" in cell.wait().receipt
+    assert "`f()` was called without `await`" in cell.wait().receipt
     assert "`g()`" not in cell.receipt
 
 

@@ -22,7 +22,7 @@ async def work():
     while not go.is_set(): await asyncio.sleep(.01)"""
 # For each kind, a cell that leaves that behind and what its receipt says about it.
 KINDS = {
-    "leaks": ("f();", "`f()` was never awaited, line 1, closed; did you mean `await f()`?"),
+    "leaks": ("f();", "line 1: `f()` was called without `await`, so it did not run. Use `await f()`"),
     "tasks": ("t = asyncio.create_task(work())", "1 task still runs: `work()`, line 1"),
     "threads": (
         "t = threading.Thread(target=go.wait, name='waiter'); t.start()",
@@ -168,7 +168,7 @@ def test_everything_is_in_one_display_that_is_updated_in_place(prepared: Noteboo
     )
     cell = ok(prepared.run(code))
     lines = cell.receipt.splitlines()
-    assert lines[0].startswith("`f()` was never awaited, line 1")
+    assert lines[0].startswith("line 1: `f()` was called without `await`")
     assert lines[1] == "8 tasks still run: " + "; ".join(
         ["`work()`, line 2", *["`work()`, line 5"] * 4, "and 3 more"]
     )
@@ -220,7 +220,7 @@ def test_the_fold_holds_the_code_the_remedy_and_where_each_task_stands(prepared:
         "still runs: work(), line 2",
         "%stop task",
         "_: it is the last result",
-        "did you mean await f()?",
+        "Use await f('a line of code')",
     ):
         assert part in source
 
@@ -235,7 +235,7 @@ nameless.__qualname__ = "<script>x</script>"
 nameless();"""
     cell = ok(prepared.run(code))
     assert "`<b>&amp;thread</b>`, line 2" in cell.receipt
-    assert "`<script>x</script>()` was never awaited" in cell.receipt
+    assert "`<script>x</script>()` was called without `await`" in cell.receipt
     seen = fragment(cell)
     assert set(seen.tags) == {"details", "summary", "ul", "li", "code"}
     assert "<b>&amp;thread</b>" in seen.code

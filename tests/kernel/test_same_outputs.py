@@ -146,7 +146,7 @@ def test_each_receipt_is_kept_in_its_cell_and_in_the_html(jupyter_environment: s
         [output.data["text/plain"] for output in cell.outputs if output.output_type == "display_data"]
         for cell in notebook.cells
     ]
-    leak = "`f()` was never awaited, line 1, closed; did you mean `await f()`?"
+    leak = "line 1: `f()` was called without `await`, so it did not run. Use `await f()`"
     name = "`_` belongs to the kernel; what the cell assigned is gone: choose another name"
     # nbclient takes in no updates for earlier cells: what stays is what was so when the cell ended.
     task = "1 task still runs: `work()`, line 1"
@@ -162,4 +162,4 @@ def test_each_receipt_is_kept_in_its_cell_and_in_the_html(jupyter_environment: s
     ]
     nbformat.validate(notebook)
     page, _ = HTMLExporter().from_notebook_node(notebook)
-    assert page.count("<code>f()</code> was never awaited") == 2
+    assert page.count("<code>f()</code> was called without") == 2

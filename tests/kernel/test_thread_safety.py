@@ -235,4 +235,4 @@ def test_what_stays_on_main_can_be_kept_for_a_later_cell_and_forgotten(fresh_not
     fresh_notebook.run("time.sleep(.1)")
     assert fresh_notebook.run("await task, await kept").result == "('MainThread', 'MainThread')"
     forgotten = fresh_notebook.run("on_main(who());")
-    assert "`who()` was never awaited" in forgotten.receipt and "Warning" not in forgotten.text
+    assert "`who()` was called without `await`" in forgotten.receipt and "Warning" not in forgotten.text

@@ -10,6 +10,7 @@ NOISE = (
     "Traceback",
     "Warning:",
     "was never awaited",
+    "without `await`",
     "namespace_kernel:",
     "A task that this cell started failed",
 )

@@ -211,5 +211,5 @@ def test_after_nest_asyncio_a_failed_task_and_a_forgotten_coroutine_are_still_to
     failed = nested.run("async def boom(): raise ValueError('lost')\nt = asyncio.create_task(boom())")
     failed.wait_for_text("ValueError: lost")
     forgotten = nested.run("f();")
-    assert "`f()` was never awaited" in forgotten.text
+    assert "`f()` was called without `await`" in forgotten.text
     expect_no_noise(nested.run("await f()"))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 import inspect
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, TypeAlias
 
 import IPython
-from IPython.core.ultratb import AutoFormattedTB
+from IPython.core.ultratb import AutoFormattedTB, SyntaxTB
 from IPython.utils.PyColorize import theme_table
 
 from .changed_files import words_on_changed_files
@@ -32,6 +32,30 @@ _MANY = 20
 _ONE_BY_ONE = (9, 15)
 
 
+#: Says what to do about an error, in one line, if that is certain.
+Advise: TypeAlias = Callable[[BaseException], str | None]
+
+
+def _no_advice(error: BaseException) -> None:
+    """For formatters that libraries make of ours."""
+
+
+class AdvisingSyntaxTB(SyntaxTB):
+    """IPython's formatter of errors of syntax, with a line that says what to do."""
+
+    def __init__(self, advise: Advise = _no_advice, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self._advise = advise
+
+    def structured_traceback(
+        self, etype: Any, evalue: BaseException | None, *args: Any, **options: Any
+    ) -> list[str]:
+        """Overridden for that line."""
+        lines = super().structured_traceback(etype, evalue, *args, **options)
+        advice = None if evalue is None else self._advise(evalue)
+        return [*(line.rstrip("\n") for line in lines), advice] if advice else lines
+
+
 class LettingGoTB(AutoFormattedTB):
     """IPython's formatter; what was formatted does not keep the frames alive.
 
@@ -42,6 +66,10 @@ class LettingGoTB(AutoFormattedTB):
     #: What colours source, and for which colours it was made.
     _last_formatter: tuple[object, object] = (None, None)
 
+    def __init__(self, advise: Advise = _no_advice, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self._advise = advise
+
     def structured_traceback(
         self,
         etype: Any,
@@ -50,8 +78,10 @@ class LettingGoTB(AutoFormattedTB):
         tb_offset: int | None = None,
         context: int = 5,
     ) -> list[str]:
-        """Overridden: it is told of files whose lines may be wrong. Where IPython cannot make it, it is
-        Python's, not that of its failure: `sys.path` may be `None`, or there is no room for many frames.
+        """Overridden: it is told of files whose lines may be wrong, and what to do about the error.
+
+        Where IPython cannot make it, it is Python's, not that of its failure: `sys.path` may be `None`, or
+        there is no room for many frames.
         """
         try:
             lines = super().structured_traceback(etype, evalue, etb, tb_offset, context)
@@ -59,7 +89,10 @@ class LettingGoTB(AutoFormattedTB):
             for _ in range(self.tb_offset if tb_offset is None else tb_offset):
                 etb = None if etb is None else etb.tb_next
             lines = "".join(traceback.format_exception(etype, evalue, etb)).splitlines()
-        return [*lines, *(words_on_changed_files(evalue) if evalue is not None else ())]
+        if evalue is None:
+            return lines
+        advice = self._advise(evalue)
+        return [*lines, *words_on_changed_files(evalue), *([advice] if advice else ())]
 
     def get_records(self, etb: TracebackType, context: int, tb_offset: int) -> list[Record]:
         """Overridden: what frames of the same code have in common is found out once.

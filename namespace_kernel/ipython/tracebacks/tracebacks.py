@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Callable, Iterator
 from traceback import walk_tb
@@ -87,29 +86,3 @@ def _lines_of_one(error: BaseException, structured: Callable[..., list[str]]) ->
     except Exception:  # the library that IPython asks about `except*` does not know it in Python 3.11
         frames = "".join(traceback.format_tb(trace.tb_next if outside else trace)).rstrip()
         return ["Traceback (most recent call last):", frames, words]
-
-
-#: Errors that say that no event loop is running: module and name. Libraries have theirs.
-_NO_LOOP_ERRORS = {("anyio", "NoEventLoopError"), ("sniffio", "AsyncLibraryNotFoundError")}
-_NO_LOOP_WORDS = re.compile(
-    r"no (running|current) (event|asyncio) ?loop|no (event|asyncio) loop (is )?running"
-    r"|(requires?|needs?|without|not in|(out|in)side( of)?|within) an? (running|current|active) "
-    r"(event|asyncio)"
-    r"|(event|asyncio) loop (is not|isn't|must be) running",
-    re.IGNORECASE,
-)
-
-
-def misses_loop(error: BaseException | None) -> bool:
-    """Whether `error`, or what it came from, says that no event loop is running."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        for kind in type(error).__mro__:
-            if (str(kind.__module__).partition(".")[0], kind.__name__) in _NO_LOOP_ERRORS:
-                return True
-        words = error.args[0] if isinstance(error, RuntimeError) and error.args else ""
-        if type(words) is str and _NO_LOOP_WORDS.search(words):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

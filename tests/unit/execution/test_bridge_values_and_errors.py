@@ -263,7 +263,7 @@ async def test_a_coroutine_as_the_value_can_be_awaited_by_the_caller(
     value = bridge.execute_in_thread("async def f(): return 42\nf()", "a cell")
     assert isinstance(value, DeferredCoroutine)
     assert await value == 42
-    assert "`f()` was never awaited" in caplog.text and "a cell" in caplog.text
+    assert "`f()` was called without `await`" in caplog.text and "a cell" in caplog.text
 
 
 def test_a_coroutine_that_a_name_holds_is_awaited_by_a_later_execution(

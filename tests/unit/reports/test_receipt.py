@@ -80,8 +80,8 @@ def test_it_is_shown_once_and_then_updated_under_one_id(shown: Shown) -> None:
         shown.catch_up()
     assert [update for _, _, update in shown.published] == [False, True, True, True]
     assert len({display_id for display_id, _, _ in shown.published}) == 1
-    assert ["(2 times)" in text for text in shown.texts] == [False, True, False, False]
-    assert "(4 times)" in shown.texts[-1]
+    assert [" 2 times" in text for text in shown.texts] == [False, True, False, False]
+    assert " 4 times" in shown.texts[-1]
 
 
 def test_what_has_not_changed_is_not_shown_again(shown: Shown) -> None:
@@ -102,7 +102,7 @@ def test_many_changes_are_one_update(shown: Shown) -> None:
     assert len(shown.later) == 1
     shown.catch_up()
     assert len(shown.published) == 1
-    assert "(100 times)" in shown.texts[0]
+    assert " 100 times" in shown.texts[0]
 
 
 def test_nothing_is_shown_before_the_cell_is_settled(shown: Shown) -> None:
@@ -144,7 +144,7 @@ def test_a_source_that_leaks_while_the_receipt_is_made(shown: Shown) -> None:
     shown.receipts.note(execution, Kind.BLOCKING, source)
     settle(shown, execution)
     shown.catch_up()
-    assert "`f()` was never awaited" in shown.texts[-1]
+    assert "`f()` was called without `await`" in shown.texts[-1]
 
 
 def test_a_leak_is_noted_though_another_thread_shows_a_receipt(shown: Shown) -> None:
@@ -182,7 +182,7 @@ def test_leaks_of_many_threads_are_all_counted(shown: Shown) -> None:
 
     run_in_threads(*[leak] * 4)
     shown.catch_up()
-    assert "(2000 times)" in shown.texts[-1]
+    assert " 2000 times" in shown.texts[-1]
 
 
 def test_receipts_work_without_the_kernel_s_words() -> None:

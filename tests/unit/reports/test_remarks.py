@@ -25,8 +25,8 @@ def test_leaks_are_told_by_line_and_counted(shown: Shown) -> None:
     other = Leak("main.<locals>.g", "cell", 7)
     settle(shown, execution_of(), LEAK, other, LEAK)
     assert shown.texts[0].splitlines() == [
-        "`f()` was never awaited (2 times), line 3, closed; did you mean `await f()`?",
-        "`g()` was never awaited, line 7, closed; did you mean `await g()`?",
+        "line 3: `f()` was called without `await` 2 times, so it did not run. Use `await f()`",
+        "line 7: `g()` was called without `await`, so it did not run. Use `await g()`",
     ]
 
 

@@ -1,0 +1,248 @@
+"""An error, and the code that it came from: the expression that failed, and what its names are bound to.
+
+Nothing of the user's is called: names are looked up, attributes are read as they are stored.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from traceback import walk_tb
+from types import CoroutineType, FrameType, FunctionType, TracebackType
+from typing import Any, TypeAlias
+
+from namespace_kernel.base.cell import Context, Route
+from namespace_kernel.base.lines import Lines, Place
+from namespace_kernel.base.safe_facts import called_function
+from namespace_kernel.base.syntax import tree_of
+from namespace_kernel.coroutines.deferred import DeferredCoroutine
+
+MISSING = object()
+#: A longer call is shown without its arguments.
+_LONGEST = 60
+
+Scope: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.GeneratorExp
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
+
+
+class Code:
+    """The source of one file: its tree, and who is whose parent."""
+
+    def __init__(self, filename: str) -> None:
+        self.filename = filename
+        self.source = "".join(linecache.getlines(filename))
+        self.tree = tree_of(self.source)
+
+    @cached_property
+    def _parents(self) -> dict[ast.AST, ast.AST]:
+        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+    def outwards(self, node: ast.AST | None) -> Iterator[ast.AST]:
+        """What is around `node`, innermost first."""
+        while node is not None and (node := self._parents.get(node)) is not None:
+            yield node
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """What is directly around `node`."""
+        return self._parents.get(node)
+
+    def scope(self, node: ast.AST) -> Scope | None:
+        """The function, class or generator that `node` is in; `None` at the top level."""
+        return next(self.scopes(node), None)
+
+    def scopes(self, node: ast.AST) -> Iterator[Scope]:
+        """All that `node` is in, innermost first."""
+        return (one for one in self.outwards(node) if isinstance(one, _SCOPES))
+
+    def at(self, place: tuple[int | None, ...]) -> ast.AST | None:
+        """The innermost expression of exactly that extent, or the smallest node around it."""
+        line, end_line, column, end_column = place
+        if None in place:
+            return None
+        around: list[tuple[int, int, ast.AST]] = []
+        for depth, node in enumerate(ast.walk(self.tree)):
+            start = getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+            end = getattr(node, "end_lineno", 0) or 0, getattr(node, "end_col_offset", 0) or 0
+            if (line, column) >= start and (end_line, end_column) <= end:
+                around.append(((end[0] - start[0]) * 10_000 + end[1] - start[1], -depth, node))
+        return min(around, key=lambda entry: entry[:2])[2] if around else None
+
+    def text(self, node: ast.AST) -> str:
+        """The source of `node`, in one line."""
+        found = ast.get_source_segment(self.source, node) or ""
+        return found if found and "\n" not in found else ast.unparse(node)
+
+    def call(self, node: ast.Call) -> str:
+        """The source of a call, without its arguments if it is long."""
+        text = self.text(node)
+        return text if len(text) <= _LONGEST else f"{self.text(node.func)}(...)"
+
+    def with_await(self, node: ast.AST, call: ast.expr) -> str:
+        """The source of `node`, in which `call` is awaited."""
+        around = self.parent(call)
+        tight = isinstance(around, ast.Attribute | ast.Subscript) and around.value is call
+        tight = tight or (isinstance(around, ast.Call) and around.func is call)
+        awaited = f"(await {self.text(call)})" if tight else f"await {self.text(call)}"
+        return self.text(node).replace(self.text(call), awaited, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One frame of the traceback that is the user's, and the expression that it was at."""
+
+    frame: FrameType
+    code: Code
+    node: ast.AST | None
+
+    @property
+    def statement(self) -> ast.stmt | None:
+        """The statement that failed."""
+        nodes = (self.node, *self.code.outwards(self.node))
+        return next((one for one in nodes if isinstance(one, ast.stmt)), None)
+
+    @property
+    def text(self) -> str:
+        """The source of the expression."""
+        return "" if self.node is None else self.code.text(self.node)
+
+    def value_of(self, node: ast.AST | None) -> Any:
+        """What an expression stands for, as far as that is stored somewhere; else `MISSING`."""
+        if isinstance(node, ast.Name):
+            for names in (self.frame.f_locals, self.frame.f_globals, self.frame.f_builtins):
+                if node.id in names:
+                    return names[node.id]
+        elif isinstance(node, ast.Attribute):
+            owner = self.value_of(node.value)
+            found = MISSING if owner is MISSING else inspect.getattr_static(owner, node.attr, MISSING)
+            return found.__func__ if type(found) in (staticmethod, classmethod) else found
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            owner, key = self.value_of(node.value), node.slice.value
+            if type(owner) is dict and type(key) in (str, int):
+                return owner.get(key, MISSING)
+            if type(owner) in (list, tuple) and type(key) is int and -len(owner) <= key < len(owner):
+                return owner[key]
+        return MISSING
+
+    def function_of(self, node: ast.AST | None) -> FunctionType | None:
+        """The function of Python's that calling this expression would call."""
+        value = self.value_of(node)
+        function = None if value is MISSING else called_function(value)
+        return function if type(function) is FunctionType else None
+
+    def is_async(self, node: ast.AST | None, flag: int = inspect.CO_COROUTINE) -> bool:
+        """Whether an expression stands for a function defined by `async def`."""
+        function = self.function_of(node)
+        return function is not None and bool(function.__code__.co_flags & flag)
+
+    def called(self, node: ast.expr) -> str:
+        """A function's call, in words: with `...` in it if the function needs arguments."""
+        function, text = self.function_of(node), self.code.text(node)
+        if function is None:
+            return f"{text}()"
+        code = function.__code__
+        bound = isinstance(node, ast.Attribute) and type(self.value_of(node.value)) is not type
+        needed = code.co_argcount - len(function.__defaults__ or ()) - (bound and code.co_argcount > 0)
+        needed += code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
+        return f"{text}(...)" if needed > 0 else f"{text}()"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An error, with the steps of its traceback that are the user's, outermost first.
+
+    `route` is that of the cell to which it belongs, if it belongs to one. `loop` is the kernel's.
+    """
+
+    error: BaseException
+    words: str
+    lines: Lines
+    route: Route | None = None
+    loop: object = None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def step(self) -> Step | None:
+        """The innermost one."""
+        return self.steps[-1] if self.steps else None
+
+    @property
+    def on_loop(self) -> bool:
+        """Whether the cell's code runs on the kernel's loop."""
+        return self.route is not None and self.route.context is Context.ASYNC
+
+    def where(self, code: Code, node: ast.AST) -> str:
+        """The line of `node`, in words."""
+        return self.lines.place_of(Place(code.filename, getattr(node, "lineno", 0)))
+
+    def all_code(self, word: str) -> Iterator[Code]:
+        """The files in which to look for something: those of the traceback, innermost first, then the
+        cells', latest first; of these, those in which `word` stands.
+        """
+        files = dict.fromkeys(step.code.filename for step in reversed(self.steps))
+        files |= dict.fromkeys(reversed(list(self.lines.cell_files())))
+        for filename in files:
+            if word in "".join(linecache.getlines(filename)):
+                yield Code(filename)
+
+    def assignment(self, name: str, called: str | None = None) -> tuple[Code, ast.Assign] | None:
+        """The latest `name = ...()`; only one whose last name is `called`, if it is given."""
+        for code in self.all_code(name):
+            found = [
+                node
+                for node in ast.walk(code.tree)
+                if isinstance(node, ast.Assign)
+                and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+                and (called is None or (isinstance(node.value, ast.Call) and last_name(node.value) == called))
+            ]
+            if found:
+                return code, max(found, key=lambda node: node.lineno)
+        return None
+
+
+def steps_of(trace: TracebackType | None, lines: Lines) -> tuple[Step, ...]:
+    """The user's steps in a traceback, outermost first."""
+    steps, codes = [], dict[str, Code]()
+    while trace is not None:
+        frame, lasti = trace.tb_frame, trace.tb_lasti
+        filename = frame.f_code.co_filename
+        if lines.is_users_file(filename) and lasti >= 0:
+            if filename not in codes:
+                codes[filename] = Code(filename)
+            place = next(islice(frame.f_code.co_positions(), lasti // 2, None), (None,) * 4)
+            steps.append(Step(frame, codes[filename], _gone_through(codes[filename].at(place))))
+        trace = trace.tb_next
+    return tuple(steps)
+
+
+def _gone_through(node: ast.AST | None) -> ast.AST | None:
+    """For a loop or a comprehension, what it goes through: Python names the whole of it as the place."""
+    if isinstance(node, ast.For | ast.AsyncFor):
+        return node.iter
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        return node.generators[0].iter
+    return node
+
+
+def last_name(call: ast.AST) -> str:
+    """The last part of the name that is called, "" if it has none."""
+    func = call.func if isinstance(call, ast.Call) else call
+    return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+
+
+def is_coroutine(value: object) -> bool:
+    """Whether it is what an `async def` function returns."""
+    return type(value) in (CoroutineType, DeferredCoroutine)
+
+
+def ran_in_thread(trace: TracebackType | None) -> bool:
+    """Whether the error comes from a thread other than that of cells."""
+    return any(
+        (frame.f_globals.get("__name__"), frame.f_code.co_name)
+        in (("concurrent.futures.thread", "run"), ("threading", "run"), ("threading", "_bootstrap_inner"))
+        for frame, _ in walk_tb(trace)
+    )
