@@ -295,3 +295,26 @@ def test_a_cell_that_is_refused_aborts_those_behind_it(number: int, served: Note
     behind = served.submit("kept.clear()")
     assert settled(served, refused, "execute_request")["status"] == "error"
     assert behind.wait().status == "aborted"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"msg_id": MISSING}, {"msg_id": None}, {"msg_id": ["a"]}, {"msg_type": 5}]
+)
+def test_a_wrong_header_among_cells_that_are_aborted_keeps_no_answer_back(
+    changes: dict[str, Any], served: Notebook
+) -> None:
+    served.submit("import time; time.sleep(0.3)")
+    failing = served.submit("1 / 0")
+    before = served.submit("kept.clear()")
+    send(served, "shell", header(served, "execute_request", **changes), {"code": "kept.clear()"}, {})
+    behind = [served.submit("kept.clear()") for _ in range(2)]
+    assert failing.wait().error is not None
+    assert [cell.wait().status for cell in (before, *behind)] == ["aborted"] * 3
+
+
+@pytest.mark.parametrize("changes", [{"msg_type": MISSING}, {"msg_type": 5}, {"msg_type": ["a"]}])
+def test_what_has_no_type_is_busy_and_idle_also_where_nobody_is(
+    changes: dict[str, Any], served: Notebook
+) -> None:
+    sent = send(served, "shell", header(served, "x", subshell_id="nobody", **changes), {}, {})
+    assert sent.wait_idle().states == ["busy", "idle"]

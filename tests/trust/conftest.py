@@ -53,13 +53,15 @@ def pytest_runtest_makereport(
     """A test that does not count itself is one try."""
     report = yield
     found = _record_of(item)
-    if found and "trial" not in getattr(item, "fixturenames", ()):
-        failed = report.outcome == "failed"
-        if failed or (report.when == "call" and report.outcome == "passed"):
-            record = found[0]
-            record.tries = 1
-            record.violations = [f"{item.name}: {report.longreprtext[-2000:]}"] if failed else []
-            record.write()
+    failed = report.outcome == "failed"
+    if found and "trial" in getattr(item, "fixturenames", ()):
+        if failed and report.when == "call":  # an error, of which it may have noted nothing
+            item.funcargs["trial"].violated(report.longreprtext[-2000:])  # type: ignore[attr-defined]
+    elif found and (failed or (report.when == "call" and report.outcome == "passed")):
+        record = found[0]
+        record.tries = 1
+        record.violations = [f"{item.name}: {report.longreprtext[-2000:]}"] if failed else []
+        record.write()
     return report
 
 

@@ -28,9 +28,15 @@ class Aborts:
         self._iopub = iopub
 
     def abort(self, request: Request) -> None:
-        """Answer a cell that will not run. Thread: protocol or control."""
+        """Answer a cell that will not run; if that fails, those behind it have their answers all the same.
+
+        Thread: protocol or control.
+        """
         self._iopub.busy(request.message)
-        self._kernel._send_abort_reply(request.replies, request.message, request.idents)
+        try:
+            self._kernel._send_abort_reply(request.replies, request.message, request.idents)
+        except Exception:
+            self._kernel.log.exception("a cell that will not run has no reply")
         self._iopub.idle(request.message, of_cell=True)
 
     def drain(self) -> None:

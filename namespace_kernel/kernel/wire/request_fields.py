@@ -109,6 +109,8 @@ def check_fields(message: Message) -> str:
     problems = [_first_wrong("header", header, HEADER)]
     for name in [name for name, rule in HEADER.items() if name in header and not rule.allows(header[name])]:
         del header[name]  # an answer must not hand it on to other clients
+    for name in ("msg_id", "msg_type"):  # ipykernel's answers read them
+        header.setdefault(name, "")
     for part, rules in (("metadata", {}), ("content", CONTENT.get(kind, {}))):
         value = message[part]
         if not isinstance(value, dict):
