@@ -169,7 +169,9 @@ def _black_box(ground: Ground, connection_file: Path) -> BlackBox:
 
 def _running(ground: Ground, black_box: BlackBox) -> Running:
     kernel, shell = ground.kernel, ground.kernel.shell
-    interrupts = InterruptController(ground, shell, ground.timers, lambda: kernel.beside.stop())
+    interrupts = InterruptController(
+        ground, shell, ground.timers, lambda: kernel.beside.stop(), lambda: bool(shell.events.messages)
+    )
     user_loop = UserLoop(shell, shell, ground.report_task, interrupts.step_of)
     wakeup = SignalWakeup(
         ground.timers, interrupts, lambda: signals.apply(), getattr(kernel, "debugger", None)

@@ -20,7 +20,6 @@ from traitlets import HasTraits
 
 from namespace_kernel.base.cell import Cell, Context, Route
 from namespace_kernel.base.execution import Execution, current_execution
-from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.stop.thread_stop import ThreadStop
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
@@ -145,7 +144,6 @@ class Comms:
         iopub: IOPub,
         foreground: Lane,
         user_loop: UserLoop,
-        interrupts: InterruptController,
         side_cells: SideCells,
     ) -> None:
         self._comm_manager = kernel.comm_manager
@@ -159,7 +157,6 @@ class Comms:
         self._iopub = iopub
         self._foreground = foreground
         self._user_loop = user_loop
-        self._interrupts = interrupts
         self._side_cells = side_cells
 
     def register(self, kernel: IPythonKernel) -> None:
@@ -187,13 +184,11 @@ class Comms:
         self._iopub.busy(request.message)
         stop = ThreadStop()
         self._side_cells.enter(execution, stop.stop)
-        self._interrupts.callback_runs = True
         self._events.messages.add(execution)
         try:
             self._handlers.answer(request)
         finally:
             self._events.messages.discard(execution)
-            self._interrupts.callback_runs = False
             stop.close()
             self._side_cells.leave(execution)
             self._streams.hand_over()

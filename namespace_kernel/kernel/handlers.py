@@ -108,7 +108,6 @@ def build(kernel: NamespaceKernel, parts: Parts) -> Built:
         iopub,
         foreground_lane,
         user_loop,
-        interrupts,
         side_cells,
     )
     introspection = Introspection(kernel, session)

@@ -20,7 +20,7 @@ class Controller(step_on_main.Controller, Protocol):
     """What is asked of `InterruptController`."""
 
     pending: bool
-    callback_runs: bool
+    callback_runs: Callable[[], bool]
 
     def install(self) -> None:
         """Take SIGINT back from user code that took it."""
@@ -61,7 +61,7 @@ class AsyncCode:
         self._loop.call_soon_threadsafe(self._cancel)
         # The home thread may be taking the step.
         stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
-        if self._controller.callback_runs:
+        if self._controller.callback_runs():
             stop()  # in the callback, which holds up the cell
             return
         current = self._loop.anchors.current_task()

@@ -65,8 +65,8 @@ class _Target(Protocol):
 class InterruptController:
     """Owns SIGINT. Implements `executor.Interrupts`.
 
-    `stop_side_cells` stops the cells beside the foreground, where none runs in it; it is called in the signal
-    handler.
+    `stop_side_cells` stops the cells beside the foreground, where none runs in it; `callback_runs` says
+    whether a comm's callback executes, on whichever thread. Both are called in the signal handler.
 
     Thread: main.
     """
@@ -77,6 +77,7 @@ class InterruptController:
         lines: Lines,
         timers: Timers,
         stop_side_cells: Callable[[], object] = lambda: None,
+        callback_runs: Callable[[], bool] = lambda: False,
     ) -> None:
         self.notices = notices
         self.lines = lines
@@ -85,8 +86,7 @@ class InterruptController:
         self._pid = getpid()
         # A kernel may be started in another thread (it then has no Stop): Python allows handlers only here.
         self._on_main_thread = threading.current_thread() is threading.main_thread()
-        #: Whether a comm's callback executes, on whichever thread runs the user loop.
-        self.callback_runs = False
+        self.callback_runs = callback_runs
         self.target: _Target | None = None
         self._cell_runs = False
         self._turns = 0

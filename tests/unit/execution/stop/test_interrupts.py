@@ -33,8 +33,14 @@ class Desk:
         self.later = SomeTimers()
         #: One item for each Stop that went to the cells beside the foreground.
         self.strayed: list[None] = []
+        #: The comm's callbacks that run.
+        self.callbacks: list[str] = []
         self.controller = InterruptController(
-            self, SomeLines("in {}"), self.later, lambda: self.strayed.append(None)
+            self,
+            SomeLines("in {}"),
+            self.later,
+            lambda: self.strayed.append(None),
+            lambda: bool(self.callbacks),
         )
         self.home = LoopUnderTest(self.controller)
         self.sync = MainThreadExecutor(self.home.context, self.controller)
@@ -192,6 +198,26 @@ def test_a_callback_that_happens_to_execute_is_not_hit_in_the_cells_stead(desk: 
 
     assert isinstance(desk.home.visit(cell()).error, asyncio.CancelledError)
     assert survived == [True] and desk.home.reported == []
+
+
+def test_a_comm_s_callback_that_holds_up_the_cell_is_hit_and_the_cell_ends(desk: Desk) -> None:
+    hit: list[BaseException] = []
+
+    def callback() -> None:
+        desk.callbacks.append("callback")
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as stop:
+            hit.append(stop)
+        finally:
+            desk.callbacks.clear()
+
+    async def cell() -> None:
+        asyncio.get_running_loop().call_soon(callback)
+        await asyncio.Event().wait()
+
+    assert isinstance(desk.home.visit(cell()).error, asyncio.CancelledError)
+    assert len(hit) == 1
 
 
 @pytest.mark.parametrize("executing", [True, False])
