@@ -330,8 +330,7 @@ class AsyncNamespaceManager:
     @property
     def coroutines(self) -> list[NativeCoroutine]:
         """The tracked coroutines whose code has not begun."""
-        with self._lock:
-            return [coroutine for coroutine in self._coroutines if was_never_started(coroutine)]
+        return [coroutine for coroutine in self._coroutines if was_never_started(coroutine)]
 
     def cleanup_coroutines(self) -> int:
         """Close the tracked coroutines that nobody awaited; return how many.

@@ -119,29 +119,6 @@ def lost_to_a_cleanup(stage: Stage) -> set[str]:
     return lost
 
 
-def lost_to_a_look(stage: Stage) -> set[str]:
-    """A coroutine that comes while one looks at the others must not end the look."""
-    manager = stage.manager
-    early, late = answer("early"), answer("late")
-    manager.track(early)
-
-    def look(coroutine: object) -> bool:
-        if coroutine is early:
-            stage.let_in(lambda: manager.track(late))
-        return True
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manager_module, "was_never_started", look)
-        try:
-            found = manager.coroutines
-        except RuntimeError:  # "Set changed size during iteration"
-            found = []
-    stage.wait()
-    early.close()
-    late.close()
-    return set() if early in found else {"early"}
-
-
 def torn(stage: Stage, look: Callable[[], dict[str, Any]]) -> set[str]:
     """Whoever looks amid a merge that adds `y` and deletes `x` must find both done."""
     manager, seen = stage.manager, []
@@ -259,7 +236,6 @@ SCENES = [
     lost_exception,
     lost_writer,
     lost_to_a_cleanup,
-    lost_to_a_look,
     torn_snapshot,
     torn_copy,
     torn_base,
@@ -277,3 +253,23 @@ def test_nothing_is_lost_with_the_lock(scene: Callable[[Stage], set[str]]) -> No
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_something_is_lost_without_it(scene: Callable[[Stage], set[str]]) -> None:
     assert scene(Stage(take_lock_away=True)) != set()
+
+
+def test_what_an_execution_deleted_ends_without_the_lock_and_at_once() -> None:
+    """Its `__del__` may wait for a thread that needs the lock."""
+    manager = AsyncNamespaceManager()
+    looked: list[bool] = []
+
+    class Waiting:
+        def __del__(self) -> None:
+            other = threading.Thread(target=lambda: manager.namespace, daemon=True)
+            other.start()
+            other.join(2.0)
+            looked.append(not other.is_alive())
+
+    manager.live["x"] = Waiting()
+    view = manager.open(Context.MAIN)
+    del manager.live["x"]
+    assert looked == [], "the execution's base has it"
+    manager.close(view, "cell", Outcome())
+    assert looked == [True]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from namespace_kernel import AsyncNamespaceManager, CellChanges, Context, Outcome
-from namespace_kernel.namespace.writers import View
+from namespace_kernel.namespace.writers import View, changes_in
 
 
 def begin(
@@ -171,3 +171,13 @@ def test_an_engine_name_is_never_contested(manager: AsyncNamespaceManager) -> No
     view.namespace["_"] = view.namespace["_1"] = "theirs"
     assert end(manager, view).contested == {}
     assert manager.live["_"] == manager.live["_1"] == "new"
+
+
+def test_names_that_others_add_while_it_is_compared_are_no_obstacle() -> None:
+    class Growing(dict[str, int]):
+        def __getitem__(self, name: str) -> int:
+            self["another's"] = 1
+            return super().__getitem__(name)
+
+    live = Growing(mine=1)
+    assert changes_in(live, View(Context.MAIN, live, {})).added.keys() >= {"mine"}
