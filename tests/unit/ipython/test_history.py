@@ -96,6 +96,34 @@ def test_threads_that_open_it_at_once_begin_one_session(make: Make, path: Path) 
     assert rows(path, "select session from sessions") == [(1,)]
 
 
+def test_of_two_kernels_with_one_session_number_the_later_writes_in_a_new_one(make: Make, path: Path) -> None:
+    """Both may have asked for a number before the other's was in the file."""
+    first, second = make(), make()
+    assert first.session_number == 1
+    second.session_number = 1
+    for history, source in ((first, "one"), (second, "two")):
+        history.store_inputs(1, source)
+        history.writeout_cache()
+    assert rows(path, "select session, line, source from history") == [(1, 1, "one"), (2, 1, "two")]
+    assert second.session_number == 2
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda history: history.search("x*"),
+        lambda history: history.get_range(0),
+        lambda history: history.get_tail(5, include_latest=True),
+        lambda history: history.get_range(1, raw=False),
+    ],
+    ids=["search", "range", "tail", "range of a session"],
+)
+def test_whoever_reads_finds_what_was_run_just_now(read: Callable[[Any], Any], make: Make) -> None:
+    history = make()
+    history.store_inputs(1, "x = 1")
+    assert [row[2] for row in read(history)] == ["x = 1"]
+
+
 def test_reset_begins_another_session(make: Make, path: Path) -> None:
     history = make()
     history.store_inputs(1, "x = 1")

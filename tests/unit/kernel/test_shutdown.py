@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
+import psutil
 import pytest
 
 from namespace_kernel.kernel import shutdown
-from namespace_kernel.kernel.shutdown import Ending
+from namespace_kernel.kernel.shutdown import Ending, children_that_live
 
 
 @pytest.fixture
@@ -52,3 +56,49 @@ def test_one_that_is_never_over_is_waited_for_no_longer_than_allowed(interrupts:
     asyncio.run(ending.end_main_thread(0.05))
     assert interrupts
     ending.served()  # late, and the loop that waited is closed
+
+
+class Asked(threading.Event):
+    """Writes down for how long it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.append(timeout)
+        return self.is_set()
+
+
+def test_after_exit_the_process_stays_until_the_frontend_asks_for_its_end(interrupts: list[None]) -> None:
+    ending = Ending(lambda value: ending.served())
+    ending._frontend_asked = asked = Asked()
+    ending.linger()
+    assert not asked.is_set() and len(asked.waited) == 1 and 0 < (asked.waited[0] or 0) < 60
+    asyncio.run(ending.end_main_thread(3600.0))
+    assert asked.is_set()
+
+
+def child(code: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+
+
+def test_a_child_that_has_ended_does_not_live_though_nobody_waited_for_it() -> None:
+    dead, alive = child("pass"), child("input()")
+    processes = [psutil.Process(one.pid) for one in (dead, alive)]
+    try:
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays what it is
+        assert children_that_live(lambda: processes) == processes[1:]
+        dead.wait()
+        assert children_that_live(lambda: processes) == processes[1:]
+    finally:
+        for one in (dead, alive):
+            one.communicate(b"\n")
+
+
+def test_where_there_are_no_children_nobody_looks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_child(*args: object) -> None:
+        raise ChildProcessError
+
+    monkeypatch.setattr(os, "waitid", no_child)
+    assert children_that_live(lambda: pytest.fail("psutil was asked")) == []

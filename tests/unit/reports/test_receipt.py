@@ -171,6 +171,20 @@ def test_a_leak_is_noted_though_another_thread_shows_a_receipt(shown: Shown) -> 
     assert len(shown.published) == 1
 
 
+def test_what_goes_away_after_the_cell_has_settled_is_told_soon_and_once(shown: Shown) -> None:
+    execution = execution_of()
+    settle(shown, execution)
+    assert shown.published == []
+    shown.receipts.leaked(execution, LEAK)
+    shown.receipts.leaked(execution, LEAK)
+    assert len(shown.later) == 1, "it is on its way"
+    shown.catch_up()
+    assert "never awaited (2 times)" in shown.texts[-1]
+    shown.receipts.leaked(execution, LEAK)
+    shown.catch_up()
+    assert "never awaited (3 times)" in shown.texts[-1]
+
+
 def test_leaks_of_many_threads_are_all_counted(shown: Shown) -> None:
     execution = execution_of()
     settle(shown, execution)

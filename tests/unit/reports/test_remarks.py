@@ -46,6 +46,16 @@ def test_what_still_runs_is_listed_five_at_a_time_and_told_again_as_it_ends(show
     assert shown.texts[-1].startswith("7 jobs ended after the cell: `work0()`, line 0; ")
 
 
+def test_of_a_job_it_says_whether_it_runs_or_waits_for_a_thread(shown: Shown) -> None:
+    execution = execution_of()
+    jobs = [job(execution, "first()"), job(execution, "second()")]
+    jobs[0].set_running_or_notify_cancel()
+    settle(shown, execution)
+    details = shown.published[-1][1]["text/html"]
+    assert "<code>first()</code> runs<" in details
+    assert "<code>second()</code> waits for a thread<" in details
+
+
 def test_what_ends_before_the_receipt_is_shown_is_not_in_it(shown: Shown) -> None:
     execution = execution_of()
     one = job(execution)

@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -179,6 +180,26 @@ def test_close_ends_the_tasks_and_the_thread() -> None:
         task = home.visit(start()).unwrap()
     assert cleaned.is_set() and task.cancelled() and home.loop.is_closed()
     home.user_loop.close(PATIENCE)  # a second time is no error
+
+
+def test_close_ends_async_generators_that_were_left() -> None:
+    cleaned: list[int] = []
+    kept: list[AsyncGenerator[int, None]] = []
+
+    async def numbers() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            cleaned.append(threading.get_ident())
+
+    async def start() -> int:
+        kept.append(numbers())
+        return await anext(kept[0])
+
+    with user_loop_running() as home:
+        assert home.visit(start()).unwrap() == 1
+        ident = home.user_loop.home_ident
+    assert cleaned == [ident]
 
 
 def test_close_does_not_wait_for_ever_for_a_task_that_will_not_end() -> None:

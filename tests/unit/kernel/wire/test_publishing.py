@@ -122,6 +122,15 @@ def test_a_message_that_cannot_be_sent_does_not_stop_the_next(
     assert subscriber.recv_multipart() == [b"next"]
 
 
+def test_what_waits_when_the_kernel_ends_is_sent(
+    publisher: PublishingThread, subscriber: zmq.Socket[bytes]
+) -> None:
+    for number in range(3):
+        publisher.queue_socket.send_multipart([b"%d" % number])  # this wakes nobody
+    publisher.stop()
+    assert [subscriber.recv_multipart() for _ in range(3)] == [[b"0"], [b"1"], [b"2"]]
+
+
 def test_the_thread_is_not_woken_where_somebody_looks_soon(
     publisher: PublishingThread, subscriber: zmq.Socket[bytes]
 ) -> None:

@@ -70,6 +70,16 @@ def test_buffers_are_sent(session: KernelSession) -> None:
     assert [bytes(buffer) for buffer in received(socket.parts)["buffers"]] == [b"one", b"two"]
 
 
+def test_a_large_message_is_not_copied_and_a_small_one_is(session: KernelSession) -> None:
+    """Sending small ones without a copy costs more than the copy."""
+    copies: list[bool] = []
+    socket: Any = Socket()
+    socket.send_multipart = lambda parts, copy: copies.append(copy)
+    for size in (session.copy_threshold // 2, session.copy_threshold + 1):
+        session.send(socket, "stream", {"text": "x" * size})
+    assert copies == [True, False]
+
+
 def test_a_lone_surrogate_is_sent_as_a_replacement_character(session: KernelSession) -> None:
     socket = Socket()
     session.send(socket, "stream", {"text": "a\ud800b"})
