@@ -215,6 +215,8 @@ class NamespaceKernelApp(IPKernelApp):
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""
         self.house.patches.undo()
+        self.session.pid = os.getpid()  # or what a child displays would not be sent
+        self.iopub_thread.children.become_child()
         self.kernel.streams.forget()
         self.kernel.forked.become(self.house.user_loop, self.kernel.lanes.foreground)
         signal.set_wakeup_fd(-1)

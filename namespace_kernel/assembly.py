@@ -230,7 +230,7 @@ def _attribution(ground: Ground, tracking: OriginTracking, receipts: CellReceipt
         tracking.apply,
     )
     redirects = Redirects(lambda stream: issubclass(type(stream), CellStream), CellStream.direct)
-    return Attribution(inheritance, redirects, ChildProcesses())
+    return Attribution(inheritance, redirects, ChildProcesses(kernel.streams.take_in))
 
 
 def _sites(kernel: NamespaceKernel, children: ChildProcesses) -> Sites:

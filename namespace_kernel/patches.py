@@ -49,6 +49,8 @@ WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
     ("concurrent.futures.thread", "_WorkItem", "a job's output goes to the cell that submitted it"),
     ("contextlib._RedirectStream", "__enter__ __exit__", "a redirection is that of one cell"),
     ("subprocess.Popen", "__init__", "it is known which cell started a process"),
+    ("subprocess.Popen", "wait", "what the child has written comes before what follows"),
+    ("os", "waitpid", "as `subprocess.Popen.wait`"),
     ("multiprocessing.process.BaseProcess", "start", "it is known which cell started a process"),
     ("multiprocessing.reduction.ForkingPickler", "reducer_override", "what cells define travels by value"),
     ("multiprocessing.context.SpawnContext", "get_context", "it is known that names will not do"),

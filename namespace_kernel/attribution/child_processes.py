@@ -1,28 +1,38 @@
-"""Which cell started which child process."""
+"""Which cell started which child process, and that a cell has waited for one."""
 
 from __future__ import annotations
 
 import multiprocessing.process
+import os
 import subprocess
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.patching import Patch
+
+T = TypeVar("T")
 
 #: How many processes are remembered; pids are reused, and the last one counts.
 _KEPT = 10_000
 
 
 class ChildProcesses:
-    """Notes the pids of `subprocess` and `multiprocessing`. Thread: any."""
+    """Notes the pids of `subprocess` and `multiprocessing`. Thread: any.
 
-    def __init__(self) -> None:
+    `waited` is called when somebody has waited for a child: what that has written comes before what the
+    caller prints next. multiprocessing waits by `os.waitpid`, subprocess has a name of its own for it.
+    """
+
+    def __init__(self, waited: Callable[[], object] = lambda: None) -> None:
+        self._waited = waited
         self._cells: dict[int, str] = {}
         self.patches = (
             Patch(subprocess.Popen, "__init__", self._noting),
             Patch(multiprocessing.process.BaseProcess, "start", self._noting),
+            Patch(os, "waitpid", self._waiting),
+            Patch(subprocess.Popen, "wait", self._waiting),
         )
 
     def cell_of(self, pid: int) -> str:
@@ -44,3 +54,12 @@ class ChildProcesses:
                 self._cells[process.pid] = execution.cell.execution_id
 
         return start
+
+    def _waiting(self, original: Callable[..., T]) -> Callable[..., T]:
+        @unseen
+        def wait(*args: Any, **options: Any) -> T:
+            result = original(*args, **options)
+            self._waited()
+            return result
+
+        return wait

@@ -99,6 +99,7 @@ class CellRequests:
         content = lane.context.run(self._reply_to, outcome, expressions)
         if lane.lane_id is None:  # what C code and children write is the foreground's
             lane.context.run(self._streams.drain)
+        self._streams.take_from_children()
         lane.context.run(self._streams.hand_over)
         content = json_clean(content)
         self._answer(

@@ -86,6 +86,99 @@ def test_a_child_of_multiprocessing_ends_as_ever(kernel: Notebook) -> None:
     goes_on(kernel)
 
 
+WORKS = """\
+import logging, multiprocessing, os, subprocess, sys, threading, time
+from concurrent.futures import ProcessPoolExecutor
+from IPython.display import display
+context = multiprocessing.get_context("fork")
+logging.basicConfig(force=True, format="%(message)s", stream=sys.stderr)
+def works(said="works"): print(said)
+def fork(work):
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+def start(kind):
+    one = kind(target=works)
+    one.start()
+    one.join()
+"""
+WAYS = {
+    "os.fork": "fork(lambda: print('works', flush=True))",
+    "os.fork without a flush": "fork(works)",
+    "a child's child": "fork(lambda: fork(works))",
+    "a thread of a child": "fork(lambda: start(threading.Thread))",
+    "multiprocessing": "start(context.Process)",
+    "multiprocessing in a background cell": "%%background\nstart(context.Process)",
+    "multiprocessing in an awaiting cell": "await asyncio.to_thread(start, context.Process)",
+    "a pool": "with ProcessPoolExecutor(1, context) as pool: pool.submit(works).result()",
+    "a pool of multiprocessing": "with context.Pool(1) as pool: pool.map(works, ['works'])",
+    "a long text": "fork(lambda: works('works' + 300_000 * 'é'))",
+    "display": "fork(lambda: display('works'))",
+    "logging": "fork(lambda: logging.warning('works'))",
+    "the descriptor": "fork(lambda: os.write(1, b'works\\n'))",
+    "subprocess": "subprocess.run(['echo', 'works'])",
+    "without descriptors": "fork(lambda: (os.closerange(3, 1000), works()))",
+}
+
+
+#: These children connect anew, for what they had was closed.
+SLOW_WAYS = {"without descriptors"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_child_has_published_is_there_when_its_cell_is_done(way: str, kernel: Notebook) -> None:
+    code = WAYS[way]
+    first, _, rest = code.partition("\n") if code.startswith("%%") else ("", "", code)
+    run(kernel, f"import asyncio\n{WORKS}")
+    for _ in range(2):
+        # The thread that publishes is late, as beside other processes.
+        run(kernel, "get_ipython().kernel.iopub_thread.io_loop.add_callback(time.sleep, 0.7)")
+        cell = run(kernel, f"{first}\nprint('before')\n{rest}\nprint('after')".lstrip())
+        if way in SLOW_WAYS:
+            cell.wait_for_text("works")
+        words = [word.strip("'").rstrip("é") for word in cell.text.split()]
+        if way in SLOW_WAYS:
+            words.sort(key=["before", "works", "after"].index)
+        assert words == ["before", "works", "after"]
+        assert cell.text.count("é") == (300_000 if way == "a long text" else 0)
+    goes_on(kernel)
+
+
+def test_lines_of_children_keep_their_order_and_stay_whole(kernel: Notebook) -> None:
+    code = "def work(number):\n    for line in range(40): print(number, 'x' * 100, line, flush=line % 2)\n"
+    code += "children = [context.Process(target=work, args=(number,)) for number in range(15)]\n"
+    code += "for child in children: child.start()\nfor child in children: child.join()"
+    lines = run(kernel, WORKS + code).stdout.splitlines()
+    for number in range(15):
+        of_child = [line for line in lines if line.startswith(f"{number} ")]
+        assert of_child == [f"{number} {'x' * 100} {line}" for line in range(40)]
+    assert len(lines) == 600
+
+
+WAITS = {
+    "run": "subprocess.run(['echo', 'child'])",
+    "check_call": "subprocess.check_call(['sh', '-c', 'echo child'])",
+    "communicate": "subprocess.Popen(['echo', 'child']).communicate()",
+    "os.system": "os.system('echo child')",
+    "multiprocessing": "start(context.Process)",
+    "os.fork": "fork(lambda: works('child'))",
+}
+
+
+@pytest.mark.parametrize("begin", ["", "await asyncio.sleep(0)\n"], ids=["plain", "awaiting"])
+@pytest.mark.parametrize("wait", WAITS)
+def test_what_a_child_wrote_comes_before_what_follows_the_wait(
+    wait: str, begin: str, kernel: Notebook
+) -> None:
+    run(kernel, f"import asyncio\n{WORKS}\ndef works(said='child'): print(said)")
+    code = f"{begin}for n in range(15): print('one'); _ = {WAITS[wait]}; print('two', file=sys.stderr)"
+    assert run(kernel, code).text == 15 * "one\nchild\ntwo\n"
+
+
 def test_a_child_that_goes_on_for_ever_is_ended_with_the_kernel(spoilt: Notebook) -> None:
     import psutil
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +30,7 @@ import zmq
 from ipykernel.iostream import IOPubThread
 from tornado.ioloop import IOLoop
 
+from namespace_kernel.attribution.from_children import FromChildren
 from namespace_kernel.base.originals import make_unending, monotonic
 
 from .departures import Departures
@@ -43,6 +45,9 @@ WAITING_MESSAGES = 100_000
 
 #: Seconds that whoever waits for the output to be sent waits at most.
 _PATIENCE = 10.0
+
+#: Seconds that whoever waits for what the thread does between two messages waits at most.
+_BRIEFLY = 1.0
 
 #: Seconds after which the thread is woken again, if it has not come since.
 _TRUST = 0.02
@@ -82,6 +87,9 @@ class PublishingThread(IOPubThread):
         #: What the streams have to send.
         self.written = Written(self)
         self._departures = Departures(self.socket.context)
+        self.children = FromChildren()
+        if hasattr(os, "fork"):
+            self.io_loop.add_handler(self.children.fd, self._take_and_send, IOLoop.READ)
 
     def start(self) -> None:
         """Overridden to know that it runs without asking."""
@@ -91,6 +99,7 @@ class PublishingThread(IOPubThread):
     def stop(self) -> None:
         """Overridden to send first what is waiting."""
         if self._serves and self._is_master_process():
+            self.take_from_children()
             if self.written.pieces:  # what `atexit` callbacks have printed
                 self.written.hand_over(self.put)
             self.wait_until_sent()
@@ -156,6 +165,32 @@ class PublishingThread(IOPubThread):
             self.io_loop.call_later(seconds, function)
         else:  # a timer alone would not wake the loop
             self._wake(self.io_loop.call_later, seconds, function)
+
+    def take_from_children(self) -> None:
+        """Schedule what forked children have published, behind what was written before.
+
+        Thread: any, where no Stop can come.
+        """
+        if self._serves and self._is_master_process():
+            self.children.receive(self._take)
+
+    def _take(self, parts: list[bytes]) -> None:
+        if self.written.pieces:
+            self.written.hand_over(self.put)
+        self.put(partial(self._really_send, parts))
+
+    def _take_and_send(self, *_: object) -> None:
+        """Thread: this one."""
+        self.take_from_children()
+        self.send_now()
+
+    def do(self, function: Callable[[], object]) -> None:
+        """Call `function` in this thread and wait for it, but not for long. Thread: any; a Stop may come."""
+        if self._serves and get_ident() != self.thread.ident:
+            done = threading.Event()
+            self._wake(function)
+            self._wake(done.set)
+            done.wait(_BRIEFLY)
 
     def wait_until_sent(self) -> None:
         """Wait until everything scheduled so far is sent. Thread: any but this."""
@@ -224,7 +259,9 @@ class PublishingThread(IOPubThread):
                 _log.exception("a message could not be published")
 
     def _really_send(self, msg: list[Any], *args: Any, copy: bool = True, **options: Any) -> None:
-        """Overridden for the quick way, if there are no options."""
+        """Overridden for the quick way, if there are no options, and for a forked child's."""
+        if not self._is_master_process() and self.children.send(list(map(bytes, msg))):
+            return
         if args or options or self.socket is None or not self._serves or not self._is_master_process():
             super()._really_send(msg, *args, copy=copy, **options)  # type: ignore[no-untyped-call]
         else:

@@ -58,6 +58,23 @@ class StandardStreams:
         for stream in self._cell_streams:
             stream.drain()
 
+    def take_from_children(self) -> None:
+        """Take in what forked children have printed and displayed."""
+        for stream in self._cell_streams[:1]:
+            stream.pub_thread.take_from_children()
+
+    def take_in(self) -> None:
+        """Take in what a child has written that the caller has waited for: it comes before what the caller
+        prints next. Thread: any; a Stop may come.
+        """
+        for publishing in [stream.pub_thread for stream in self._cell_streams[:1]]:
+            if publishing.children.has_come() or not all(one.all_came() for one in self._cell_streams):
+                publishing.do(self._take_all)
+
+    def _take_all(self) -> None:
+        self.drain()
+        self.take_from_children()
+
     def forget(self) -> None:
         """In a forked child: what waits in them is the parent's."""
         for stream in self._cell_streams:

@@ -200,7 +200,7 @@ class CellStream(OutStream):
         if self._fid is None:  # not watched, on Windows never
             return
         with self._drain_lock:
-            while self._should_watch and not self._all_came():
+            while self._should_watch and not self.all_came():
                 # What is on its way comes soon, unless the other process is stopped or gone.
                 if not readable([int(self._fid or 0)], _PATIENCE):
                     return
@@ -213,10 +213,11 @@ class CellStream(OutStream):
                 else:
                     return
 
-    def _all_came(self) -> bool:
+    def all_came(self) -> bool:
+        """Whether nothing is on its way from the file descriptor. Thread: any."""
         if self._passage is not None:
             return self._passage.all_came()
-        return not readable([int(self._fid or 0)], 0)
+        return self._fid is None or not readable([int(self._fid)], 0)
 
     def use_passage(self, passage: Passage) -> None:
         """From now on read what comes through `passage`, whose pipe is that of the descriptor."""
