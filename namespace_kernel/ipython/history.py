@@ -169,11 +169,6 @@ class BatchedHistory(HistoryManager):
         if self.db_log_output:
             self._write_soon()
 
-    def _run_sql(self, *args: Any, **options: Any) -> Iterable[Any]:
-        """Overridden: whoever reads the database finds all that was run."""
-        self.writeout_cache()
-        return super()._run_sql(*args, **options)
-
     def writeout_cache(self, conn: sqlite3.Connection | None = None) -> None:
         """Overridden to hold the locks for a moment only: a cell that ended while its predecessors were
         being committed waited for the disk, 20 ms and more.

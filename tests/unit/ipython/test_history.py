@@ -124,6 +124,26 @@ def test_whoever_reads_finds_what_was_run_just_now(read: Callable[[Any], Any], m
     assert [row[2] for row in read(history)] == ["x = 1"]
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, sqlite3.OperationalError])
+def test_what_cannot_be_written_now_is_written_later_and_in_its_order(
+    error: type[BaseException], make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise error
+
+    history = make(db_log_output=True)
+    history.store_inputs(1, "x = 1")
+    history.output_hist_reprs[1] = "1"
+    history.store_output(1)
+    with monkeypatch.context() as patched, pytest.raises(error):
+        patched.setattr(history, "_insert", fail)
+        history.writeout_cache()
+    history.store_inputs(2, "y = 2")
+    history.writeout_cache()
+    assert rows(path, "select line, source from history") == [(1, "x = 1"), (2, "y = 2")]
+    assert rows(path, "select line, output from output_history") == [(1, "1")]
+
+
 def test_reset_begins_another_session(make: Make, path: Path) -> None:
     history = make()
     history.store_inputs(1, "x = 1")
