@@ -68,7 +68,6 @@ class UserLoop:
         self._wanted = False
         self._taken = False
         self._at_home = False
-        self._leaving = False
         self._closing = False
         #: Whether the home thread waits for the loop's next event, also while the loop is borrowed.
         self._rests = False
@@ -131,7 +130,6 @@ class UserLoop:
 
     def _leave_home(self) -> None:
         if self._wanted and self._at_home:
-            self._leaving = True
             self.loop.halt()
 
     def _live(self) -> None:
@@ -145,16 +143,11 @@ class UserLoop:
             except BaseException as error:
                 repair(error)
                 self._notices.notice(f"a task raised {type(error).__name__}; the user loop goes on")
-                self._leaving = True
             finally:
                 with self._condition:
                     self._at_home = False
-                    unexpected = not (self._leaving or self._closing or self.loop.was_idle)
-                    self._leaving = False
                     self.loop.rests = self.loop.was_idle and not self._wanted
                     self._condition.notify_all()
-            if unexpected:
-                self.tasks.stopped()
         self.loop.home = None
 
     def _comes_to_run(self) -> bool:
