@@ -114,6 +114,25 @@ def test_a_client_that_subscribes_while_others_publish_is_welcomed(publisher: Pu
             done.set()
 
 
+def test_whoever_sends_looks_for_subscriptions_while_the_thread_is_busy(publisher: PublishingThread) -> None:
+    """Sending takes notice of one, and then ZeroMQ does not tell the thread of it."""
+    stuck, gate = threading.Event(), threading.Event()
+    publisher._wake(lambda: (stuck.set(), gate.wait(60)))
+    assert stuck.wait(60)
+    socket = publisher.socket.context.socket(zmq.SUB)
+    socket.rcvtimeo = 20_000
+    socket.subscribe(b"a topic")
+    socket.connect(publisher.socket.last_endpoint.decode())
+    try:
+        with publisher._sending:
+            assert publisher.socket.poll(60_000)
+        publisher.direct_socket.send_multipart([b"another topic"])
+        assert b"iopub_welcome" in b"".join(socket.recv_multipart())
+    finally:
+        gate.set()
+        socket.close(linger=0)
+
+
 def test_a_message_that_cannot_be_sent_does_not_stop_the_next(
     publisher: PublishingThread, subscriber: zmq.Socket[bytes]
 ) -> None:

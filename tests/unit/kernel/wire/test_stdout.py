@@ -97,10 +97,12 @@ def test_a_flush_that_is_stopped_loses_nothing_and_repeats_nothing(when: str, st
 def test_a_print_that_is_stopped_does_not_stop_later_flushes(
     when: str, stream: CellStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    time = [100.0]
+    monkeypatch.setattr(written, "monotonic", lambda: time[0])
     setattr(stream.pub_thread, when, 1)
     with pytest.raises(KeyboardInterrupt):
         stream.write("one")
-    stream._written.flush_due = 0.0  # the time has passed
+    time[0] += Written.interval
     stream.write(" two")
     sent(stream)
     timers = stream.pub_thread.io_loop.timers
