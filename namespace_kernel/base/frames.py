@@ -7,10 +7,11 @@ traceback of a missing program would be taken for the cause.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,3 +74,24 @@ def unseen(function: Callable[P, T]) -> Callable[P, T]:
             raise
 
     return call
+
+
+def argument_of(frame: FrameType, name: str) -> Any:
+    """What a function that runs has as its argument `name` now.
+
+    Until Python 3.12 a frame that is asked keeps a copy of all its variables till the function's end: what
+    the function deletes meanwhile would stay. So the copy is emptied, unless somebody else has it
+    (`locals()`), or there is a debugger, which writes it back.
+
+    Thread: the one that runs the function.
+    """
+    values = frame.f_locals
+    value = values.get(name)
+    if _KEEPS_A_COPY and sys.getrefcount(values) == _NOBODY_ELSE_S and sys.gettrace() is None:
+        values.clear()
+    return value
+
+
+_KEEPS_A_COPY = sys.version_info < (3, 13)
+#: The references to the copy that there are in any case: the frame's, ours, and that of the question.
+_NOBODY_ELSE_S = 3

@@ -16,6 +16,7 @@ from typing import Any
 from weakref import ReferenceType, finalize
 
 from .execution import Execution, current_execution
+from .frames import argument_of
 from .lines import Place
 from .safe_facts import callable_facts
 
@@ -69,7 +70,7 @@ def _ends_something(frame: FrameType | None) -> bool:
         if code.co_name == "<module>" or code is _CALLBACK:  # the cell's code, or a step of a task's
             return False
         if _may_be_callback(code) and _module_of(frame) not in _GO_BETWEENS:
-            value: Any = frame.f_locals.get(code.co_varnames[code.co_argcount - 1])
+            value = argument_of(frame, code.co_varnames[code.co_argcount - 1])
             if issubclass(type(value), ReferenceType) and ReferenceType.__call__(value) is None:
                 return True
         frame = frame.f_back

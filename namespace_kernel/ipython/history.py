@@ -130,9 +130,10 @@ class BatchedHistory(HistoryManager):
             self._stop_save_thread()
 
     def _restart_thread_if_stopped(self) -> None:
-        """Overridden for our thread."""
+        """Overridden for our thread; one that could not open the database has ended."""
         with self._starting:
-            if self.save_thread is None and self.using_thread:
+            is_there = self.save_thread is not None and self.save_thread.is_alive()
+            if not is_there and self.using_thread:
                 thread = _OpeningThread(self)
                 # It is no thread of the cell that is written first, whose context the timer has.
                 contextvars.Context().run(thread.start)
@@ -241,8 +242,12 @@ class _OpeningThread(HistorySavingThread):
     def run(self) -> None:
         """Overridden: a second connection to a spoilt file would keep it from being moved away.
 
-        If nothing can be saved, this thread ends at once.
+        If nothing can be saved, this thread ends at once. If nothing can be opened (the process has too many
+        files), it ends, too, and the next cell's line starts another.
         """
+        shield(self._open_and_save, _tell_that_it_waits)
+
+    def _open_and_save(self) -> None:
         history: Any = self.history_manager()
         if history is not None and not history.is_in_a_file:
             history.using_thread = False

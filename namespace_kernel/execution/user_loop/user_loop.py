@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import selectors
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -24,6 +26,7 @@ from typing import Any, TypeVar
 
 from namespace_kernel.base.asyncio_tasks import CellCoroutine, all_tasks_of
 from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
 
@@ -36,6 +39,9 @@ Guard = Callable[[asyncio.Task[object]], contextlib.AbstractContextManager[None]
 
 #: After this many seconds, say what the loop is busy with.
 _PATIENCE = 0.5
+
+#: Where the loop's own code is.
+_OF_THE_LOOP = (os.path.dirname(asyncio.__file__), str(OWN_FOLDER), selectors.__file__)
 
 #: How often, in seconds, a waiting cell looks whether it was stopped.
 _SLICE = 0.05
@@ -100,9 +106,8 @@ class UserLoop:
             if stopped():
                 self.give_back()
                 raise KeyboardInterrupt
-            if monotonic() > patience:
+            if monotonic() > patience and (where := self._whereabouts()):
                 patience = float("inf")
-                where = self._whereabouts()
                 self._notices.notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
         self._take()
 
@@ -177,8 +182,11 @@ class UserLoop:
                 self.loop._write_to_self()
 
     def _whereabouts(self) -> str:
+        """The line that keeps the loop; nothing if only its own code runs, on a machine with much to do."""
         frame = sys._current_frames().get(self._home.ident or 0)
-        return "" if frame is None else self._lines.describe_frame(frame)
+        if frame is None or frame.f_code.co_filename.startswith(_OF_THE_LOOP):
+            return ""
+        return self._lines.describe_frame(frame)
 
     @property
     def home_ident(self) -> int | None:

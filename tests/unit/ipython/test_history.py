@@ -181,6 +181,28 @@ def test_where_no_session_can_be_created_it_is_kept_in_memory(
     assert [row[2] for row in history.get_tail(include_latest=True)] == ["x = 1"]
 
 
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError(), KeyboardInterrupt()])
+def test_what_cannot_be_opened_now_is_opened_with_a_later_cell(
+    error: BaseException, make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+
+    def refuse(self: Any) -> None:
+        raise error
+
+    history = make()
+    history.store_inputs(1, "x = 1")
+    with monkeypatch.context() as full:
+        full.setattr(BatchedHistory, "init_db", refuse)
+        history._write()
+        history.save_thread.join(30)
+    history.store_inputs(2, "x = 2")
+    write(history)
+    assert rows(path, "select source from history") == [("x = 1",), ("x = 2",)]
+    assert told == []
+
+
 def test_without_a_database_all_goes_on(make: Make, path: Path) -> None:
     history = make(enabled=False)
     history.store_inputs(1, "x = 1")

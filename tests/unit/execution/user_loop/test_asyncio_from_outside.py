@@ -332,12 +332,27 @@ def test_run_forever_of_several_threads_ends_for_all(home: LoopUnderTest) -> Non
 
 
 def test_a_stop_ends_the_wait_of_run_forever(home: LoopUnderTest) -> None:
-    def press() -> None:
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    came = threading.Event()
 
-    home.loop.call_later(0.02, lambda: threading.Thread(target=press).start())
-    with pytest.raises(KeyboardInterrupt):
-        home.loop.run_forever()
+    def press() -> None:
+        """Again and again, as the kernel does: a signal just before the wait does not end it."""
+        while not came.wait(0.02):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def stop(*_: object) -> None:
+        if not came.is_set():
+            came.set()
+            raise KeyboardInterrupt
+
+    presser = threading.Thread(target=press)
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        home.loop.call_soon(presser.start)
+        with pytest.raises(KeyboardInterrupt):
+            home.loop.run_forever()
+        presser.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert home.visit(asyncio.sleep(0, 42)).unwrap() == 42
 
 

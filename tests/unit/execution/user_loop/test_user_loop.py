@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import selectors
 import socket
 import threading
 import time
 from collections.abc import AsyncGenerator
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from namespace_kernel.execution.user_loop import user_loop as user_loop_module
 from namespace_kernel.execution.user_loop.tasks import FailedTasks
 from tests.unit.fakes import PATIENCE, LoopUnderTest, execution_of, user_loop_running, whereabouts
 
@@ -145,6 +148,26 @@ def test_a_cell_waits_for_a_loop_that_is_busy_and_says_with_what(home: LoopUnder
     helper.join()
     assert len(home.notices) == 1
     assert "busy in" in home.notices[0] and "Stop" in home.notices[0]
+
+
+@pytest.mark.parametrize(
+    "module", [asyncio.selector_events, asyncio.base_events, selectors, user_loop_module]
+)
+def test_a_loop_whose_own_code_is_slow_is_not_called_busy(module: ModuleType, home: LoopUnderTest) -> None:
+    blocked, release = threading.Event(), threading.Lock()
+    code = "def work():\n    blocked.set()\n    release.acquire()"
+    release.acquire()
+    for filename, is_told in (("<a callback>", True), (str(module.__file__), False)):
+        names: dict[str, Any] = {"blocked": blocked, "release": release}
+        exec(compile(code, filename, "exec"), names)
+        blocked.clear()
+        home.loop.call_soon_threadsafe(names["work"])
+        assert blocked.wait(PATIENCE)
+        until = time.monotonic() + PATIENCE  # it has still to leave `set`
+        while bool(home.user_loop._whereabouts()) is not is_told and time.monotonic() < until:
+            time.sleep(0)
+        assert bool(home.user_loop._whereabouts()) is is_told
+        release.release()
 
 
 def test_tasks_belong_to_the_cell_that_started_them(home: LoopUnderTest) -> None:
