@@ -19,14 +19,14 @@ BENCHMARKS := $(wildcard benchmarks/__main__.py)
 INSTALLED := pyproject.toml $(wildcard kernelspec/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all test-upstream trust mutants check docs package clean
+.PHONY: help demo lab test test-all test-third-party test-upstream trust mutants check docs package clean
 # Two installers at once would spoil the environment.
 .NOTPARALLEL:
 
 help: ## list the targets
 	@echo "make TARGET [ARGS=...] [PYTHON=python3] [VENV=.venv]"
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(firstword $(MAKEFILE_LIST)) | while read -r target text; do \
-		if [ "$$target" != bench ] || [ -n "$(BENCHMARKS)" ]; then printf '  %-13s %s\n' "$$target" "$$text"; fi; done
+		if [ "$$target" != bench ] || [ -n "$(BENCHMARKS)" ]; then printf '  %-16s %s\n' "$$target" "$$text"; fi; done
 
 # Client and kernel are on this machine, so they speak over files and not over TCP, where others could listen. Their
 # place is named: by default it is the working directory, and that of the kernel is another.
@@ -76,6 +76,9 @@ test-all: ## run the tests with each of VERSIONS, each in an environment of its 
 			|| failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed with Python$$failed" >&2; exit 1; fi
+
+test-third-party: $(VENV)/.installed-test ## run the tests of ipykernel, nbclient and CPython against this kernel, for some minutes
+	@$(BIN)/python -m tests.third_party $(ARGS)
 
 test-upstream: UPSTREAM := .venvs/upstream
 test-upstream: ## run what depends on Jupyter's packages against their newest pre-releases

@@ -82,7 +82,7 @@ def run(suite: Suite, pytest_args: Sequence[str] = (), output: IO[str] | None = 
         status = _call(
             [*_virtual_screen(), *command, *suite.pytest_args, *pytest_args],
             tests,
-            _environment(directory) | {INSTRUCTIONS: str(instructions)},
+            environment(directory) | {INSTRUCTIONS: str(instructions)},
             output,
         )
         if not report.exists():
@@ -115,7 +115,7 @@ def _virtual_screen() -> list[str]:
     return ["xvfb-run", "--auto-servernum"]
 
 
-def _environment(directory: Path) -> dict[str, str]:
+def environment(directory: Path) -> dict[str, str]:
     """The suite's environment: a Jupyter home of its own, in which `python3` is the kernel under test."""
     env = dict(os.environ)
     # In CI ipykernel skips its GUI tests, because there may be no screen. Where we run them there is one.
