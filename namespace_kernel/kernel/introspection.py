@@ -10,6 +10,7 @@ from ipykernel.jsonutil import json_clean
 
 from namespace_kernel.ipython.completion.jedi_cache import read_files_once, remember_conditions
 from namespace_kernel.ipython.completion.jedi_names import skip_other_names
+from namespace_kernel.ipython.completion.jedi_turn import JediTurn
 from namespace_kernel.ipython.shell import NamespaceShell
 from namespace_kernel.namespace.reserved_names import only_names
 
@@ -85,13 +86,23 @@ class Introspection:
         self._session.send(replies, kind, json_clean(content), message, idents)
 
 
+_jedi_turn = JediTurn()
+
+
 def complete_on_snapshot(shell: NamespaceShell, complete: Callable[[], Message]) -> Message:
-    """Call `complete` for names that no cell changes while jedi iterates over them. Thread: any."""
-    if shell.complete_in(only_names(shell.namespace.namespace)).use_jedi:
-        remember_conditions()
-        read_files_once()
-        skip_other_names()
-    return complete()
+    """Call `complete` for names that no cell changes while jedi iterates over them.
+
+    A completion that overtakes a slow one does without jedi. Thread: any.
+    """
+    completer = shell.complete_in(only_names(shell.namespace.namespace))
+    if not completer.use_jedi:
+        return complete()
+    with _jedi_turn.taken() as completer.use_jedi:
+        if completer.use_jedi:
+            remember_conditions()
+            read_files_once()
+            skip_other_names()
+        return complete()
 
 
 def history_with_numbers(
