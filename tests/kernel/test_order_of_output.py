@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.kernel.cells import Cell
 from tests.kernel.client import Notebook
+from tests.kernel.test_subshells import create
 from tests.libraries.widgets import Page
 
 PREPARE = """\
@@ -207,6 +210,55 @@ def test_an_output_widget_takes_prints_and_displays_in_order(ready: Notebook) ->
     captured.messages = page.captured(page.find("OutputModel").comm_id)
     assert sequence(captured) == [f"{kind} {number}" for number in range(200) for kind in "pd"]
     assert cell.status == "ok"
+
+
+# --- lines
+
+LINES = """\
+import os, sys, threading
+class Tee:
+    def __init__(self, to): self.to = to
+    def write(self, text): return self.to.write(text)
+    def flush(self): self.to.flush()
+class Spoken:
+    def __init__(self, number): self.number = number
+    def __str__(self): return str(self.number)
+def printed(count, kind=int):
+    for number in range(count): print("P", kind(number), "----#", sep=":")
+def raw(count, length):
+    for number in range(count): os.write(1, b"R:%d:" % number + b"-" * length + b"#\\n")
+def beside(*works):
+    threads = [threading.Thread(target=work) for work in works]
+    for one in threads: one.start()
+    for one in threads: one.join()
+"""
+TORN = {
+    "a descriptor": ("beside(lambda: raw(10_000, 4), lambda: printed(10_000))", 20_000),
+    "objects": ("beside(lambda: raw(10_000, 4), lambda: printed(10_000, Spoken))", 20_000),
+    "long lines of a descriptor": ("beside(lambda: raw(40, 200_000), lambda: printed(5_000))", 5_040),
+    "a stream of the user's": (
+        "ours, sys.stdout = sys.stdout, Tee(sys.stdout)\n"
+        "beside(*[lambda: printed(5_000)] * 4)\nsys.stdout = ours",
+        20_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TORN)
+def test_lines_that_are_written_at_once_are_not_torn(what: str, notebook: Notebook) -> None:
+    code, count = TORN[what]
+    lines = notebook.run(LINES + code).stdout.splitlines()
+    assert [line[:90] for line in lines if not re.fullmatch(r"[PR]:\d+:-*#", line)] == []
+    assert len(lines) == count
+
+
+def test_a_line_of_a_descriptor_without_its_end_is_shown_at_once(ready: Notebook) -> None:
+    subshell = create(ready)
+    cell = ready.submit("for n in range(3): os.write(1, f' {n} of 3'.encode()); said.wait(); said.clear()")
+    for number in range(3):
+        cell.wait_for_text(f"{number} of 3")
+        subshell.run("said.set()")
+    assert cell.wait().stdout == " 0 of 3 1 of 3 2 of 3"
 
 
 # --- the end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TextIO
 
 from ipykernel.iostream import OutStream
@@ -69,11 +70,12 @@ class StandardStreams:
         """
         for publishing in [stream.pub_thread for stream in self._cell_streams[:1]]:
             if publishing.children.has_come() or not all(one.all_came() for one in self._cell_streams):
-                publishing.do(self._take_all)
+                publishing.do(partial(self._take_all, publishing.send_now))
 
-    def _take_all(self) -> None:
+    def _take_all(self, send: Callable[[], None]) -> None:
         self.drain()
         self.take_from_children()
+        send()
 
     def forget(self) -> None:
         """In a forked child: what waits in them is the parent's."""

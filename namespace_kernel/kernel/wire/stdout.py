@@ -28,6 +28,8 @@ _log = logging.getLogger("namespace_kernel")
 
 #: Bytes that are read from a descriptor at a time.
 _AT_ONCE = 2**16
+#: So many reads without the end of a line are no line, and so many seconds without one are its end.
+_MOST_READS, _PAUSE = 100, 0.02
 #: Seconds that one waits for what has been written.
 _PATIENCE = 1.0
 
@@ -41,10 +43,12 @@ class CellStream(OutStream):
 
     def __init__(self, session: Any, pub_thread: Any, *args: Any, **kwargs: Any) -> None:
         self._written: Written = pub_thread.written
-        self._written.add_stream(self, CellStream.write.__code__)
+        self._written.add_stream(self)
         self._pieces = self._written.pieces
         self._drain_lock = threading.Lock()
         self._passage: Passage | None = None
+        #: The beginning of a line whose end has not been read.
+        self._begun: list[str] = []
         # A read may end in the midst of a character.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         super().__init__(session, pub_thread, *args, **kwargs)  # type: ignore[no-untyped-call]
@@ -190,7 +194,7 @@ class CellStream(OutStream):
 
     def forget(self) -> None:
         """In a forked child: see `Written.forget`."""
-        self._drain_lock = threading.Lock()
+        self._drain_lock, self._begun = threading.Lock(), []
         self._written.forget()
 
     # The file descriptor
@@ -200,18 +204,35 @@ class CellStream(OutStream):
         if self._fid is None:  # not watched, on Windows never
             return
         with self._drain_lock:
-            while self._should_watch and not self.all_came():
-                # What is on its way comes soon, unless the other process is stopped or gone.
-                if not readable([int(self._fid or 0)], _PATIENCE):
-                    return
-                data = os.read(self._fid, _AT_ONCE)
-                if data:
-                    self.accept(self._decoder.decode(data))
-                    os.write(self._original_stdstream_copy, data)
-                elif self._passage is not None:  # it is gone
-                    self._fid, self._passage = self._passage.pipe, None
-                else:
-                    return
+            self._read_lines()
+            self._write_begun()
+
+    def _read_lines(self) -> None:
+        """Write what is in the pipe, up to the end of the last line. Under the lock."""
+        while self._should_watch and not self.all_came():
+            # What is on its way comes soon, unless the other process is stopped or gone.
+            if not readable([int(self._fid or 0)], _PATIENCE):
+                return
+            data = os.read(int(self._fid or 0), _AT_ONCE)
+            if data:
+                lines, end, begun = self._decoder.decode(data).rpartition("\n")
+                if end:
+                    self.accept("".join((*self._begun, lines, end)))
+                    self._begun.clear()
+                self._begun.append(begun)
+                os.write(self._original_stdstream_copy, data)
+            elif self._passage is not None:  # it is gone
+                self._fid, self._passage = self._passage.pipe, None
+            else:
+                return
+            if len(self._begun) > _MOST_READS:
+                self._write_begun()
+
+    def _write_begun(self) -> None:
+        begun = "".join(self._begun)
+        self._begun.clear()
+        if begun:
+            self.accept(begun)
 
     def all_came(self) -> bool:
         """Whether nothing is on its way from the file descriptor. Thread: any."""
@@ -237,13 +258,25 @@ class CellStream(OutStream):
         keep_running(self._watch_passage, _log)
 
     def _watch_pipe(self) -> None:
-        while self._should_watch and self._leaves[0] not in readable([int(self._fid or 0), self._leaves[0]]):
-            self.drain()
+        while self._should_watch and self._leaves[0] not in self._wait(self._leaves[0]):
+            with self._drain_lock:
+                self._read_lines()
 
     def _watch_passage(self) -> None:
         while self._should_watch:
-            self.drain()
-            readable([int(self._fid or 0)])
+            with self._drain_lock:
+                self._read_lines()
+            self._wait()
+
+    def _wait(self, *others: int) -> list[int]:
+        """Wait for data. The end of a line comes soon; a beginning that is a prompt is shown soon."""
+        descriptors = [int(self._fid or 0), *others]
+        ready = readable(descriptors, _PAUSE if self._begun else None)
+        if not ready:
+            with self._drain_lock:
+                self._write_begun()
+            ready = readable(descriptors)
+        return ready
 
 
 class Direct:

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from threading import get_ident
-from types import CodeType
 from typing import Any, TypeAlias
 
 from namespace_kernel.base.originals import monotonic
@@ -34,7 +33,8 @@ Piece: TypeAlias = tuple[Any, Any, int, str]
 #: So many frames above `write` may be its own, or those of an object whose text `print` asks for.
 _DEPTH = 12
 _NOTHING = (None,)
-_ASKED_BY_PRINT = ("__str__", "__repr__")
+#: The `write` is ours, or that of a stream which passes on to ours (a Tee).
+_CALLED_BY_PRINT = ("write", "__str__", "__repr__")
 
 
 class Written:
@@ -68,13 +68,10 @@ class Written:
         self.timer_runs = False
         self.flush_due = 0.0
         self._is_forked = False
-        #: That of the streams' `write`.
-        self._code: CodeType | None = None
 
-    def add_stream(self, stream: Any, code: CodeType) -> None:
-        """Let `stream`, whose `write` has the `code`, write here."""
+    def add_stream(self, stream: Any) -> None:
+        """Let `stream` write here."""
         self._streams.append(stream)
-        self._code = code
 
     def add(self, parent: dict[str, Any], stream: Any, text: str, ident: int) -> None:
         """Append a text that is not the last one's thread's, stream's or parent's.
@@ -120,7 +117,7 @@ class Written:
         for _ in range(_DEPTH):
             if frame is None:
                 return False
-            if frame.f_code is self._code or frame.f_code.co_name in _ASKED_BY_PRINT:
+            if frame.f_code.co_name in _CALLED_BY_PRINT:
                 return True
             frame = frame.f_back
         return False
