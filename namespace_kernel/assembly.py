@@ -6,10 +6,10 @@ The kernel and its shell exist already: ipykernel makes them. A part gets what i
 from __future__ import annotations
 
 import contextvars
-import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import get_ident
 
 from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.attribution.inheritance import Inheritance
@@ -17,6 +17,7 @@ from namespace_kernel.attribution.redirects import Redirects
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.lines import Leak
 from namespace_kernel.base.patching import Patches
+from namespace_kernel.base.threads import current_thread
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
 from namespace_kernel.durable.black_box import BlackBox
@@ -86,8 +87,8 @@ class Ground:
 
     def runs_cells(self) -> bool:
         """Whether the calling thread is one where cells run: main, or a subshell's."""
-        thread = threading.current_thread()
-        return thread.ident == self.timers.manager.foreground_ident or thread.name.startswith("lane-")
+        is_main = get_ident() == self.timers.manager.foreground_ident
+        return is_main or current_thread().name.startswith("lane-")
 
 
 @dataclass(frozen=True, slots=True)

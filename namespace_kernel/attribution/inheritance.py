@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar, Token
 from functools import partial, wraps
+from threading import get_ident
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -146,7 +147,7 @@ class Inheritance:
                 inheritance._begin_code()
                 if self.started is not None:
                     tokens.append(current_execution.set(self.started.execution))
-                    self.started.thread_ident = threading.get_ident()
+                    self.started.thread_ident = get_ident()
                 try:
                     super().run(*args)
                 finally:

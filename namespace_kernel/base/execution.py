@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
+from threading import get_ident
 from typing import Any, TypeVar
 
 from .cell import Cell, Route
@@ -44,7 +45,7 @@ class Execution:
     interrupted: bool = False
     finished: bool = False
     settled: bool = False
-    thread_ident: int = field(default_factory=threading.get_ident)
+    thread_ident: int = field(default_factory=get_ident)
     since: float = field(default_factory=time.time)
     kept: dict[type, Any] = field(default_factory=dict)
 

@@ -2,15 +2,85 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import os
+import queue
 import select
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from types import FunctionType, SimpleNamespace
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T", bound=type)
 
 #: Whether threads run at the same time, without the interpreter's lock.
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+_poll: Callable[[], Any] | None = getattr(select, "poll", None)
+
+# gevent and eventlet put other functions into modules of Python, which switch greenlets where the kernel's
+# threads wait for one another, and start no threads. A function finds them by the dict of its module.
+_at_first = {module.__name__: dict(vars(module)) for module in (threading, subprocess)}
+
+
+def _as_at_first(function: FunctionType) -> FunctionType:
+    """`function`, which goes on finding what its module has now."""
+    found = _at_first[function.__module__]
+    kept = FunctionType(function.__code__, found, None, function.__defaults__, function.__closure__)
+    kept.__kwdefaults__ = function.__kwdefaults__
+    functools.update_wrapper(kept, function)
+    return kept
+
+
+def _is_of(module: str, thing: object) -> bool:
+    return isinstance(thing, FunctionType) and thing.__globals__ is vars(sys.modules[module])
+
+
+for _module, _names in _at_first.items():
+    _names |= {name: _as_at_first(one) for name, one in _names.items() if _is_of(_module, one)}
+_at_first["subprocess"]["os"] = SimpleNamespace(**vars(os))
+
+
+def _keeping(kind: T) -> T:
+    """Let the methods of `kind` be those of the class that it is made from, `_as_at_first`."""
+    original = kind.__mro__[1]
+    for name, method in vars(original).items():
+        if _is_of(original.__module__, method) and name not in vars(kind):
+            setattr(kind, name, _as_at_first(method))
+    _at_first[original.__module__][kind.__name__] = kind
+    return kind
+
+
+@_keeping
+class Condition(threading.Condition):
+    """Python's own, whatever a notebook does to `threading`."""
+
+
+@_keeping
+class Event(threading.Event):
+    """Python's own, whatever a notebook does to `threading`."""
+
+
+@_keeping
+class Thread(threading.Thread):
+    """A thread of the system, whatever a notebook does to `threading`."""
+
+
+@_keeping
+class Popen(subprocess.Popen[bytes]):
+    """Python's own, whatever a notebook does to `subprocess`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)  # where it is noted which cell starts it
+
+
+current_thread: Callable[[], threading.Thread] = _at_first["threading"]["current_thread"]
+#: For modules that are imported later on; the others may take it from `queue`.
+SimpleQueue = queue.SimpleQueue
 
 
 def hide_from_debugger(thread: threading.Thread) -> None:
@@ -29,9 +99,9 @@ def readable(descriptors: Iterable[int], seconds: float | None = None) -> list[i
     Return those of which that is true. `select.select` refuses numbers above 1,023, which open files reach.
     Thread: any.
     """
-    if not hasattr(select, "poll"):  # Windows, which knows no such limit
+    if _poll is None:  # Windows, which knows no such limit
         return select.select(list(descriptors), [], [], seconds)[0]
-    poll = select.poll()
+    poll = _poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
     ready = poll.poll(None if seconds is None else math.ceil(seconds * 1000))

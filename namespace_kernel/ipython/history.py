@@ -23,6 +23,7 @@ from IPython.core.history import HistoryAccessor, HistoryManager, HistorySavingT
 from traitlets import default
 
 from namespace_kernel.base.originals import monotonic, shield
+from namespace_kernel.base.threads import Event, Thread
 
 if TYPE_CHECKING:
     import sqlite3
@@ -236,8 +237,12 @@ def _tell_that_it_waits(error: BaseException, replaced: list[str]) -> None:
     _log.error("the history is not saved yet", exc_info=error)
 
 
-class _OpeningThread(HistorySavingThread):
+class _OpeningThread(HistorySavingThread, Thread):
     """Opens the history's own connection before one for itself: a spoilt file is moved away first."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.save_flag = Event()  # a cell may have patched the one of `threading`
 
     def run(self) -> None:
         """Overridden: a second connection to a spoilt file would keep it from being moved away.

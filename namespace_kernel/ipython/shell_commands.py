@@ -20,6 +20,7 @@ from IPython.utils.encoding import DEFAULT_ENCODING
 from IPython.utils.text import LSString, SList
 
 from namespace_kernel.base.frames import unseen
+from namespace_kernel.base.threads import Popen
 from namespace_kernel.execution.stop.supervised import Supervised, in_terminal
 
 
@@ -141,7 +142,7 @@ class ShellCommands:
 
 def _in_shell(command: str, **pipes: Any) -> subprocess.Popen[bytes]:
     executable = os.environ.get("SHELL")
-    return subprocess.Popen(command, shell=True, executable=executable, process_group=0, **pipes)
+    return Popen(command, shell=True, executable=executable, process_group=0, **pipes)
 
 
 def _users_shell() -> str:

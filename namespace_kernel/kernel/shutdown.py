@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,6 +19,7 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.thread import BaseThread
 
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import Event
 
 from .options import KernelOptions
 from .wire.request import Message, Replies, answer
@@ -56,13 +56,13 @@ class Ending:
     def __init__(self, put: Callable[[None], None], ends_process: bool = True) -> None:
         self._put = put
         self._ends_process = ends_process
-        self._served = threading.Event()
+        self._served = Event()
         #: Called when service has ended.
         self._tell: Callable[[], object] = lambda: None
         #: Set when the `shutdown_reply` is sent and idle published, or none is due.
-        self.replied = threading.Event()
+        self.replied = Event()
         self.replied.set()
-        self._frontend_asked = threading.Event()
+        self._frontend_asked = Event()
         self.requested = False
 
     def request(self) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import get_ident
 from types import FrameType
 from typing import Any
 
@@ -70,7 +71,7 @@ class Activities:
 
     def cells(self) -> list[Activity]:
         """The cells."""
-        own = threading.get_ident()
+        own = get_ident()
         others = [execution for execution in snapshot(self._running) if execution.thread_ident != own]
         return [self._cell(execution) for execution in sorted(others, key=lambda one: one.since)]
 

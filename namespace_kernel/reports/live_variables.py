@@ -18,7 +18,7 @@ import uuid
 from dataclasses import dataclass
 
 from namespace_kernel.base.execution import current_execution
-from namespace_kernel.base.threads import hide_from_debugger
+from namespace_kernel.base.threads import Condition, Thread, hide_from_debugger
 from namespace_kernel.namespace.reserved_names import is_engine_name
 
 _log = logging.getLogger("namespace_kernel")
@@ -74,7 +74,7 @@ class LiveTables:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._tables: list[LiveTable] = []
-        self._lock = threading.Condition(shell.namespace.lock)
+        self._lock = Condition(shell.namespace.lock)
         self._thread: threading.Thread | None = None
 
     def build(self, patterns: tuple[str, ...], everything: bool) -> Table:
@@ -98,7 +98,7 @@ class LiveTables:
         with self._lock:
             self._tables.append(live)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="Live namespace", daemon=True)
+                self._thread = Thread(target=self._watch, name="Live namespace", daemon=True)
                 hide_from_debugger(self._thread)
                 self._thread.start()
                 atexit.register(self._end)

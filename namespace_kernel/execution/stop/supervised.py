@@ -26,6 +26,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import Popen
 
 #: Seconds that a child gets to end by itself after a Stop. Whoever stops twice does not wait for it.
 _GRACE = 1.0
@@ -37,6 +38,14 @@ _TICK = 0.05
 _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.01
 
 Sink = Callable[[bytes], object]
+
+# Python's own, whatever a notebook does to these modules: gevent's run in greenlets, and here threads wait.
+_allocate_lock, _start_new_thread, _sleep = threading.Lock, _thread.start_new_thread, time.sleep
+_waitpid = os.waitpid
+
+
+class _Selector(getattr(selectors, "PollSelector", selectors.SelectSelector)):  # type: ignore[misc]
+    _selector_cls = getattr(select, "poll", None)
 
 
 class _News:
@@ -78,9 +87,9 @@ class Supervised:
         #: What `os.waitpid` said of it.
         self.status = 0
         #: Whoever takes it first decides whether there will be a child.
-        self._turn = threading.Lock()
+        self._turn = _allocate_lock()
         #: Held while the child is wanted, and while its output is.
-        self._wanted, self._reading = threading.Lock(), threading.Lock()
+        self._wanted, self._reading = _allocate_lock(), _allocate_lock()
         self._all_read = False
         self._started, self._over, self._done = _News(), _News(), _News()
 
@@ -100,7 +109,7 @@ class Supervised:
             with self._reading:
                 try:
                     with self._wanted:
-                        _thread.start_new_thread(context.run, (self._own,))
+                        _start_new_thread(context.run, (self._own,))
                         self._exchange(out, err)
                         self._over.wait()
                         self._all_read = True
@@ -123,7 +132,7 @@ class Supervised:
         process = self._process
         if process is None:
             return
-        with selectors.PollSelector() as selector:
+        with _Selector() as selector:
             if process.stdout is not None:
                 selector.register(process.stdout, selectors.EVENT_READ, out)
             if process.stderr is not None:
@@ -170,14 +179,14 @@ class Supervised:
                 news.come()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        began = time.monotonic()
+        began = monotonic()
         if self._ends(process, self._wanted):
             self._over.come()
             with self._wanted:
                 pass  # until its output has been read, too: others may hold the pipe
         else:
             self._send(process, signal.SIGINT)
-            age = time.monotonic() - began
+            age = monotonic() - began
             self._ends(process, self._reading, min(_GRACE, age + _SHORT_GRACE))
         if not self._all_read:
             self._send(process, signal.SIGKILL)
@@ -190,7 +199,7 @@ class Supervised:
         until, pause = monotonic() + timeout, _FIRST_LOOK
         while not self._has_ended(process) and monotonic() < until:
             if held is None:
-                time.sleep(pause)
+                _sleep(pause)
             elif held.acquire(timeout=pause):
                 held.release()
                 break
@@ -200,7 +209,7 @@ class Supervised:
     def _has_ended(self, process: subprocess.Popen[bytes]) -> bool:
         if process.returncode is None:
             try:
-                pid, self.status = os.waitpid(process.pid, os.WNOHANG)
+                pid, self.status = _waitpid(process.pid, os.WNOHANG)
             except ChildProcessError:  # somebody else took the status, as by `os.wait()`
                 pid, self.status = process.pid, 0
             if pid:
@@ -229,7 +238,7 @@ def in_terminal(shell: str, command: str) -> subprocess.Popen[bytes]:
     master, slave = os.openpty()
     try:
         termios.tcsetwinsize(slave, (24, 80))
-        process = subprocess.Popen(
+        process = Popen(
             ["/bin/sh", "-c", 'exec "$@" <>"$0"', os.ttyname(slave), shell, "-c", command],
             stdin=slave,
             stdout=slave,

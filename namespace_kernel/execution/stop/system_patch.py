@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.threads import Popen
 
 from .supervised import Supervised
 
@@ -46,7 +47,7 @@ class SystemFront:
 
 def _start(command: bytes) -> subprocess.Popen[bytes]:
     """What the C library does: the signals are not restored, and inheritable descriptors stay open."""
-    return subprocess.Popen(
+    return Popen(
         [b"sh", b"-c", command],
         executable="/bin/sh",
         close_fds=False,

@@ -11,6 +11,7 @@ import collections.abc
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import Around
@@ -29,18 +30,18 @@ class ThreadStop:
     def __init__(self) -> None:
         import ctypes  # here, for a first cell needs none; and not in `stop`, which runs in a signal handler
 
-        ident, interrupt = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(KeyboardInterrupt)
+        ident, interrupt = ctypes.c_ulong(get_ident()), ctypes.py_object(KeyboardInterrupt)
         #: Raises it, whether it is too late or not. In C.
         self.again = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident, interrupt)
         self._lock = threading.RLock()
         self._open = True
-        self._outer = _innermost.get(threading.get_ident())
-        _innermost[threading.get_ident()] = self
+        self._outer = _innermost.get(get_ident())
+        _innermost[get_ident()] = self
 
     @staticmethod
     def of_caller() -> ThreadStop | None:
         """The innermost of the calling thread that is not closed, if there is one."""
-        return _innermost.get(threading.get_ident())
+        return _innermost.get(get_ident())
 
     def stop(self) -> bool:
         """Raise it; whether it is not too late for that. Thread: any."""
@@ -62,9 +63,9 @@ class ThreadStop:
                 with self._lock:
                     self._open = False
                 if self._outer is None:
-                    _innermost.pop(threading.get_ident(), None)
+                    _innermost.pop(get_ident(), None)
                 else:
-                    _innermost[threading.get_ident()] = self._outer
+                    _innermost[get_ident()] = self._outer
                 for _ in range(2):
                     pass
                 return late

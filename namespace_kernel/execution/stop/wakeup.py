@@ -17,6 +17,7 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
+from threading import get_ident
 from typing import Protocol
 
 from namespace_kernel.base.threads import Timers
@@ -79,7 +80,7 @@ class SignalWakeup:
     def install(self) -> None:
         """Take the descriptor, also back from user code that took it. Thread: main."""
         if hasattr(signal, "SIGURG") and threading.current_thread() is threading.main_thread():
-            self._thread = threading.get_ident()
+            self._thread = get_ident()
             signal.signal(signal.SIGURG, self._be_woken)
             self.take_descriptor()
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
+from threading import get_ident
 from typing import Any, TypeVar
 
 from namespace_kernel.base.weak_references import WeakThings
@@ -81,11 +82,11 @@ class Anchors:
 
     def start(self) -> None:
         """The calling thread is the main one."""
-        self._main = threading.get_ident()
+        self._main = get_ident()
 
     def arrive(self) -> None:
         """The loop is about to run on the calling thread: find who is away, if it was elsewhere before."""
-        ident = threading.get_ident()
+        ident = get_ident()
         if ident == self._runner:
             return
         self._runner = ident
@@ -121,7 +122,7 @@ class Anchors:
 
         Thread: the loop's, in the task.
         """
-        is_main = threading.get_ident() == self._main
+        is_main = get_ident() == self._main
         self._staying.add(task)
         if self._runner != self._main:
             self._loop.away.add(task)
@@ -184,7 +185,7 @@ class Anchors:
 
         Thread: main; elsewhere it is `get()`.
         """
-        if threading.get_ident() != self._main:
+        if get_ident() != self._main:
             return get()
         try:
             with self._lock:
@@ -242,7 +243,7 @@ class Anchors:
                     return
                 step.taken = True
             asyncio._set_running_loop(loop)
-            loop.owner = loop._thread_id = threading.get_ident()
+            loop.owner = loop._thread_id = get_ident()
             self._stepped = task
             sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
             try:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import threading
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 from namespace_kernel.base.execution import Execution, current_execution
@@ -54,7 +54,7 @@ class SignalFront:
         @unseen
         def set_handler(signalnum: Any, handler: Any) -> object:
             execution = current_execution.get()
-            is_at_home = threading.get_ident() == self._home_ident()
+            is_at_home = get_ident() == self._home_ident()
             if signalnum == signal.SIGINT and execution is not None and not _runs_in_foreground(execution):
                 return signal.getsignal(signalnum)
             if not is_at_home:

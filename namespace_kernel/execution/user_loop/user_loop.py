@@ -17,11 +17,11 @@ import contextlib
 import os
 import selectors
 import sys
-import threading
 from collections.abc import Awaitable, Callable
 from contextvars import Context as ContextVars
 from functools import partial
 from queue import SimpleQueue
+from threading import get_ident
 from typing import Any, TypeVar
 
 from namespace_kernel.base.asyncio_tasks import CellCoroutine, all_tasks_of
@@ -29,6 +29,7 @@ from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
+from namespace_kernel.base.threads import Condition, Thread
 
 from .anchors import Anchors
 from .tasks import LoopNews, LoopTasks
@@ -70,7 +71,7 @@ class UserLoop:
         self._notices = notices
         self._lines = lines
         # Guards the flags. Waited on by main (a foreground cell) and by the home thread.
-        self._condition = threading.Condition()
+        self._condition = Condition()
         self._wanted = False
         self._taken = False
         self._at_home = False
@@ -78,7 +79,7 @@ class UserLoop:
         #: Whether the home thread waits for the loop's next event, also while the loop is borrowed.
         self._rests = False
         self.anchors = Anchors(self.loop, self._ask_home, guard)
-        self._home = threading.Thread(target=self._live, name="User loop", daemon=True)
+        self._home = Thread(target=self._live, name="User loop", daemon=True)
 
     def start(self) -> None:
         """Start the home thread. Thread: main."""
@@ -114,7 +115,7 @@ class UserLoop:
     def _take(self) -> None:
         self._taken, self.loop.rests = True, False
         # What is scheduled before it runs the loop wakes nobody.
-        self.loop.owner = self.loop.borrower = threading.get_ident()
+        self.loop.owner = self.loop.borrower = get_ident()
         self.anchors.arrive()
 
     def _has_left(self, timeout: float) -> bool:
@@ -138,7 +139,7 @@ class UserLoop:
             self.loop.halt()
 
     def _live(self) -> None:
-        self.loop.home = threading.get_ident()
+        self.loop.home = get_ident()
         while self._comes_to_run():
             for tell in self.news.comes_home:
                 tell()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from functools import partial
-from subprocess import PIPE, CalledProcessError, Popen
+from subprocess import PIPE, CalledProcessError
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -13,6 +13,7 @@ from IPython.core.magics import script
 from IPython.utils._process_common import arg_split
 
 from namespace_kernel.base.cell import Namespace
+from namespace_kernel.base.threads import Popen
 from namespace_kernel.ipython.shell_commands import Text, run_command, shown
 
 

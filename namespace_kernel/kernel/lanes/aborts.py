@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import zmq
 from ipykernel.ipkernel import IPythonKernel
 
+from namespace_kernel.base.threads import Event
 from namespace_kernel.kernel.wire.iopub import IOPub
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.request import Request
@@ -63,7 +63,7 @@ class Aborts:
 
     def _on_protocol_thread(self, function: Callable[[], object]) -> None:
         """Call it there, and wait until it is over."""
-        done = threading.Event()
+        done = Event()
 
         def call() -> None:
             try:

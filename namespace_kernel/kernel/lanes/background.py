@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from namespace_kernel.base.cell import Outcome
+from namespace_kernel.base.threads import Thread
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.kernel.execute import CellRequests
 from namespace_kernel.kernel.options import KernelOptions
@@ -246,7 +247,7 @@ class BackgroundCells:
             announced, handle = self._waiting.popleft()
             self._running.add(announced)
             name = f"lane-{announced.lane.lane_id}"
-            thread = threading.Thread(target=self._work, args=(announced, handle), name=name, daemon=True)
+            thread = Thread(target=self._work, args=(announced, handle), name=name, daemon=True)
             try:
                 thread.start()
             except BaseException as error:  # Python has no more threads

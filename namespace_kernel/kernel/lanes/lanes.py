@@ -19,6 +19,7 @@ from typing import Protocol
 
 from namespace_kernel.base.cell import Cell
 from namespace_kernel.base.originals import keep_running, monotonic
+from namespace_kernel.base.threads import Thread
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.ipython.captures import capture_nothing
 from namespace_kernel.kernel.stop import SideStops
@@ -181,7 +182,7 @@ class Lanes:
 
     def _thread_of(self, lane: Lane) -> threading.Thread:
         work, name = partial(self._work, lane), f"lane-{lane.lane_id}"
-        return threading.Thread(target=keep_running, args=(work, _log), name=name, daemon=True)
+        return Thread(target=keep_running, args=(work, _log), name=name, daemon=True)
 
     def _work(self, lane: Lane) -> None:
         while True:

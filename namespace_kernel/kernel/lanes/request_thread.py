@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from namespace_kernel.base.originals import keep_running, monotonic
-from namespace_kernel.base.threads import hide_from_debugger
+from namespace_kernel.base.threads import Thread, current_thread, hide_from_debugger
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.request import Request
 
@@ -47,7 +47,7 @@ class RequestThread:
         self._timers.call_later(_SLOW, self._relieve)
 
     def _start(self) -> None:
-        thread = threading.Thread(target=keep_running, args=(self._work, _log), name=self._name, daemon=True)
+        thread = Thread(target=keep_running, args=(self._work, _log), name=self._name, daemon=True)
         hide_from_debugger(thread)
         self._current, self._busy_since = thread, 0.0
         thread.start()
@@ -58,10 +58,10 @@ class RequestThread:
             self._start()
 
     def _work(self) -> None:
-        while self._current is threading.current_thread():
+        while self._current is current_thread():
             request = self._queue.get()
             self._busy_since = monotonic()
             with _haste:
                 self._handle(request)
-            if self._current is threading.current_thread():
+            if self._current is current_thread():
                 self._busy_since = 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from threading import get_ident
 
 from ipykernel.thread import BaseThread
 from tornado.ioloop import IOLoop
@@ -26,7 +27,7 @@ class SubshellThreads(dict[str, threading.Thread]):
 
     def serve_foreground_here(self) -> None:
         """Say that the calling thread does it."""
-        self.foreground_ident = threading.get_ident()
+        self.foreground_ident = get_ident()
 
     def list_subshell(self) -> list[str]:
         """The ids of the subshells."""

@@ -32,6 +32,7 @@ from tornado.ioloop import IOLoop
 
 from namespace_kernel.attribution.from_children import FromChildren
 from namespace_kernel.base.originals import make_unending, monotonic
+from namespace_kernel.base.threads import Event
 
 from .departures import Departures
 from .session import may_be_held, send_parts
@@ -194,7 +195,7 @@ class PublishingThread(IOPubThread):
 
     def wait_until_sent(self) -> None:
         """Wait until everything scheduled so far is sent. Thread: any but this."""
-        sent = threading.Event()
+        sent = Event()
         self.schedule(sent.set)
         sent.wait(_PATIENCE)
 

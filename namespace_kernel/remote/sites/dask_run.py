@@ -10,9 +10,10 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import TYPE_CHECKING, Any
 
+from namespace_kernel.base.threads import SimpleQueue
 from namespace_kernel.remote.sites import dask_task
 from namespace_kernel.remote.transfer.messages import CellRequest, Event, Lost, Report
 from namespace_kernel.remote.transfer.packing import Piece

@@ -16,13 +16,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context as ContextVars
 from io import FileIO
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from namespace_kernel.base.errors import WorkerLostError
 from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import readable
+from namespace_kernel.base.threads import Popen, SimpleQueue, Thread, readable
 from namespace_kernel.remote.transfer.frames import read_message, write_message
 from namespace_kernel.remote.transfer.ledger import Ledger
 from namespace_kernel.remote.transfer.messages import (
@@ -62,7 +62,7 @@ class WorkerProcess:
             reader, self._commands = map(opened.enter_context, _open_pipe())
             self._reports, said = map(opened.enter_context, _open_pipe())
             # A group of its own: neither Ctrl-C in a terminal nor Stop for another cell reaches it.
-            self.process = subprocess.Popen(
+            self.process = Popen(
                 [sys.executable, *_flags(), str(_PROGRAM), str(reader.fileno()), str(said.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -81,7 +81,7 @@ class WorkerProcess:
         self._message_began = False
         for serve in (self._read, self._write):
             name = f"{serve.__name__[1:]}-{self.process.pid}"
-            threading.Thread(target=serve, name=name, daemon=True).start()
+            Thread(target=serve, name=name, daemon=True).start()
 
     @property
     def alive(self) -> bool:
