@@ -6,6 +6,7 @@ NamespaceKernelError
 ├── PayloadError            what a cell put into its reply that cannot be sent
 ├── AwaitInThreadError      awaiting code where no event loop runs
 ├── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
+├── MemoryLimitError        a cell that was about to take the last of the memory
 ├── RequestError            a message from a client whose fields are not what they must be
 └── ElsewhereError          a cell that runs elsewhere
     ├── MissingPackageError   an optional package is not installed
@@ -46,6 +47,17 @@ class PayloadError(NamespaceKernelError, TypeError):
         super().__init__(
             f"the cell has run, but what it put into its reply by `write_payload` cannot be sent: {problem}; "
             "write text, numbers, lists and dicts"
+        )
+
+
+class MemoryLimitError(NamespaceKernelError, MemoryError):
+    """The cell was stopped while it took the last of the memory, before the system would kill the kernel."""
+
+    def __init__(self, level: str, largest: str = "") -> None:
+        super().__init__(
+            f"the cell was stopped before the system kills the kernel: {level}{largest}; the names are "
+            "whole. Delete what is not needed (`del name`), work on parts, or set "
+            "`NamespaceKernel.memory_stop` to 0 to run without this limit"
         )
 
 

@@ -17,11 +17,15 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Bytes in use of those that there may be. `limit_name` says what limits them."""
+    """Bytes in use of those that there may be. `limit_name` says what limits them.
+
+    `own` are those of this process, if they are counted otherwise than by what is in memory.
+    """
 
     used: int
     limit: int
     limit_name: str
+    own: int | None = None
 
     @property
     def share(self) -> float:
@@ -51,6 +55,18 @@ def _gauges() -> tuple[Gauge, ...]:
     return (_machine, _address_space, *_groups())
 
 
+def of_tree() -> int:
+    """Bytes in memory of this process and of all that it has started, also through others. Thread: any."""
+    total, waiting = 0, ["self"]
+    while waiting:
+        process = Path("/proc", waiting.pop())
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            total += int((process / "statm").read_text().split()[1]) * _page_size()
+            for task in (process / "task").iterdir():
+                waiting += (task / "children").read_text().split()
+    return total
+
+
 def _page_size() -> int:
     return resource.getpagesize()
 
@@ -67,7 +83,7 @@ def _address_space() -> Level | None:
     if limit == resource.RLIM_INFINITY:
         return None
     used = int(Path("/proc/self/statm").read_text().split()[0]) * _page_size()
-    return Level(used, limit, "`ulimit -v`")
+    return Level(used, limit, "`ulimit -v`", used)
 
 
 def _groups() -> Iterator[Gauge]:

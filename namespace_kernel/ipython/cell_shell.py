@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from namespace_kernel.base.errors import MemoryLimitError
 from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.frames import without_own_frames
 from namespace_kernel.base.words import exit_code_of, words_of
@@ -83,9 +84,13 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
             print(advice, file=sys.stderr)
 
     def as_interrupt(self, error: BaseException) -> BaseException:
-        """Return `error`, or a `KeyboardInterrupt` instead, if Stop cancelled the cell by it."""
+        """Return `error`, or what stopped the cell: Stop, which may have cancelled it, or the memory."""
         if isinstance(error, asyncio.CancelledError) and self.was_stopped():
-            return KeyboardInterrupt().with_traceback(error.__traceback__)
+            error = KeyboardInterrupt().with_traceback(error.__traceback__)
+        execution = current_execution.get()
+        limit = None if execution is None else execution.find(MemoryLimitError)
+        if limit is not None and isinstance(error, KeyboardInterrupt):
+            return limit.with_traceback(error.__traceback__)
         return error
 
     def showtraceback(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,8 @@ import zmq
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Instance, Type, default
 
+from namespace_kernel.base.asyncio_tasks import snapshot
+from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import watch_originals
 from namespace_kernel.base.patching import Patches
 from namespace_kernel.ipython.compiler import CellCompiler
@@ -103,6 +106,19 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
         tell_replaced(self.shell, self.originals.look())
         self.forked.end_if_child(error)
         self.streams.restore()
+
+    def stop_cell(self, is_meant: Callable[[Execution], bool]) -> bool:
+        """Stop the running cell that `is_meant`; whether there is one. Thread: any."""
+        while True:
+            turn = self.interrupts.turn  # first: what is found then has this turn, or a later one
+            running = [one for one in snapshot(self.lanes.foreground.bridge.running) if is_meant(one)]
+            if not any(execution.cell.lane_id is None for execution in running):
+                break
+            if self.interrupts.stop_turn(turn):
+                return True
+        if running:
+            self.stops.stop(is_meant)
+        return bool(running)
 
     # What ipykernel calls, and subclasses override; the sources say why each is not ipykernel's
 

@@ -117,6 +117,18 @@ class KernelOptions(HasTraits):
         the comm message that caused it, as in ipykernel.""",
     ).tag(config=True)
 
+    memory_warning = Float(
+        0.85,
+        help="""The part of the memory (of the container, of `ulimit -v`, of the machine) that may be in use
+        before a line under the running cell says so; 0 for never.""",
+    ).tag(config=True)
+
+    memory_stop = Float(
+        0.95,
+        help="""The part of the memory at which a cell that takes more and more is stopped with
+        `MemoryLimitError`, before the system kills the kernel; 0 for never.""",
+    ).tag(config=True)
+
     shutdown_time = Float(
         4.0,
         help="""Seconds from a shutdown request to the end of the process, at most; half of it is for

@@ -14,8 +14,6 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.display import display
 
-from namespace_kernel.base.asyncio_tasks import snapshot
-from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.reports.activities import Activities, Activity, age
 
@@ -112,20 +110,7 @@ class ActivityMagics(Magics):
         kernel = self._kernel
         if kernel.background.cancel(number):
             return True
-
-        def is_meant(execution: Execution) -> bool:
-            return execution.cell.number == number
-
-        while True:
-            turn = kernel.interrupts.turn  # first: what is found then has this turn, or a later one
-            running = [one for one in snapshot(kernel.lanes.foreground.bridge.running) if is_meant(one)]
-            if not any(execution.cell.lane_id is None for execution in running):
-                break
-            if kernel.interrupts.stop_turn(turn):
-                return True
-        if running:
-            kernel.stops.stop(is_meant)
-        return bool(running)
+        return bool(kernel.stop_cell(lambda execution: execution.cell.number == number))
 
     def _show(self, listed: list[Activity], nothing: str, verbose: bool = False) -> None:
         if listed:

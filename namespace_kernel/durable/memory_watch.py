@@ -1,0 +1,138 @@
+"""The watch over memory: a cell that takes the last of it is stopped before the system kills the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from namespace_kernel.base.asyncio_tasks import executes
+from namespace_kernel.base.cell import Names
+from namespace_kernel.base.errors import MemoryLimitError
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import Timers
+
+from .memory import Level, of_tree, tightest
+from .sizes import largest
+
+#: Seconds between two looks; fewer where memory goes fast.
+_PACE, _FASTEST = 0.5, 0.02
+#: The part of the limit that a cell must have taken since it began to be what grows.
+_GROWN = 0.05
+#: Seconds until a cell that was stopped and goes on is stopped again.
+_INSIST = 2.0
+#: How many of the largest names are told, and from which size on.
+_NAMES, _WORTH_SAYING = 3, 2**20
+
+
+class Shares:
+    """From which parts of the limit on the user is told, and a cell is stopped. 0 is never."""
+
+    def __init__(self, tell: Callable[[], float], stop: Callable[[], float]) -> None:
+        self.tell, self.stop = tell, stop
+
+
+class _Seen:
+    """What was seen of one running cell.
+
+    `found` is what was in use when it began, `took` by how much that grew while its code executed.
+    """
+
+    def __init__(self, found: int) -> None:
+        self.found, self.took = found, 0
+        self.told = False
+        self.stop_again = 0.0
+
+
+class MemoryWatch:
+    """Looks at the memory while cells run.
+
+    `running` are the cells that run, `names` copies the namespace, `stop` ends a cell as Stop does, `notice`
+    shows a line.
+
+    Thread: the timers'; `start` main.
+    """
+
+    def __init__(
+        self,
+        running: Iterable[Execution],
+        names: Callable[[], Names],
+        shares: Shares,
+        stop: Callable[[Execution], object],
+        notice: Callable[[str], object],
+        timers: Timers,
+        level: Callable[[], Level] = tightest,
+    ) -> None:
+        self._running = running
+        self._names = names
+        self._shares = shares
+        self._stop = stop
+        self._notice = notice
+        self._timers = timers
+        self._level = level
+        self._seen: dict[Execution, _Seen] = {}
+        self._before, self._before_at = 0, 0.0
+
+    def start(self) -> None:
+        """Look from now on."""
+        self._timers.call_later(_PACE, self._look_again)
+
+    def _look_again(self) -> None:
+        pause = _PACE
+        try:
+            pause = self.look()
+        finally:
+            self._timers.call_later(pause, self._look_again)
+
+    def look(self) -> float:
+        """Look once; return in how many seconds to look again."""
+        level = self._level()
+        grown = of_tree() if level.own is None else level.own
+        seen = self._seen = {one: self._seen.get(one) or _Seen(self._before) for one in tuple(self._running)}
+        pause, growth = self._pause(level, grown), grown - self._before
+        for cell, about in seen.items():
+            if growth > 0 and _executes(cell):
+                about.took += growth
+        self._before, self._before_at = grown, monotonic()
+        if level.limit and seen:
+            # Of several cells the one that took most.
+            cell = max(seen, key=lambda one: (seen[one].took, one.since))
+            is_it = growth > 0 and grown - seen[cell].found >= _GROWN * level.limit
+            self._act(cell, seen[cell], level, is_it)
+        return pause
+
+    def _act(self, cell: Execution, about: _Seen, level: Level, is_it: bool) -> None:
+        if 0 < self._shares.stop() <= level.share and is_it:
+            if monotonic() >= about.stop_again:
+                about.stop_again = monotonic() + _INSIST
+                cell.keep(MemoryLimitError(_words(level), self._largest()))
+                self._stop(cell)
+        elif 0 < self._shares.tell() <= level.share and not about.told:
+            about.told = True
+            cell.at_home(self._notice, f"{_words(level)}{self._largest()}")
+
+    def _pause(self, level: Level, grown: int) -> float:
+        """Half of the time after which the limit is reached, if it goes on like this."""
+        seconds = monotonic() - self._before_at
+        speed = (grown - self._before) / seconds if seconds > 0 and self._before else 0.0
+        left = self._shares.stop() * level.limit - level.used
+        return _PACE if speed <= 0 or not level.limit else max(_FASTEST, min(_PACE, left / speed / 2))
+
+    def _largest(self) -> str:
+        names = self._names().items()
+        users = {name: value for name, value in names if type(name) is str and name[:1] != "_"}
+        found = largest(users, _NAMES)
+        listed = ", ".join(f"`{name}` {_size(size)}" for name, size in found if size >= _WORTH_SAYING)
+        return f"; the largest names: {listed}" if listed else ""
+
+
+def _executes(cell: Execution) -> bool:
+    """Whether its code does, and does not wait for the loop."""
+    return cell.own_task is None or executes(cell.own_task.get_coro())
+
+
+def _words(level: Level) -> str:
+    return f"{_size(level.used)} of {_size(level.limit)} of memory are in use ({level.limit_name})"
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

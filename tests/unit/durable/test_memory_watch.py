@@ -1,0 +1,140 @@
+"""Which cell is stopped when memory runs short, and which is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from namespace_kernel.base.cell import Cell, Context, Route
+from namespace_kernel.base.errors import MemoryLimitError
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.durable.memory import Level
+from namespace_kernel.durable.memory_watch import MemoryWatch, Shares
+
+MIB = 2**20
+
+
+class Timers:
+    def call_later(self, seconds: float, function: object) -> None: ...
+
+
+class Room:
+    """A process of which the test says how much it takes, of 1,000 MiB."""
+
+    def __init__(self, tell: float = 0.85, stop: float = 0.95) -> None:
+        self.own = 100
+        self.others = 0
+        self.running: list[Execution] = []
+        self.stopped: list[Execution] = []
+        self.lines: list[str] = []
+        self.watch = MemoryWatch(
+            self.running,
+            lambda: {"big": bytearray(5 * MIB), "_hidden": bytearray(9 * MIB), "small": 1},
+            Shares(lambda: tell, lambda: stop),
+            self.stopped.append,
+            self.lines.append,
+            Timers(),
+            lambda: Level((self.own + self.others) * MIB, 1000 * MIB, "the test", self.own * MIB),
+        )
+
+    def begin(self) -> Execution:
+        self.running.append(Execution(Cell("x", "In [1]", 1), Route(Context.MAIN, "", "x")))
+        return self.running[-1]
+
+    def look(self, own: int, others: int = 0) -> float:
+        self.own, self.others = own, others
+        return self.watch.look()
+
+
+def test_a_cell_that_grows_to_the_limit_is_told_of_and_then_stopped() -> None:
+    room = Room()
+    room.look(100)
+    cell = room.begin()
+    room.look(500)
+    assert (room.lines, room.stopped) == ([], [])
+    room.look(870)
+    room.look(900)
+    assert len(room.lines) == 1 and "870 MiB of 1000 MiB" in room.lines[0] and "`big` 5 MiB" in room.lines[0]
+    assert "hidden" not in room.lines[0] and room.stopped == []
+    for own in (960, 970, 980):  # it is on its way: more would tear what is shown of it
+        room.look(own)
+    assert room.stopped == [cell]
+    assert "960 MiB of 1000 MiB" in str(cell.find(MemoryLimitError))
+
+
+def test_a_cell_that_does_not_grow_is_never_stopped() -> None:
+    room = Room()
+    room.look(940)
+    room.begin()
+    for own in (960, 960, 970, 975):
+        room.look(own)
+    assert room.stopped == []
+
+
+@pytest.mark.parametrize("grown", [300, 940])
+def test_memory_that_others_take_is_not_the_cells(grown: int) -> None:
+    room = Room()
+    room.look(grown)
+    room.begin()
+    room.look(grown, 980 - grown)
+    room.look(grown, 990 - grown)
+    assert room.stopped == [] and len(room.lines) == 1
+
+
+def test_a_cell_that_gives_back_what_it_took_goes_on() -> None:
+    room = Room()
+    room.look(100)
+    room.begin()
+    room.look(940)
+    room.look(930)
+    room.others = 50
+    room.look(910, 50)
+    assert room.stopped == []
+
+
+def test_it_is_the_cell_that_took_most() -> None:
+    room = Room()
+    room.look(100)
+    first = room.begin()
+    room.look(800)
+    room.begin()
+    room.look(880)
+    room.look(970)
+    assert room.stopped == [first]
+
+
+def test_a_cell_that_took_it_all_within_one_look_is_found() -> None:
+    room = Room()
+    room.look(100)
+    cell = room.begin()
+    room.look(980)
+    assert room.stopped == [cell]
+
+
+def test_one_looks_more_often_where_memory_goes_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(1000))
+    monkeypatch.setattr("namespace_kernel.durable.memory_watch.monotonic", lambda: float(next(times)))
+    room = Room()
+    room.look(100)
+    room.begin()
+    assert room.look(101) == 0.5
+    assert 0.02 <= room.look(800) < 0.2
+    assert room.look(949) == 0.02
+
+
+def test_both_can_be_turned_off() -> None:
+    room = Room(tell=0, stop=0)
+    room.look(100)
+    room.begin()
+    room.look(970)
+    room.look(990)
+    assert (room.lines, room.stopped) == ([], [])
+
+
+def test_nothing_is_kept_of_a_cell_that_is_over() -> None:
+    room = Room()
+    room.look(100)
+    room.begin()
+    room.look(870)
+    room.running.clear()
+    room.look(100)
+    assert not room.watch._seen
