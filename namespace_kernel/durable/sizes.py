@@ -65,15 +65,10 @@ def _is_the_library_s(cls: type) -> bool:
     return vars(sys.modules[_module_of(cls)]).get(class_name(cls)) is cls
 
 
-def _of_blocks(value: Any) -> int:
-    """What pandas keeps the columns in; texts count by their references alone."""
-    return sum(block.values.nbytes for block in value._mgr.blocks)
-
-
 _MEASURES: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): lambda value: value.nbytes,
-    ("pandas", "DataFrame"): _of_blocks,
-    ("pandas", "Series"): _of_blocks,
+    ("pandas", "DataFrame"): lambda value: value.memory_usage(index=False).sum(),
+    ("pandas", "Series"): lambda value: value.nbytes,
     ("torch", "Tensor"): lambda value: value.nbytes,
     ("polars", "DataFrame"): lambda value: value.estimated_size(),
     ("pyarrow", "Table"): lambda value: value.nbytes,
