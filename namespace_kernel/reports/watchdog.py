@@ -127,7 +127,7 @@ class LoopWatchdog:
 
     def _context_of(self, callback: FrameType) -> Context | None:
         if FREE_THREADED:  # the variables of a frame that executes meanwhile must not be looked at
-            task = self._loop.anchors.current_task()
+            task: Any = self._loop.anchors.current_task()
             return None if task is None else task.get_context()
         return getattr(callback.f_locals.get("self"), "_context", None)
 

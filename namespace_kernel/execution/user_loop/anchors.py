@@ -22,7 +22,7 @@ from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from namespace_kernel.base.weak_references import WeakThings
 from namespace_kernel.execution.stop.thread_stop import ThreadStop
@@ -30,6 +30,8 @@ from namespace_kernel.execution.stop.thread_stop import ThreadStop
 from .greenlets import holds_greenlet_of_this_thread, with_greenlets_of_others
 
 T = TypeVar("T")
+#: Entered around a step of a task.
+Guard: TypeAlias = Callable[[asyncio.Task[object]], contextlib.AbstractContextManager[None]]
 
 #: After so many seconds the loop no longer waits for a main thread that does not take a step.
 _SLICE = 0.2
@@ -60,12 +62,11 @@ class Anchors:
         self,
         loop: Any,
         ask_home: Callable[[], None],
-        guard: Callable[[asyncio.Task[object]], contextlib.AbstractContextManager[None]],
+        guard: Guard,
     ) -> None:
         self._loop = loop
         self._ask_home = ask_home
         self._guard = guard
-        loop.anchors = self
         #: Those that were asked to stay on the main thread.
         self._staying: WeakThings[asyncio.Task[object]] = WeakThings()
         self._main: int | None = None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.originals import monotonic
 
+from .anchors import Anchors
 from .native_loop import NativeLoop
 
 if TYPE_CHECKING:
@@ -59,14 +60,14 @@ class LoopVisitors(NativeLoop):
     #: Its own thread, and the one that has borrowed it.
     home: int | None = None
     borrower: int | None = None
-    #: Has the steps of the tasks that are `away` taken on the thread where they belong.
-    anchors: Any = None
     #: Whether it runs callbacks.
     is_busy = False
     #: How often it has looked for events and run what was due.
     turns = 0
 
     listener: LoopListener | None = None
+    #: Has the steps of the tasks that are `away` taken on the thread where they belong.
+    anchors: Anchors
 
     def __init__(self) -> None:
         super().__init__()
@@ -224,7 +225,4 @@ class LoopVisitors(NativeLoop):
 
     def _wait(self, ended: SimpleQueue[T | None]) -> T | None:
         """Wait for the loop; `None` if there is nothing yet. Tasks of the calling thread go on meanwhile."""
-        if self.anchors is None:
-            return ended.get()
-        waited: T | None = self.anchors.wait(ended.get, partial(ended.put, None))
-        return waited
+        return self.anchors.wait(ended.get, partial(ended.put, None))

@@ -15,6 +15,7 @@ import select
 import sys
 from asyncio import events
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import nullcontext
 from contextvars import Context
 from functools import partial
 from threading import get_ident
@@ -27,6 +28,7 @@ from namespace_kernel.base.safe_facts import attribute_of_class
 from namespace_kernel.base.started import is_nobodys, nobodys_context
 from namespace_kernel.base.weak_references import WeakThings
 
+from .anchors import Anchors, Guard
 from .loop_signals import LoopSignals
 from .loop_visitors import LoopListener, LoopVisitors
 
@@ -61,9 +63,15 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
     #: How often the loop has looked for events and run what was due.
     turns = 0
 
-    def __init__(self, listener: LoopListener | None = None) -> None:
+    def __init__(
+        self,
+        listener: LoopListener | None = None,
+        ask_home: Callable[[], None] = lambda: None,
+        guard: Guard = lambda task: nullcontext(),
+    ) -> None:
         super().__init__()
         self.listener = listener
+        self.anchors = Anchors(self, ask_home, guard)
         self.away: WeakThings[asyncio.Task[object]] = WeakThings()
         # On the instance, because nest_asyncio replaces methods on the class.
         vars(self).update(
@@ -233,9 +241,9 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
             self.owner, self.is_busy = None, False
 
 
-def new_loop(listener: LoopListener | None = None) -> ThreadAwareLoop:
+def new_loop(*parts: Any) -> ThreadAwareLoop:
     """Create a thread-aware loop of the platform's native kind."""
     kind = "ProactorEventLoop" if sys.platform == "win32" else "SelectorEventLoop"
     native = getattr(asyncio, kind)
-    loop: ThreadAwareLoop = type("UserEventLoop", (ThreadAwareLoop, native), {})(listener)
+    loop: ThreadAwareLoop = type("UserEventLoop", (ThreadAwareLoop, native), {})(*parts)
     return loop

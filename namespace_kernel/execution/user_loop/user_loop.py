@@ -31,12 +31,11 @@ from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
 from namespace_kernel.base.threads import Condition, Thread
 
-from .anchors import Anchors
+from .anchors import Guard
 from .tasks import LoopNews, LoopTasks
 from .thread_aware_loop import new_loop
 
 T = TypeVar("T")
-Guard = Callable[[asyncio.Task[object]], contextlib.AbstractContextManager[None]]
 
 #: After this many seconds, say what the loop is busy with.
 _PATIENCE = 0.5
@@ -66,7 +65,8 @@ class UserLoop:
     ) -> None:
         self.news = LoopNews()
         self.tasks = LoopTasks(notices, lines, report, self.news)
-        self.loop = new_loop(self.tasks)
+        self.loop = new_loop(self.tasks, self._ask_home, guard)
+        self.anchors = self.loop.anchors
         self.loop.set_exception_handler(self.tasks.callback_failed)
         self._notices = notices
         self._lines = lines
@@ -78,7 +78,6 @@ class UserLoop:
         self._closing = False
         #: Whether the home thread waits for the loop's next event, also while the loop is borrowed.
         self._rests = False
-        self.anchors = Anchors(self.loop, self._ask_home, guard)
         self._home = Thread(target=self._live, name="User loop", daemon=True)
 
     def start(self) -> None:
