@@ -65,7 +65,8 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
 
     def was_stopped(self) -> bool:
         """Whether Stop was meant for the cell that the calling context belongs to."""
-        raise NotImplementedError
+        execution = current_execution.get()
+        return execution is not None and execution.interrupted
 
     def explain(self, error: BaseException) -> None:
         """Say in `error`, which is about to be shown, what its own words leave out."""

@@ -15,7 +15,6 @@ from IPython.core.events import available_events
 from traitlets import Type, observe
 
 from namespace_kernel.base.cell import Context, Namespace
-from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.lines import Leak, NativeCoroutine
 from namespace_kernel.base.words import words_of
@@ -209,11 +208,6 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
             self._postponed = error
         else:
             super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
-
-    def was_stopped(self) -> bool:
-        """See `CellShell`."""
-        execution = current_execution.get()
-        return execution is not None and execution.interrupted
 
     def advise(self, error: BaseException) -> str | None:
         """See `CellShell`: the kernel has a loop."""

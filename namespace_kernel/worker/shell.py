@@ -178,7 +178,7 @@ class RemoteShell(CellShell):
         self.shown = tuple(stb)
 
     def was_stopped(self) -> bool:
-        """See `CellShell`."""
+        """See `CellShell`: one cell runs here, and the kernel says whether it is to stop."""
         return self.stopping
 
     def explain(self, error: BaseException) -> None:
