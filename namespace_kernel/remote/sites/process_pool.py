@@ -47,6 +47,8 @@ _LOOK = 1.0
 class WorkerProcess:
     """One process that runs cells, and what it has to say.
 
+    A message that has begun, and does not go on for `patience` seconds, is not waited for any more.
+
     Guarantees: the process and the children in its group end with `kill`, and with the process that started
     it.
 
@@ -54,7 +56,8 @@ class WorkerProcess:
     handler.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = _PATIENCE) -> None:
+        self._patience = patience
         self.ledger = Ledger()
         self._messages: deque[Event | Report | Lost] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
@@ -170,12 +173,12 @@ class WorkerProcess:
 
     def _await_message(self) -> None:
         """Wait for one, or for the end of the process, though children of it may hold the pipe open."""
-        until = monotonic() + _PATIENCE
+        until = monotonic() + self._patience
         while not self._read_descriptors(_LOOK):
             if self.process.poll() is not None and not self._read_descriptors(0):
                 raise EOFError("it has ended")
             if self._message_began and monotonic() > until:
-                raise TimeoutError(f"a message began, and nothing more came for {_PATIENCE:g} seconds")
+                raise TimeoutError(f"a message began, and nothing more came for {self._patience:g} seconds")
 
     def _read_descriptors(self, timeout: float) -> bool:
         """Say what is written to descriptors within `timeout` seconds; whether a message has come."""
