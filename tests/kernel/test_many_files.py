@@ -29,6 +29,14 @@ def crowded(fresh_notebook: Notebook) -> Notebook:
     return fresh_notebook
 
 
+@pytest.fixture
+def crowd(notebook: Notebook) -> Notebook:
+    """The kernel that the tests share, with many files open."""
+    if notebook.run("'opened' in globals()").result == "False":
+        assert notebook.run(OPEN).result == "True"
+    return notebook
+
+
 def test_an_isolated_cell_runs_with_many_files_open(crowded: Notebook) -> None:
     cell = crowded.run("%%isolated\nimport os\nprint('said')\nos.write(1, b'written\\n')\nfar = 6 * 7")
     assert cell.status == "ok"
@@ -57,3 +65,45 @@ def test_output_of_c_code_and_children_arrives(crowded: Notebook) -> None:
         "import subprocess\nos.write(1, b'written\\n')\nsubprocess.run(['echo', 'child'])\nNone"
     )
     assert cell.stdout.split() == ["written", "child"]
+
+
+COMMANDS = {
+    "!": "!echo said",
+    "! that is captured": "x = !echo said\nprint(*x)",
+    "%sx": "print(*get_ipython().run_line_magic('sx', 'echo said'))",
+    "%%bash": "%%bash\necho said",
+    "%%bash with input and errors": "%%bash\nread x <<< said; echo $x; echo said >&2",
+    "%%script --out": "%%script --out x bash\necho said",
+    "%%script --bg": "%%script --bg --out x bash\necho said",
+    "system_raw": "get_ipython().system_raw('echo said')",
+    "os.system": "_ = os.system('echo said')",
+    "os.popen": "print(os.popen('echo said').read())",
+    "subprocess": "import subprocess\nprint(subprocess.run(['cat'], input=b'said', stdout=-1).stdout)",
+    "asyncio's": "import asyncio\np = await asyncio.create_subprocess_shell('echo said')\nawait p.wait()",
+    "%%isolated": "%%isolated\nprint('said')",
+    "%%background": "%%background\nx = !echo said\nprint(*x)",
+    "a loop of its own": "import asyncio\nprint(asyncio.run(asyncio.sleep(0.01, 'said')))",
+    "a pipe": "reader, writer = os.pipe(); os.write(writer, b'said'); print(os.read(reader, 9))",
+}
+
+
+@pytest.mark.parametrize("code", COMMANDS.values(), ids=COMMANDS)
+def test_a_command_runs_with_many_files_open(code: str, crowd: Notebook) -> None:
+    cell = crowd.run(code)
+    if "--out x" in code:
+        cell = crowd.run("print(x if isinstance(x, str) else (await x.read()).decode())")
+    assert "said" in cell.wait_for_text("said").stdout and cell.status == "ok", cell.text
+    assert crowd.run("max(opened) >= 1024").result == "True"
+
+
+RUNS = "echo runs >&2; sleep 100"
+
+
+@pytest.mark.parametrize("code", [f"!{RUNS}", f"%%bash\n{RUNS}", f"os.system('{RUNS}')", f"x = !{RUNS}"])
+def test_stop_ends_a_command_with_many_files_open(code: str, crowd: Notebook) -> None:
+    cell = crowd.submit(code).wait_started()
+    if not code.startswith("x"):
+        cell.wait_for_text("runs")
+    crowd.interrupt("SIGINT")
+    assert cell.wait().reply["ename"] == "KeyboardInterrupt"
+    assert crowd.run("'next'").result == "'next'"
