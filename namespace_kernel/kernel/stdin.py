@@ -23,6 +23,10 @@ from .wire.standard_streams import StandardStreams
 #: tries again every 0.1 to 0.2 s.
 _PATIENCE = 10.0
 
+#: So many answers of one client may wait. They are read only while a cell asks, and each question throws the
+#: old ones away: more would only fill the memory.
+WAITING_ANSWERS = 10
+
 _NOT_CONNECTED = (
     "the frontend allows questions, but has not connected its stdin channel: nobody would see this one"
 )

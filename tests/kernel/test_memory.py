@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.kernel.cells import Cell
 from tests.kernel.client import Notebook
 from tests.kernel.leaks import ok
 
@@ -126,3 +127,25 @@ def test_inputs_are_kept_once_however_often_they_are_run(fresh_notebook: Noteboo
     assert fresh_notebook.run(same).result == repr("x = 'the same text'")
     assert int(fresh_notebook.run(hidden).result or "") == before
     assert fresh_notebook.run("%who").stdout.split() == ["x"]
+
+
+@pytest.mark.parametrize("code", ["x = 1", "await g()", "1 / 0", "go.wait(60)", "await asyncio.sleep(60)"])
+def test_of_a_background_cell_that_has_ended_only_its_handle_is_left(code: str, notebook: Notebook) -> None:
+    ok(notebook.run(PREPARE))
+    cell = notebook.submit(f"%%background\n{code}", stop_on_error=False).wait_started()
+    if "60" in code:
+        ok(notebook.run(f"%stop {cell_number(cell)}\ngo.set(); go.clear()"))
+    cell.wait()
+    left = "sum(number for kind, number in count().items() if kind.endswith('.BackgroundLane'))"
+    for _ in range(100):  # its thread may just be ending
+        found = notebook.run(left).result
+        if found == "0":
+            break
+        notebook.run("time.sleep(.1)")
+    assert found == "0"
+    assert notebook.run(f"cell({cell_number(cell)}).done()").result == "True"
+
+
+def cell_number(cell: Cell) -> int:
+    (started,) = [one for one in cell.messages if one["msg_type"] == "execute_input"]
+    return int(started["content"]["execution_count"])

@@ -54,6 +54,7 @@ def connect(notebook: Notebook) -> Iterator[Connect]:
         def to(port: str) -> zmq.Socket[bytes]:
             socket = sockets.enter_context(context.socket(PORTS[port]))
             socket.linger = 0
+            socket.sndhwm = 1_000 if port != "stdin" else 1
             with happens(socket, zmq.Event.HANDSHAKE_SUCCEEDED):
                 socket.connect(f"tcp://{info['ip']}:{info[port + '_port']}")
             return socket
@@ -104,6 +105,22 @@ def test_who_sends_what_is_no_subscription_by_its_size_is_disconnected(
     with happens(socket, zmq.Event.DISCONNECTED):
         socket.send(b"\x07" + b"x" * size)
     assert notebook.run("1 + 1").result == "2"
+
+
+@pytest.mark.parametrize("frames", [1, 20], ids=["long", "of many parts"])
+def test_what_nobody_reads_is_not_kept(frames: int, notebook: Notebook, connect: Connect) -> None:
+    """Between questions nobody reads stdin: the system keeps some for each connection, the kernel a few."""
+    part = b"x" * (2_000_000 // frames)
+    for _ in range(2):
+        socket = connect("stdin")
+        socket.sndtimeo = 1_000
+        with pytest.raises(zmq.Again):
+            for _ in range(200):
+                socket.send_multipart([part] * frames)
+    cell = notebook.submit("input('name? ')", allow_stdin=True)
+    notebook.pump(lambda: bool(cell.input_requests), "the question")
+    notebook.answer("the answer")
+    assert cell.wait().result == "'the answer'"
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)

@@ -49,6 +49,8 @@ class Record:
     violations: list[str] = field(default_factory=list)
     #: What the figure says besides, in the words of the page: `+1.9 MB in 1,000 acts`.
     measured: list[str] = field(default_factory=list)
+    #: What was measured over time, for a plot: `acts`, and what there was after so many.
+    series: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
     seed: int = SEED
 

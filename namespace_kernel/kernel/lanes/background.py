@@ -112,6 +112,7 @@ class BackgroundCell:
         """The cell has ended so. Thread: the one that ran it."""
         self._trace = None if outcome.error is None else outcome.error.__traceback__
         self._outcome = replace(outcome, detail=None)
+        self._cancel = bool  # let go of the cell's lane: a handle lives long
         self._gate.release()
         self._call()
 
