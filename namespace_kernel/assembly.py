@@ -80,10 +80,10 @@ class Ground:
         context.run(capture_nothing)
         context.run(self.kernel.shell.notice, line)
 
-    def report_task(self, error: BaseException) -> None:
-        """Show the exception of a task that nobody retrieved."""
+    def report_task(self, error: BaseException, what: str) -> None:
+        """Show the exception of a task that nobody retrieved, or of a callback."""
         if self.kernel.report_failed_tasks:
-            self.kernel.shell.show_task_error(error)
+            self.kernel.shell.show_task_error(error, what)
 
     def runs_cells(self) -> bool:
         """Whether the calling thread is one where cells run: main, or a subshell's."""

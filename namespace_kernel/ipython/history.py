@@ -151,7 +151,7 @@ class BatchedHistory(HistoryManager):
 
     def store_inputs(self, line_num: int, source: str, source_raw: str | None = None) -> None:
         """Overridden to write soon; and `In[n]` is cell `n`'s, though cells that overlap come late."""
-        source = _one_text(source.rstrip("\n"))
+        source = _one_text(source.strip("\n"))
         source_raw = source if source_raw is None else _one_text(source_raw.rstrip("\n"))
         with self._order:
             before = len(self.input_hist_raw)

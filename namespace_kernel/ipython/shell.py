@@ -132,8 +132,12 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         self.namespace.restore_engine_names()
 
     def transform_cell(self, raw_cell: str) -> str:
-        """Overridden to let magics await; see `magics.awaiting`."""
-        return await_magics(super().transform_cell(raw_cell), self)
+        """Overridden to let magics await (see `magics.awaiting`), and to count lines as the editor does.
+
+        IPython drops those that are blank at the top, unless ipykernel's debugger is attached.
+        """
+        code = super().transform_cell(raw_cell)
+        return "\n" * (_blank_at_top(raw_cell) - _blank_at_top(code)) + await_magics(code, self)
 
     async def run_ast_nodes(
         self,
@@ -226,9 +230,10 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         shown = self._last_traceback or [words_of(exception)]
         return {"ename": type(exception).__name__, "evalue": words_of(exception), "traceback": shown}
 
-    def show_task_error(self, error: BaseException) -> None:
-        """Write the traceback of a task that failed to stderr. Thread: any, in the task's context."""
-        self.show_failure("A task that this cell started failed:", error)
+    def show_task_error(self, error: BaseException, what: str = "task") -> None:
+        """Write the traceback of a task or callback that failed to stderr. Thread: any, in its context."""
+        began = "scheduled" if what == "callback" else "started"
+        self.show_failure(f"A {what} that this cell {began} failed:", error)
 
     def show_failure(self, heading: str, error: BaseException) -> None:
         """Write a traceback below a line about it. Thread: any."""
@@ -286,6 +291,11 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         """Overridden: the main thread serves a queue, not a tornado loop."""
         if change["new"]:
             self.kernel.ending.request()
+
+
+def _blank_at_top(code: str) -> int:
+    """The number of blank lines before the first line of code."""
+    return code[: len(code) - len(code.lstrip())].count("\n")
 
 
 # Libraries (rich, tqdm, plotly, …) tell a notebook by the class's name and module.

@@ -133,9 +133,11 @@ class ShellChannel:
             lane.put(request)
 
     def _lane_of(self, request: Request) -> Lane | None:
+        lane = self._lanes.get(request.lane_id)
         if request.kind == "execute_request" and is_urgent(request.message["content"].get("code")):
-            return self._lanes.urgent()
-        return self._lanes.get(request.lane_id)
+            # It overtakes the cell that runs, and none that its client has sent before it.
+            return lane if lane is not None and lane.has_waiting_of(request.client) else self._lanes.urgent()
+        return lane
 
     def _refuse(self, request: Request) -> None:
         error = UnknownSubshellError(request.lane_id or "")

@@ -28,7 +28,9 @@ _log = logging.getLogger("namespace_kernel")
 _INTERVAL, _SHARE = 0.5, 0.02
 
 
-_LIVE = "live, until %namespace --stop"
+#: In a notebook that is read later the table is of a kernel that is gone.
+_BEGAN = time.strftime("%d %b at %H:%M")
+_LIVE = f"live, until %namespace --stop or the end of the kernel that began on {_BEGAN}"
 
 
 _STOPPED = "no longer live"

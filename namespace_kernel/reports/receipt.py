@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.threads import Timers
@@ -22,6 +22,8 @@ from namespace_kernel.base.threads import Timers
 UPDATE_TIME = 0.1
 
 _STYLE = "color: var(--jp-ui-font-color2, #616161); font-size: 90%"
+_TABLE = "border-collapse: collapse; margin: 0.2em 0 0.2em 1em; font-size: inherit; color: inherit"
+_CELL = "text-align: left; padding: 0.1em 1.5em 0.1em 0; border: none; max-width: none"
 _CODE = re.compile(r"`([^`]*)`")
 
 
@@ -38,13 +40,21 @@ class Kind(StrEnum):
     IDLE_LOOPS = "idle_loops"
 
 
+Row: TypeAlias = tuple[str, str, str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing that a cell left behind: in a sentence, in a few words, and what more there is to know."""
+    """One thing that a cell left behind: in a sentence, in a few words, and in a table.
+
+    A row of the table says what, where it comes from, what more there is to know, and how to end it. With
+    other remarks beside it the table has a `title`.
+    """
 
     sentence: str
     summary: str
-    details: tuple[str, ...] = ()
+    title: str = ""
+    rows: tuple[Row, ...] = ()
 
 
 #: Makes the remark anew each time the receipt is shown; `None` if there is nothing to say.
@@ -117,19 +127,40 @@ def as_text(remarks: list[Remark]) -> str:
 
 
 def as_html(remarks: list[Remark]) -> str:
-    """One line that folds out to the details."""
-    alone = len(remarks) == 1
-    line = remarks[0].sentence if alone else " · ".join(remark.summary for remark in remarks)
-    details: list[str] = []
-    for remark in remarks:
-        details += [*(() if alone else (remark.sentence,)), *remark.details]
-    if not details:
+    """One line that folds out to a table: a group for each remark, a row for each distinct thing."""
+    alone = remarks[0] if len(remarks) == 1 else None
+    if alone is None:
+        line, rows = " · ".join(remark.summary for remark in remarks), _groups(remarks)
+    elif len(alone.rows) == 1:  # the line says already what it is, and where it comes from
+        line, rows = alone.sentence, [_line("td", " ".join(filter(None, alone.rows[0][2:])))]
+        rows = rows if any(alone.rows[0][2:]) else []
+    else:
+        line, rows = alone.sentence, [_line("td", *row) for row in alone.rows]
+    if not rows:
         return f'<div style="{_STYLE}">{_marked(line)}</div>'
-    items = "".join(f"<li>{_marked(detail)}</li>" for detail in details)
+    if any(row[3] for remark in remarks for row in remark.rows):
+        rows.append(_line("td", "`%ps` lists what runs now"))
     return (
         f'<details style="{_STYLE}"><summary>{_marked(line)}</summary>'
-        f'<ul style="margin: 0.2em 0">{items}</ul></details>'
+        f'<table style="{_TABLE}">{"".join(rows)}</table></details>'
     )
+
+
+def _groups(remarks: list[Remark]) -> list[str]:
+    rows = []
+    for remark in remarks:
+        if remark.rows:
+            rows += [_line("th", remark.title), *(_line("td", *row) for row in remark.rows)]
+        else:
+            rows.append(_line("td", remark.sentence))
+    return rows
+
+
+def _line(tag: str, *texts: str) -> str:
+    """A row of the table. One text alone goes across it."""
+    across = ' colspan="4"' if len(texts) == 1 else ""
+    cells = "".join(f'<{tag}{across} style="{_CELL}">{_marked(text)}</{tag}>' for text in texts)
+    return f'<tr style="background: none">{cells}</tr>'
 
 
 def _marked(text: str) -> str:

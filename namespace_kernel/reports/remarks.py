@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import linecache
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import frames_of, snapshot
 from namespace_kernel.base.cell import CellChanges
 from namespace_kernel.base.execution import Execution
-from namespace_kernel.base.lines import Leak, Lines, Place
+from namespace_kernel.base.lines import Leak, Lines
 from namespace_kernel.base.started import Started, started_of
 from namespace_kernel.base.threads import Timers
 from namespace_kernel.execution.hooks import describe_leaks
@@ -21,15 +20,16 @@ from namespace_kernel.remote.executor import ElsewhereCall
 
 from .receipt import UPDATE_TIME, Kind, Publish, Receipts, Remark, one_of
 
-#: How many names a sentence lists.
+#: How many names a sentence lists, and rows a table.
 _NAMED = 5
+_RUNS = "runs"
 
-_ENGINE_NAME_REMEDIES = {
-    "_": "it is the last result",
-    "__": "it is the last result but one",
-    "___": "it is the last result but two",
-    "_exit_code": "it is the exit code of the last command",
-    "_exception": "it is the last cell's exception",
+_PURPOSES = {
+    "_": "the last result",
+    "__": "the last result but one",
+    "___": "the last result but two",
+    "_exit_code": "the exit code of the last command",
+    "_exception": "the last cell's exception",
 }
 
 
@@ -58,8 +58,8 @@ class CellReceipts(Receipts):
         def remark() -> Remark:
             found = counts.copy()
             sentences = execution.at_home(describe_leaks, found, self._lines.place_of)
-            count = one_of(list(found.elements()), "coroutine was", "coroutines were")
-            return Remark("\n".join(sentences), f"{count} never awaited", tuple(_code(map(_place, found))))
+            count = one_of(list(found.elements()), "call", "calls")
+            return Remark("\n".join(sentences), f"{count} without `await`")
 
         self.note(execution, Kind.COROUTINES, remark)
 
@@ -105,37 +105,48 @@ class CellReceipts(Receipts):
         name_of: Callable[[Any], str],
         describe: Callable[[Any], str],
     ) -> None:
-        def listed() -> tuple[list[tuple[Any, Started]], list[str]]:
-            running = _running_of_the_user(things)
-            return running, [self._named(execution, name_of(thing), started) for thing, started in running]
+        def named(running: Iterable[tuple[Any, Started]]) -> list[tuple[str, str]]:
+            return [(f"`{name_of(thing)}`", self._place(execution, started)) for thing, started in running]
 
         shown = False
 
         def remark() -> Remark | None:
             nonlocal shown
-            running, current = listed()
+            running = _running_of_the_user(things)
             if not running:
                 return _ended(names, what) if shown else None
+            if not shown and len(running) < len(names):  # it ended before it was told
+                names[:] = named(running)
             shown = True
-            summary = f"{one_of(running, what, what + 's')} still run{'s' * (len(running) == 1)}"
-            details = [
-                f"{what} {started.number}: `{name_of(thing)}` {describe(thing)}" for thing, started in running
+            summary = f"{one_of(names, what, what + 's')} still ran when the cell ended"
+            ended = len(names) - len(running)
+            since = f". {ended} {'has' if ended == 1 else 'have'} ended since" if ended > 0 else ""
+            groups: dict[tuple[str, str, str], list[int]] = {}
+            for (thing, started), (name, place) in zip(running, named(running), strict=True):
+                groups.setdefault((name, place, describe(thing)), []).append(started.number)
+            rows = [
+                (_times(name, ns), place, state, _ending(what, state, ns))
+                for (name, place, state), ns in groups.items()
             ]
-            hint = f"`%ps` lists what runs; `%stop {what} {running[0][1].number}` ends this one"
-            return Remark(f"{summary}: {_list(current)}", summary, (*details[:_NAMED], hint))
+            return Remark(
+                f"{summary}: {_list(names)}{since}", summary, f"{what}s".capitalize(), tuple(rows[:_NAMED])
+            )
 
-        names = listed()[1]
+        names = named(_running_of_the_user(things))
         if names:
             self.note(execution, kind, remark, what)
 
-    def _named(self, execution: Execution, name: str, started: Started) -> str:
+    def _place(self, execution: Execution, started: Started) -> str:
         assert started.place is not None
-        return f"`{name}`, {execution.at_home(self._lines.place_of, started.place)}"
+        return execution.at_home(self._lines.place_of, started.place)
 
     def _describe_task(self, task: Any) -> str:
         frames = frames_of(task.get_coro())
         users = [frame for frame in frames if self._lines.is_users_file(frame.f_code.co_filename)]
-        return self._lines.describe_frame((users or frames)[-1]) if frames else ""
+        if not frames:
+            return ""
+        place, _, code = self._lines.describe_frame((users or frames)[-1]).partition(": ")
+        return f"{place}: `{code}`" if code else place
 
     # Engine names
 
@@ -145,14 +156,15 @@ class CellReceipts(Receipts):
         if names:
             *others, last = [f"`{name}`" for name in names]
             quoted = f"{', '.join(others)} and {last}" if others else last
-            belongs = "belongs" if len(names) == 1 else "belong"
+            purpose = _PURPOSES.get(names[0], "IPython") if not others else "the kernel"
+            discarded = "your value was" if not others else "your values were"
+            verb = "are" if others else "is"
+            rows = [(f"`{name}`", f"is for {_PURPOSES.get(name, 'IPython')}", "", "") for name in names]
             remark = Remark(
-                f"{quoted} {belongs} to the kernel; what the cell assigned is gone: choose another name",
-                f"{quoted} set right again",
-                tuple(
-                    f"`{name}`: {_ENGINE_NAME_REMEDIES.get(name, 'IPython keeps its own there')}"
-                    for name in names
-                ),
+                f"{quoted} {verb} reserved for {purpose}; {discarded} discarded",
+                f"{quoted} {verb} reserved",
+                "Names",
+                tuple(rows) if others else (),
             )
             self.note(execution, Kind.ENGINE_NAMES, lambda: remark)
 
@@ -180,7 +192,8 @@ class CellReceipts(Receipts):
             large = Remark(
                 f"on the cluster ({size}): {_list(names)}; `.result()` brings it here",
                 one_of(names, "result stays", "results stay") + " on the cluster",
-                ("A Dask future stands for each.",),
+                "Results",
+                (("a Dask future stands for each", "", "", ""),),
             )
             self.note(execution, Kind.STAYED, lambda: large, "cluster")
         if call.stayed:
@@ -241,7 +254,7 @@ def _describe_thread(thread: threading.Thread) -> str:
 
 
 def _describe_job(job: Any) -> str:
-    return "runs" if job.running() else "waits for a thread"
+    return _RUNS if job.running() else "waits for a thread"
 
 
 def _name_of(task: Any) -> str:
@@ -249,23 +262,35 @@ def _name_of(task: Any) -> str:
     return "" if started is None else started.name
 
 
-def _ended(names: list[str], what: str) -> Remark:
-    summary = f"{one_of(names, what, what + 's')} ended"
-    return Remark(f"{summary} after the cell: {_list(names)}", summary)
+def _ended(names: list[tuple[str, str]], what: str) -> Remark:
+    summary = f"{one_of(names, what, what + 's')} ended after the cell"
+    return Remark(f"{summary}: {_list(names)}", summary)
 
 
-def _list(names: list[str]) -> str:
-    rest = len(names) - _NAMED
-    return "; ".join(names[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+def _list(names: Iterable[tuple[str, str] | str]) -> str:
+    """Each distinct name once, with how often it is there."""
+    counts = Counter(names)
+    listed = [
+        _times(name, range(count)) if isinstance(name, str) else f"{_times(name[0], range(count))}, {name[1]}"
+        for name, count in list(counts.items())[:_NAMED]
+    ]
+    rest = sum(list(counts.values())[_NAMED:])
+    return "; ".join(listed) + (f"; and {rest} more" if rest else "")
 
 
-def _place(leak: Leak) -> Place:
-    return Place(leak.filename, leak.line)
+def _times(name: str, of: Sized) -> str:
+    return name if len(of) == 1 else f"{name} ({len(of)} times)"
 
 
-def _code(places: Iterable[Place]) -> Iterable[str]:
-    """The lines of code at `places`, each once."""
-    for place in dict.fromkeys(places):
-        code = linecache.getline(place.filename, place.line).strip()
-        if code:
-            yield f"line {place.line}: `{code}`"
+def _ending(what: str, state: str, numbers: list[int]) -> str:
+    """The command that ends them."""
+    if state == _RUNS:  # a job of a pool, which nothing can end
+        return ""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    listed = " ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return f"`%stop {what} {listed}`"

@@ -25,13 +25,11 @@ from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import FREE_THREADED, Timers
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
+from .blocked import Blocked, awaited_instead
 from .receipt import Kind, Receipts, Remark
 
 #: Looks per blocking time.
 _LOOKS = 4
-
-_TO_THREAD = "`await asyncio.to_thread(...)` lets the loop go on"
-_LEAVE_OUT = "or leave out the await: a plain cell holds up no task"
 
 
 @dataclass(slots=True)
@@ -89,11 +87,15 @@ class LoopWatchdog:
             block = _Block(self._loop.turns, monotonic())
         self._block = block
         untold = block is not None and block.execution is None
-        if frame is not None and block is not None and untold and self._is_too_long(block):
-            who = self._who_waits()
-            if who:
-                self._tell(block, frame, who)
-        del frame
+        innermost = sys._current_frames().get(self._loop.owner or 0)
+        if frame is not None and innermost is not None and block is not None and untold:
+            blocked = Blocked(innermost, self._lines)
+            if self._is_too_long(block):
+                who = self._who_waits() or blocked.waits_for_itself(self._loop._ready)
+                if who:
+                    self._tell(block, frame, blocked, str(who))
+            del blocked
+        del frame, innermost
         if block is not None or any(self._running) or self._tasks():
             self.arm()
 
@@ -131,24 +133,34 @@ class LoopWatchdog:
             return None if task is None else task.get_context()
         return getattr(callback.f_locals.get("self"), "_context", None)
 
-    def _tell(self, block: _Block, callback: FrameType, who: str) -> None:
+    def _tell(self, block: _Block, callback: FrameType, blocked: Blocked, who: str) -> None:
         context = self._context_of(callback)
         execution = context.get(current_execution) if context is not None else None
-        innermost = sys._current_frames().get(self._loop.owner or 0)
-        if execution is None or innermost is None:
+        frame = blocked.frame()
+        if execution is None or frame is None:
             return
         block.execution = execution
-        where = self._lines.describe_frame(innermost).removeprefix("at ")
-        remedy = _TO_THREAD if execution.finished else f"{_TO_THREAD}, {_LEAVE_OUT}"
+        place, _, code = self._lines.describe_line(frame).removeprefix("at ").partition(": ")
+        itself = blocked.waits_for_itself(self._loop._ready)
+        if itself is not None:
+            use = awaited_instead(itself)
+            forever = Remark(
+                f"{place} waits for ever: `{code}` blocks the user loop, which is to do what it waits for. "
+                f"Stop the cell, and use `{use}`",
+                f"{place} waits for ever",
+            )
+            self._receipts.note(execution, Kind.BLOCKING, lambda: forever, block.turn)
+            self._receipts.show(execution)
+            return
+        remedy = blocked.remedy(execution)
 
         def remark() -> Remark:
             if not block.until and self._loop.turns != block.turn:
                 block.until = monotonic()
             seconds = (block.until or monotonic()) - block.since
             said = "blocked the user loop for" if block.until else "has been blocking the user loop for"
-            place, _, code = where.partition(": ")
             summary = f"{place} {said} {seconds:.0f} s"
-            return Remark(f"{summary} while {who}: `{code}`; {remedy}", summary)
+            return Remark("; ".join(filter(None, (f"{summary} while {who}: `{code}`", remedy))), summary)
 
         self._receipts.note(execution, Kind.BLOCKING, remark, block.turn)
         self._receipts.show(execution)

@@ -62,11 +62,7 @@ def take_directive(code: str, tags: Iterable[str] = ()) -> Asked:
         raise DirectiveError(f"`%%{first}` and `%%{second}` in one cell; keep one of them")
     options: Mapping[str, str] = {}
     for number, name, arguments in found:
-        # A blank line keeps a cell magic below it recognizable, but IPython drops leading blank lines;
-        # a comment is kept, and with it the numbers of the lines below.
-        below = found[-1][0] + 1
-        below_is_magic = below < len(lines) and lines[below].startswith("%%")
-        lines[number] = "\n" if below_is_magic else f"# %%{name}\n"
+        lines[number] = "\n"  # so the lines below keep their numbers
         if name != BACKGROUND or arguments:
             options = _options(name, arguments)
     context = DIRECTIVES[contexts[0]] if contexts else _from_tags(tags)

@@ -90,7 +90,7 @@ def test_a_thread_of_ones_own_is_asked_for_nothing(prepared: Notebook) -> None:
     assert cell.result == "([], None)", cell.text
     prepared.run("go_on = threading.Event(); OwnThread.run = lambda self: go_on.wait()")
     cell = prepared.run("asked.clear(); t = OwnThread(); asked.clear(); t.start()")
-    assert "1 thread still runs" in cell.receipt
+    assert "1 thread still ran" in cell.receipt
     assert "OwnThread" in prepared.run("%ps").text or "Thread-" in prepared.run("%ps").text
     assert prepared.run("go_on.set(); asked").result == "[]"
 

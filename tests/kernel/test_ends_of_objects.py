@@ -81,5 +81,5 @@ def test_what_a_cell_starts_itself_is_told(notebook: Notebook) -> None:
     notebook.run(PRELUDE)
     notebook.run("class Open:\n    def close(self, ref=None): loop.create_task(close())\nopened = Open()")
     cell = notebook.run("await asyncio.sleep(0); opened.close(weakref.ref(opened))")
-    assert "1 task still runs" in cell.receipt
+    assert "1 task still ran" in cell.receipt
     notebook.run("go_on.set()")

@@ -15,6 +15,7 @@ async def boom(text):
     await asyncio.sleep(0)
     raise ValueError(text)"""
 HEADING = "A task that this cell started failed:"
+OF_CALLBACK = "A callback that this cell scheduled failed:"
 # Cells that start what fails with "lost"; `t` keeps it.
 FAILING = {
     "a task": "t = asyncio.create_task(boom('lost'))",
@@ -85,6 +86,7 @@ def test_so_is_a_callback_s(code: str, prepared: Notebook) -> None:
     cell = ok(prepared.run(f"def fail(*_): raise KeyError('lost')\n{code}"))
     cell.wait_for_text("KeyError: 'lost'")
     stays_silent(prepared, cell)
+    assert plain(cell.stderr).splitlines()[0] == OF_CALLBACK
     assert cell.text.count("KeyError: 'lost'") == 1
     frames = [line for line in cell.text.splitlines() if line.startswith(("Cell In[", "File "))]
     assert len(frames) == 1

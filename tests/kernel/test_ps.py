@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
+import os
 import random
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +85,17 @@ def ready(notebook: Notebook) -> Iterator[Notebook]:
     assert notebook.run("await asyncio.sleep(0)").status == "ok"
 
 
+@contextlib.contextmanager
+def another_client(notebook: Notebook) -> Iterator[None]:
+    """What is sent meanwhile comes from another page."""
+    session = notebook.client.session
+    own, session.session = session.session, "another"
+    try:
+        yield
+    finally:
+        session.session = own
+
+
 # --- what is listed
 
 
@@ -136,17 +150,50 @@ def test_the_list_comes_though_another_callback_blocks_the_user_loop(ready: Note
 
 def test_in_a_cell_with_more_lines_it_runs_in_order(ready: Notebook) -> None:
     first = ready.submit("print('ready', flush=True); gate.wait(30)").wait_for_text("ready")
-    second = ready.submit("%ps\n'two'")
-    ready.ask("kernel_info_request")
-    assert ready.run("%ps").displays and not second.done
     one_of_all = one(ready, "cell")
     assert one_of_all.name.startswith("print('ready'")
-    ready.run(f"%stop {one_of_all.number}")
+    second = ready.submit("%ps\n'two'")
+    ready.ask("kernel_info_request")
+    assert not second.done
+    ready.interrupt("SIGINT")
     first.wait()
     second.wait()
     ready.run("gate.set()")
     following = ready.run("%ps\n'two'")
     assert (following.result, rows_of(following)) == ("'two'", [])
+
+
+def test_it_overtakes_no_cell_that_was_sent_before_it(ready: Notebook, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    first = ready.submit(f"print('ready', flush=True); open({str(gate)!r}).read();")
+    first.wait_for_text("ready")
+    second = ready.submit(f"open({str(gate)!r}).read();")
+    listing = ready.submit("%ps")
+    last = ready.submit("'last'")
+    for cell in (first, second):
+        ready.ask("kernel_info_request")  # what came before is sorted by now
+        assert not cell.done and not listing.done
+        gate.write_text("go")  # until the cell reads
+        cell.wait()
+    listing.wait()
+    last.wait()
+    counts = [cell.count for cell in (first, second, listing, last)]
+    assert counts == list(range(counts[0], counts[0] + 4)), "numbers in the order of the notebook"
+    assert listing.stdout == "Nothing runs.\n"
+
+
+def test_another_client_s_is_answered_at_once_whatever_waits(ready: Notebook) -> None:
+    running = ready.submit("print('ready', flush=True); gate.wait(60)").wait_for_text("ready")
+    waiting = ready.submit("1")
+    with another_client(ready):
+        listing = ready.run("%ps")
+    assert not waiting.done
+    (row,) = [row for row in rows_of(listing) if row.what.startswith("cell")]
+    assert row.name.startswith("print('ready'")
+    ready.interrupt("SIGINT")
+    running.wait()
+    waiting.wait()
 
 
 def test_a_task_is_listed_with_its_cell_and_innermost_user_line(ready: Notebook) -> None:
@@ -362,7 +409,8 @@ interrupts.stop_turn = stop_late""")
     assert prepared.status == "ok"
     first = ready.submit("print('begins', flush=True); found.wait(30)").wait_for_text("begins")
     second = ready.submit("begun.set(); tried.wait(30)")
-    stop = ready.run(f"%stop {number_of(first)}")
+    with another_client(ready):
+        stop = ready.run(f"%stop {number_of(first)}")
     assert (first.wait().result, second.wait().result) == ("True", "True")
     assert f"no cell {first.count} runs" in stop.text
     assert ready.run("del interrupts.stop_turn").status == "ok"
@@ -378,7 +426,8 @@ def test_stop_never_hits_another_cell_than_the_one_that_is_meant(ready: Notebook
         following = ready.submit("for _n in range(2000): pass\n6 * 7", stop_on_error=False)
         first.wait_started()
         number = number_of(first)
-        stop = ready.run(f"%stop {number}")
+        with another_client(ready):
+            stop = ready.run(f"%stop {number}")
         first.wait()
         following.wait()
         assert first.status == "ok" or first.error == ("KeyboardInterrupt", "")

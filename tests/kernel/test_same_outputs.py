@@ -147,9 +147,9 @@ def test_each_receipt_is_kept_in_its_cell_and_in_the_html(jupyter_environment: s
         for cell in notebook.cells
     ]
     leak = "line 1: `f()` was called without `await`, so it did not run. Use `await f()`"
-    name = "`_` belongs to the kernel; what the cell assigned is gone: choose another name"
+    name = "`_` is reserved for the last result; your value was discarded"
     # nbclient takes in no updates for earlier cells: what stays is what was so when the cell ended.
-    task = "1 task still runs: `work()`, line 1"
+    task = "1 task still ran when the cell ended: `work()`, line 1"
     assert receipts == [[], [leak], [task], [name], [], [leak], []]
     assert [[output.output_type for output in cell.outputs] for cell in notebook.cells] == [
         [],

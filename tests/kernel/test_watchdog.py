@@ -17,13 +17,25 @@ async def tick():
 def stop_ticking():
     for t in asyncio.all_tasks(loop): t.cancel()
 loop = asyncio.get_event_loop()"""
-TO_THREAD = "`await asyncio.to_thread(...)` lets the loop go on"
-LEAVE_OUT = "or leave out the await"
+LEAVE_OUT = "or remove `await`: cells without it run beside your tasks"
+#: The code, the line that is named, and what to use instead.
 BLOCKS = {
-    "sleeping": ("time.sleep(1)", "time.sleep(1)"),
-    "computing": ("end = time.monotonic() + 1\nwhile time.monotonic() < end: pass", "while time"),
-    "waiting for a thread": ("threading.Event().wait(1)", "threading.Event().wait(1)"),
-    "in a library": ("subprocess.run(['sleep', '1'])", "subprocess.run(['sleep', '1'])"),
+    "sleeping": ("time.sleep(1)", "time.sleep(1)", "await asyncio.sleep(1)"),
+    "computing": (
+        "end = time.monotonic() + 1\nwhile time.monotonic() < end: pass",
+        "while time",
+        "await asyncio.to_thread(",
+    ),
+    "waiting for a thread": (
+        "threading.Event().wait(1)",
+        "threading.Event().wait(1)",
+        "await asyncio.to_thread(threading.Event().wait, 1)",
+    ),
+    "in a library": (
+        "subprocess.run(['sleep', '1'])",
+        "subprocess.run(['sleep', '1'])",
+        "await asyncio.to_thread(subprocess.run, ['sleep', '1'])",
+    ),
 }
 
 
@@ -51,14 +63,53 @@ def lines_about_blocking(cell: Cell) -> list[str]:
 def test_an_async_cell_that_blocks_while_a_task_waits_is_told_its_line_and_both_remedies(
     block: str, ticking: Notebook
 ) -> None:
-    code, line = BLOCKS[block]
+    code, line, use = BLOCKS[block]
     cell = ticking.run(f"await asyncio.sleep(0)\n{code};")
     (said,) = lines_about_blocking(cell)
     number = 3 if block == "computing" else 2
     assert said.startswith(f"line {number} of In [{cell.count}] blocked the user loop for "), said
     assert "while tasks wait" in said
     assert f"`{line}" in said
-    assert TO_THREAD in said and LEAVE_OUT in said
+    assert f"use `{use}" in said and said.endswith(LEAVE_OUT)
+
+
+def test_a_function_that_blocks_is_named_by_the_line_that_calls_it_not_by_its_def(ticking: Notebook) -> None:
+    cell = ticking.run("await asyncio.sleep(0)\ndef slow(): time.sleep(1)\nslow()")
+    (said,) = lines_about_blocking(cell)
+    assert said.startswith(f"line 3 of In [{cell.count}] blocked") and "`slow()`" in said
+    assert "use `await asyncio.to_thread(slow)`" in said
+    ok = ticking.run("await asyncio.to_thread(slow)")
+    assert (ok.status, ok.receipt) == ("ok", "")
+
+
+FOREVER = {
+    "at once": (
+        "asyncio.run_coroutine_threadsafe(asyncio.sleep(0, 5), asyncio.get_running_loop()).result()",
+        "await asyncio.sleep(0, 5)",
+    ),
+    "by a name": (
+        "job = asyncio.run_coroutine_threadsafe(asyncio.sleep(0, 5), loop)\njob.result()",
+        "await asyncio.wrap_future(job)",
+    ),
+    "in a function": (
+        "def ask(): return asyncio.run_coroutine_threadsafe(asyncio.sleep(0, 5), loop).result()\nask()",
+        "await asyncio.sleep(0, 5)",
+    ),
+}
+
+
+@pytest.mark.parametrize("waits", FOREVER)
+def test_who_waits_for_the_loop_on_its_own_thread_is_told_that_it_is_for_ever(
+    waits: str, ready: Notebook
+) -> None:
+    code, use = FOREVER[waits]
+    cell = ready.submit(f"await asyncio.sleep(0)\n{code}")
+    cell.wait_for(lambda cell: "waits for ever" in cell.receipt, "the line about it")
+    assert f"Stop the cell, and use `{use}`" in cell.receipt
+    ready.interrupt("SIGINT")
+    assert cell.wait().error == ("KeyboardInterrupt", "")
+    before = code.rpartition("\n")[0] if waits == "by a name" else "pass"
+    assert ready.run(f"{before}\n{use}").result == "5"
 
 
 def test_it_is_said_while_the_line_still_blocks(ticking: Notebook) -> None:
@@ -124,7 +175,7 @@ b = asyncio.create_task(block())""")
     cell.wait_for(lambda cell: "] blocked the user loop for" in cell.receipt, "the line about it")
     (said,) = lines_about_blocking(cell)
     assert said.startswith(f"line 4 of In [{cell.count}] blocked the user loop for ")
-    assert TO_THREAD in said and LEAVE_OUT not in said
+    assert "use `await asyncio.sleep(1)`" in said and LEAVE_OUT not in said
     assert other is None or other.receipt == ""
 
 
@@ -137,7 +188,7 @@ loop.call_later(.05, block);""")
     cell.wait_for(lambda cell: "] blocked the user loop for" in cell.receipt, "the line about it")
     (said,) = lines_about_blocking(cell)
     assert said.startswith(f"line 3 of In [{cell.count}] blocked the user loop for ")
-    assert LEAVE_OUT not in said
+    assert said.endswith("let a thread do it: `loop.run_in_executor(None, block)`")
 
 
 def test_it_is_said_once_for_each_block(ticking: Notebook) -> None:

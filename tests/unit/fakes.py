@@ -178,7 +178,7 @@ class LoopUnderTest:
         """See `Lines`."""
         return False
 
-    def _report(self, error: BaseException) -> None:
+    def _report(self, error: BaseException, what: str) -> None:
         self.reported.append((current_execution.get(), error))
         self.was_reported.release()
 

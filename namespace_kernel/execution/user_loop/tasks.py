@@ -36,11 +36,12 @@ class LoopNews:
 class LoopTasks:
     """Implements `LoopListener`.
 
-    `report` shows a task's exception that nobody retrieved; it is called in the task's context.
+    `report` shows an exception that nobody retrieved, of a `"task"` or a `"callback"`; it is called in the
+    context of that.
     """
 
     def __init__(
-        self, notices: Notices, lines: Lines, report: Callable[[BaseException], None], news: LoopNews
+        self, notices: Notices, lines: Lines, report: Callable[[BaseException, str], None], news: LoopNews
     ) -> None:
         self._notices = notices
         self._lines = lines
@@ -98,13 +99,13 @@ class LoopTasks:
             error = task.exception()
             # A cancelled gather has this as its exception, and is not itself cancelled.
             if error is not None and not isinstance(error, asyncio.CancelledError):
-                self._report(error)
+                self._report(error, "task")
 
     def callback_failed(self, loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
         """The loop's exception handler."""
         handle, error = details.get("handle"), details.get("exception")
         context = getattr(handle, "_context", None)
         if context is not None and error is not None:
-            context.copy().run(self._report, error)  # since 3.12 we are called inside of it
+            context.copy().run(self._report, error, "callback")  # since 3.12 we are called inside of it
         else:
             loop.default_exception_handler(details)

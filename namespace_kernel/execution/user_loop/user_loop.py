@@ -60,7 +60,7 @@ class UserLoop:
         self,
         notices: Notices,
         lines: Lines,
-        report: Callable[[BaseException], None],
+        report: Callable[[BaseException, str], None],
         guard: Guard = lambda task: contextlib.nullcontext(),
     ) -> None:
         self.news = LoopNews()

@@ -17,6 +17,8 @@ from IPython.display import display
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.reports.activities import Activities, Activity, age
 
+#: So many numbers a range may have.
+_MOST = 10_000
 #: The longest name or line that a table shows.
 _WIDTH = 60
 #: How many cells, tasks, … each a table shows.
@@ -66,13 +68,17 @@ class ActivityMagics(Magics):
     @line_magic
     @unseen
     def stop(self, line: str) -> None:
-        """End one thing that `%ps` lists: `%stop 5` (a cell), `%stop task 7`, `thread 8`, `process 1234`."""
-        words = line.split()
-        if len(words) == 1:
-            words = ["cell", *words]
-        if len(words) != 2 or words[0] not in self._enders() or not words[1].isdecimal():
+        """End what `%ps` lists: `%stop 5` (a cell), `%stop task 7 9-12`, `thread 8`, `process 1234`."""
+        kind, *words = line.split() or [""]
+        if kind not in self._enders():
+            kind, words = "cell", [kind, *words]
+        numbers = _numbers_in(words)
+        if not numbers or (kind == "cell" and len(words) > 1):
             raise UsageError(_STOP_USAGE)
-        self._end(words[0], int(words[1]))
+        # Of several, some may have ended meanwhile.
+        ended = [number for number in numbers if len(numbers) > 1 and self._enders()[kind](number)]
+        if not ended:
+            self._end(kind, numbers[0])
 
     def _cancel_tasks(self, numbers: list[str]) -> None:
         activities: Activities = self._kernel.activities
@@ -121,6 +127,18 @@ class ActivityMagics(Magics):
             display(data, raw=True)
         else:
             print(nothing)
+
+
+def _numbers_in(words: list[str]) -> list[int]:
+    """The numbers that `words` name, also as `9-12`; none if one of them is something else."""
+    numbers: list[int] = []
+    for word in words:
+        first, _, last = word.partition("-")
+        last = last or first
+        if not first.isdecimal() or not last.isdecimal() or word.endswith("-"):
+            return []
+        numbers += range(int(first), min(int(last), int(first) + _MOST) + 1)
+    return numbers
 
 
 _PLURALS = {

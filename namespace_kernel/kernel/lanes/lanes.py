@@ -64,6 +64,8 @@ class Lane:
         #: Cells to run; `None` ends the service.
         self.cells: SimpleQueue[Request | None] = SimpleQueue()
         self._wake = wake
+        #: By client, the cell that it sent last.
+        self._latest: dict[object, Request] = {}
         #: Until then (`time.monotonic`), cells that arrive are aborted.
         self.abort_until = 0.0
 
@@ -75,8 +77,15 @@ class Lane:
 
     def put(self, request: Request | None) -> None:
         """Add a cell, or the end. Thread: any."""
+        if request is not None:
+            self._latest[request.client] = request
         self.cells.put(request)
         self._wake()
+
+    def has_waiting_of(self, client: object) -> bool:
+        """Whether a cell that this client sent has not begun yet. Thread: protocol."""
+        latest = self._latest.get(client)
+        return latest is not None and "busy" not in latest.sent
 
     def abort_for(self, seconds: float) -> None:
         """Let cells that arrive within so many seconds be aborted. Thread: protocol."""
@@ -87,6 +96,7 @@ class Lane:
         """Take the cells that wait. Thread: protocol or control."""
         waiting = []
         ends = False
+        self._latest.clear()
         while True:
             try:
                 request = self.cells.get_nowait()

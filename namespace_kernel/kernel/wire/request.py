@@ -56,6 +56,11 @@ class Request:
         return kind
 
     @property
+    def client(self) -> object:
+        """The session of the client that sent it."""
+        return self.message["header"].get("session")
+
+    @property
     def lane_id(self) -> str | None:
         """The subshell that it is addressed to, `None` for the foreground."""
         lane_id: str | None = self.message["header"].get("subshell_id")

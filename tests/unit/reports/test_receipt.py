@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -14,8 +15,16 @@ from tests.unit.fakes import PATIENCE, SomeTimers, execution_of, run_in_threads
 from tests.unit.reports.receipts import LEAK, Shown, settle
 
 
-def remark(text: str, *details: str) -> Remark:
-    return Remark(f"{text} in a sentence", text, details)
+def remark(text: str, *names: str) -> Remark:
+    rows = tuple((name, f"from {name}", f"state of {name}", f"end {name}") for name in names)
+    return Remark(f"{text} in a sentence", text, text.upper(), rows)
+
+
+def cells_of(source: str) -> list[str]:
+    return re.findall("<t[dh][^>]*>(.*?)</t[dh]>", source)
+
+
+LISTS = "<code>%ps</code> lists what runs now"
 
 
 @pytest.fixture
@@ -36,14 +45,20 @@ def test_one_remark_with_details_folds_out_to_them() -> None:
     source = as_html([remark("one", "a", "b")])
     assert source.startswith("<details")
     assert "<summary>one in a sentence</summary>" in source
-    assert "<li>a</li><li>b</li>" in source
+    rows = ["a", "from a", "state of a", "end a", "b", "from b", "state of b", "end b"]
+    assert cells_of(source) == [*rows, LISTS]
+
+
+def test_what_the_line_says_already_is_not_said_again() -> None:
+    assert cells_of(as_html([remark("one", "a")])) == ["state of a end a", LISTS]
 
 
 def test_of_several_the_line_is_short_and_the_sentences_fold_out() -> None:
     remarks = [remark("one", "a"), remark("two")]
     assert as_text(remarks) == "one in a sentence\ntwo in a sentence"
     assert "<summary>one · two</summary>" in as_html(remarks)
-    assert "<li>one in a sentence</li><li>a</li><li>two in a sentence</li>" in as_html(remarks)
+    rows = ["ONE", "a", "from a", "state of a", "end a"]
+    assert cells_of(as_html(remarks)) == [*rows, "two in a sentence", LISTS], "how to list all is said once"
 
 
 @pytest.mark.parametrize(
@@ -59,8 +74,8 @@ def test_of_several_the_line_is_short_and_the_sentences_fold_out() -> None:
     ],
 )
 def test_whatever_is_said_is_text_in_html(text: str, marked: str) -> None:
-    assert f"<summary>{marked}</summary>" in as_html([Remark(text, "", ("detail",))])
-    assert f"<li>{marked}</li>" in as_html([Remark("sentence", "", (text,))])
+    assert f"<summary>{marked}</summary>" in as_html([Remark(text, "", "", (("", "", "state", ""),))])
+    assert f">{marked}</td>" in as_html([Remark("sentence", "", "", (("", "", text, ""),))])
 
 
 # --- showing
@@ -124,7 +139,7 @@ def test_a_kind_that_is_switched_off_is_left_out(shown: Shown) -> None:
     execution = execution_of("_ = 5")
     shown.wanted = {Kind.ENGINE_NAMES}
     settle(shown, execution, LEAK, overwritten="_")
-    assert shown.texts == ["`_` belongs to the kernel; what the cell assigned is gone: choose another name"]
+    assert shown.texts == ["`_` is reserved for the last result; your value was discarded"]
     shown.wanted = set()
     settle(shown, execution_of("_ = 5"), LEAK, overwritten="_")
     assert len(shown.published) == 1

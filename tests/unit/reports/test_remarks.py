@@ -34,13 +34,15 @@ def test_what_still_runs_is_listed_five_at_a_time_and_told_again_as_it_ends(show
     execution = execution_of()
     jobs = [job(execution, f"work{n}()", n) for n in range(7)]
     settle(shown, execution)
-    assert shown.texts[-1].startswith("7 jobs still run: `work0()`, line 0; `work1()`, line 1; ")
+    assert shown.texts[-1].startswith(
+        "7 jobs still ran when the cell ended: `work0()`, line 0; `work1()`, line 1; "
+    )
     assert shown.texts[-1].endswith("; and 2 more")
     for one in jobs[1:]:
         one.set_result(None)
     shown.receipts.refresh(execution)
     shown.catch_up()
-    assert shown.texts[-1] == "1 job still runs: `work0()`, line 0"
+    assert shown.texts[-1].endswith("; and 2 more. 6 have ended since")
     jobs[0].set_result(None)
     shown.receipts.show(execution)
     assert shown.texts[-1].startswith("7 jobs ended after the cell: `work0()`, line 0; ")
@@ -93,12 +95,17 @@ def test_a_task_that_is_being_cancelled_is_not_told(shown: Shown) -> None:
 
 @pytest.mark.parametrize(
     ("overwritten", "said"),
-    [("_", "`_` belongs"), ("_ __", "`_` and `__` belong"), ("_ __ In", "`In`, `_` and `__` belong")],
+    [
+        ("_", "`_` is reserved for the last result"),
+        ("__", "`__` is reserved for the last result but one"),
+        ("_ __", "`_` and `__` are reserved for the kernel"),
+        ("_ __ In", "`In`, `_` and `__` are reserved for the kernel"),
+    ],
 )
 def test_names_of_the_kernel_s(overwritten: str, said: str, shown: Shown) -> None:
     code = "; ".join(f"{name} = 5" for name in [*overwritten.split(), "x"])
     settle(shown, execution_of(code), overwritten=overwritten + " Out")
-    assert shown.texts[0].startswith(f"{said} to the kernel; ")
+    assert shown.texts[0].startswith(f"{said}; your value")
 
 
 def test_overwritten_names_are_still_known_when_coroutines_were_closed() -> None:

@@ -187,8 +187,9 @@ def test_a_block_is_told_once_and_again_when_it_is_over(waiting: Watch) -> None:
         assert waiting.notes.shown == []
         waiting.look_after(0.1)
         (said,) = waiting.notes.shown
-        assert "has been blocking the user loop for 2 s while tasks wait: `code()`; `await" in said
-        assert "or leave out the await" in said
+        assert (
+            "has been blocking the user loop for 2 s while tasks wait: `code()`; let a thread do it" in said
+        )
         waiting.look_after(5)
         waiting.look_after(5)
         assert len(waiting.notes.shown) == 1
@@ -206,7 +207,7 @@ def test_a_block_after_the_cell_is_told_without_the_remedy_for_cells(waiting: Wa
         waiting.look_after(0.5)
         waiting.look_after(2)
     (said, *_) = waiting.notes.shown
-    assert "to_thread" in said and "leave out the await" not in said
+    assert "let a thread do it" in said and "remove `await`" not in said
 
 
 def test_two_blocks_are_two(waiting: Watch) -> None:
