@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from concurrent.futures import Future
 
 import pytest
@@ -53,9 +54,9 @@ def test_of_a_job_it_says_whether_it_runs_or_waits_for_a_thread(shown: Shown) ->
     jobs = [job(execution, "first()"), job(execution, "second()")]
     jobs[0].set_running_or_notify_cancel()
     settle(shown, execution)
-    details = shown.published[-1][1]["text/html"]
-    assert "<code>first()</code> runs<" in details
-    assert "<code>second()</code> waits for a thread<" in details
+    first, second = re.findall("<tr.*?</tr>", shown.published[-1][1]["text/html"])[:2]
+    assert "<code>first()</code>" in first and ">runs<" in first and "%stop" not in first
+    assert "<code>second()</code>" in second and ">waits for a thread<" in second and "%stop job" in second
 
 
 def test_what_ends_before_the_receipt_is_shown_is_not_in_it(shown: Shown) -> None:
