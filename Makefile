@@ -105,7 +105,7 @@ bench: $(VENV)/.installed-bench ## measure against other kernels; ARGS goes to b
 endif
 
 docs: $(VENV)/.installed-docs ## build the documentation into build/docs
-	@$(BIN)/mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml $(ARGS)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml $(ARGS)
 	@echo "Open in a browser: $(CURDIR)/build/docs/index.html"
 
 package: $(VENV)/.installed-package ## build the wheel and the source archive into dist, and check both
