@@ -135,6 +135,12 @@ def test_a_cell_that_is_sent_after_the_failing_reply_is_run(notebook: Notebook) 
         failing.wait()
 
 
+def test_one_that_comes_within_the_time_that_the_option_says_is_aborted(fresh_notebook: Notebook) -> None:
+    fresh_notebook.run("get_ipython().kernel.stop_on_error_timeout = 600.0")
+    assert fresh_notebook.run("1 / 0").status == "error"
+    assert fresh_notebook.run("x = 1").status == "aborted"
+
+
 def test_cells_that_wait_behind_a_failing_one_run_if_it_says_so(notebook: Notebook) -> None:
     failing = notebook.submit("import time; time.sleep(.3); 1 / 0", stop_on_error=False)
     queued = notebook.submit("6 * 7")

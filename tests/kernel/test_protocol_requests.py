@@ -191,6 +191,23 @@ get_ipython().kernel.comm_manager.register_target("fragile", opened)""")
     assert notebook.run("6 * 7").result == "42"
 
 
+def test_a_stop_ends_a_comm_callback_that_does_not_end_and_is_shown(notebook: Notebook) -> None:
+    notebook.run("""\
+def opened(comm, message):
+    @comm.on_msg
+    def endless(message):
+        print("begun", flush=True)
+        while True: pass
+get_ipython().kernel.comm_manager.register_target("endless", opened)""")
+    notebook.request("comm_open", {"comm_id": "endless", "target_name": "endless", "data": {}}).wait_idle()
+    sent = notebook.request("comm_msg", {"comm_id": "endless", "data": {}})
+    notebook.pump(lambda: any(m["msg_type"] == "stream" for m in sent.messages), "its text")
+    notebook.interrupt("SIGINT")
+    sent.wait_idle()
+    assert [m["content"]["ename"] for m in sent.messages if m["msg_type"] == "error"] == ["KeyboardInterrupt"]
+    assert notebook.run("await __import__('asyncio').sleep(0, 42)").result == "42"
+
+
 # --- input
 
 
