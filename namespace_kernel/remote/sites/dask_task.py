@@ -17,7 +17,8 @@ from typing import Any
 from namespace_kernel.remote.transfer.messages import CellRequest, Lost, Report, Surroundings
 from namespace_kernel.remote.transfer.packing import Piece, new_arrival, unpack
 
-from .process_pool import ProcessPool, WorkerProcess
+from .process_pool import ProcessPool
+from .worker_process import WorkerProcess
 
 #: One process waits for the next cell.
 _pool = ProcessPool(lambda: 1)

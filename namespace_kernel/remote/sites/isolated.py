@@ -12,7 +12,8 @@ if TYPE_CHECKING:  # imported when a cell goes there, not when a kernel starts
     from namespace_kernel.remote.transfer.messages import CellRequest
     from namespace_kernel.remote.transfer.packing import Piece
 
-    from .process_pool import ProcessPool, WorkerProcess
+    from .process_pool import ProcessPool
+    from .worker_process import WorkerProcess
 
 
 class _Run:

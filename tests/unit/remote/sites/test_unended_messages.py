@@ -10,8 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from namespace_kernel.remote.sites import process_pool
-from namespace_kernel.remote.sites.process_pool import WorkerProcess
+from namespace_kernel.remote.sites import worker_process
+from namespace_kernel.remote.sites.worker_process import WorkerProcess
 from namespace_kernel.remote.transfer.frames import write_message
 from namespace_kernel.remote.transfer.messages import Lost, Printed
 from tests.kernel.cells import PATIENCE
@@ -50,7 +50,7 @@ def worker_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: bytes)
         (tmp_path / "message").write_bytes(message)
         program = tmp_path / "worker.py"
         program.write_text(WORKER.format(message=str(tmp_path / "message"), parts=list(parts)))
-        monkeypatch.setattr(process_pool, "_PROGRAM", program)
+        monkeypatch.setattr(worker_process, "_PROGRAM", program)
         started.append(WorkerProcess(patience))
         return started[-1]
 
@@ -91,7 +91,7 @@ def test_one_that_goes_on_is_waited_for(worker_that: Starts, message: bytes) -> 
 
 def test_one_that_has_not_begun_is_waited_for(worker_that: Starts, message: bytes) -> None:
     worker = worker_that(0, len(message), patience=0.0)
-    assert worker.next_message(3 * process_pool._LOOK) is None
+    assert worker.next_message(3 * worker_process._LOOK) is None
     assert worker.alive
     worker._commands.write(b"x")
     assert worker.next_message(PATIENCE) == Printed("stdout", "said " * 1000)
