@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from contextvars import Context as ContextVars
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
 from functools import partial
+from queue import Empty, SimpleQueue
 
 from namespace_kernel.base.cell import Outcome
 from namespace_kernel.base.errors import AwaitInThreadError
 from namespace_kernel.base.execution import Execution
 
 from .executor import Body, Interrupts
+
+#: Turns of the loop in which a cancelled task ends: its future, its own step, whoever hears of its end.
+_TURNS = 4
+#: Seconds to wait for them.
+_PATIENCE = 0.5
 
 
 def run_to_end(execution: Execution, body: Body) -> Outcome:
@@ -24,27 +32,64 @@ def run_to_end(execution: Execution, body: Body) -> Outcome:
     raise AwaitInThreadError(execution.cell.execution_id)
 
 
+def run_stoppable(execution: Execution, body: Body, run: Callable[[], Outcome]) -> Outcome:
+    """Return `run()`, which drives `body`. If a Stop ends it, the tasks that the cell started end, too."""
+    stopped = False
+    try:
+        outcome = run()
+        stopped = isinstance(outcome.error, KeyboardInterrupt)
+        return outcome
+    except KeyboardInterrupt:  # it came around the cell's own code
+        stopped = True
+        raise
+    finally:
+        if stopped:
+            _end_tasks(execution)
+        execution.finished = True
+        body.close()
+
+
+def _end_tasks(execution: Execution) -> None:
+    """Cancel them, and let the loop take the steps in which they end. Here no Stop comes any more."""
+    tasks = [task for task in execution.tasks if not task.done()]
+    if not tasks:
+        return
+    loop, taken = tasks[0].get_loop(), SimpleQueue[None]()
+
+    def cancel() -> None:
+        for task in tasks:
+            task.cancel()
+        go_on(_TURNS)
+
+    def go_on(turns: int) -> None:
+        if turns:
+            loop.call_soon(go_on, turns - 1)
+        else:
+            taken.put(None)
+
+    loop.call_soon_threadsafe(cancel, context=Context())
+    with suppress(Empty):  # where a task blocks the loop, the next cell need not wait for it
+        taken.get(timeout=_PATIENCE)
+
+
 class MainThreadExecutor:
     """Runs sync cells on the main thread, in the foreground's context variables.
 
     Guarantees: no event loop runs in the thread, so `asyncio.run()` and libraries that refuse a
-    running loop work; SIGINT raises `KeyboardInterrupt` in the cell and nowhere else.
+    running loop work; SIGINT raises `KeyboardInterrupt` in the cell and nowhere else, and ends its tasks.
 
     Thread: main.
     """
 
-    def __init__(self, context: ContextVars, interrupts: Interrupts) -> None:
+    def __init__(self, context: Context, interrupts: Interrupts) -> None:
         self._context = context
         self._interrupts = interrupts
 
     async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
-        try:
-            return self._interrupts.run_sync(partial(self._context.run, run_to_end, execution, body))
-        finally:
-            execution.finished = True
-            body.close()
+        run = partial(self._context.run, run_to_end, execution, body)
+        return run_stoppable(execution, body, partial(self._interrupts.run_sync, run))
 
 
 class CallingThreadExecutor:

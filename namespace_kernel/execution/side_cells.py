@@ -15,7 +15,7 @@ from namespace_kernel.execution.stop.thread_stop import Steps, ThreadStop
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
 from .executor import Body
-from .plain_cells import run_to_end
+from .plain_cells import run_stoppable, run_to_end
 
 
 def _stoppable(side_cells: SideCells, execution: Execution, run: Callable[[], Outcome]) -> Outcome:
@@ -35,7 +35,7 @@ def _stoppable(side_cells: SideCells, execution: Execution, run: Callable[[], Ou
 class WorkerExecutor:
     """Runs sync cells on the calling worker thread, in its lane's context variables.
 
-    Guarantees: no loop runs in the thread; Stop reaches the cell between two bytecodes.
+    Guarantees: no loop runs in the thread; Stop reaches the cell between two bytecodes, and ends its tasks.
 
     Thread: a lane's worker.
     """
@@ -47,13 +47,8 @@ class WorkerExecutor:
     async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
-        try:
-            return _stoppable(
-                self._side_cells, execution, partial(self._context.run, run_to_end, execution, body)
-            )
-        finally:
-            execution.finished = True
-            body.close()
+        run = partial(self._context.run, run_to_end, execution, body)
+        return run_stoppable(execution, body, partial(_stoppable, self._side_cells, execution, run))
 
 
 class _Delivery:

@@ -31,20 +31,33 @@ class _AtWork:
         return any(execution in part for part in self._parts)
 
 
+#: Called before a cell's code.
+_BEFORE_CODE = frozenset(("pre_execute", "pre_run_cell"))
+
+
 class _GuardedEvents(EventManager):
     """Calls all hooks, whatever one of them raises. IPython's lets a `SystemExit` end the cell, or worse."""
 
     def trigger(self, event: str, *args: object, **kwargs: object) -> None:
-        """Overridden: a hook that raises `SystemExit` ends neither the cell nor the kernel."""
+        """Overridden: a hook that raises `SystemExit` ends neither the cell nor the kernel.
+
+        A Stop that comes in one before the cell's code is the cell's.
+        """
+        stopped = None
         for hook in self.callbacks[event][:]:
             try:
                 hook(*args, **kwargs)
-            except BaseException:
+            except BaseException as error:
+                if type(error) is KeyboardInterrupt and event in _BEFORE_CODE and handled_message() is None:
+                    stopped = error
+                    continue
                 if self.print_on_error:
                     print(
                         f"Error in callback {hook} (for {event}), with arguments args {args},kwargs {kwargs}:"
                     )
                 self.shell.showtraceback()
+        if stopped is not None:
+            raise stopped
 
 
 class CellEvents(_GuardedEvents):

@@ -101,6 +101,25 @@ def test_an_event_callback_that_raises_does_not_stop_the_cell(waiting: str, prep
     assert "in the callback" in cell.text
 
 
+@each_kind
+@pytest.mark.parametrize("event", ["pre_execute", "pre_run_cell"])
+def test_a_stop_that_comes_in_a_hook_before_a_cell_ends_the_cell(
+    event: str, waiting: str, prepared: Notebook
+) -> None:
+    prepared.run(
+        "called, never, blocks, ran = [], threading.Event(), [], False\n"
+        "def hook(*info):\n    if blocks: blocks.clear(); print('in the hook', flush=True); never.wait()\n"
+        "def after(*info): called.append(1)\n"
+        f"for one in (hook, after): ip.events.register('{event}', one)"
+    )
+    prepared.run("called.clear(); blocks.append(1)")
+    cell = prepared.submit(f"{waiting}ran = True").wait_for_text("in the hook")
+    prepared.interrupt("SIGINT")
+    assert cell.wait().reply["ename"] == "KeyboardInterrupt" and "Error in callback" not in cell.text
+    assert prepared.run("called, ran").result == "([1, 1], False)"
+    prepared.run(f"for one in (hook, after): ip.events.unregister('{event}', one)")
+
+
 # --- transformers
 
 

@@ -470,7 +470,7 @@ class Kind:
 
     def again(self, seconds: float) -> str:
         """It, again and again for so long."""
-        if self._is_foreign or self.fails or self.code.startswith("%%isolated"):
+        if self._is_foreign or self.fails or self.swallows or self.code.startswith("%%isolated"):
             return ""
         head, line, body = self.code.partition("\n") if self.code.startswith("%%") else ("", "", self.code)
         inner = "\n".join(f"    {one}" for one in body.splitlines())

@@ -39,14 +39,14 @@ def _threads(): return [one for one in threading.enumerate() if one.name.startsw
 def _tasks(): return [one for one in asyncio.all_tasks() if 'anap' in repr(one) or 'busy' in repr(one)]
 def leftovers(starts):
     gc.collect()
-    files = [one for one in _files().items() if one[0] not in known[0]]
-    more = files if len(_files()) > len(known[0]) else []
-    children = [one for one in _children().items() if one[0] not in known[1]]
+    files = [one for one in _files().items() if one[0] not in before[0]]
+    more = files if len(_files()) > len(before[0]) else []
+    children = [one for one in _children().items() if one[0] not in before[1]]
     if starts:  # what Python leaves of a process that it was about to start
         for pid, _ in children:
             with contextlib.suppress(ChildProcessError): os.waitpid(pid, os.WNOHANG)
-        return [*children, *(one for one in _threads() if one not in known[2]), *_tasks()]
-    return [*more, *children, *(one for one in _threads() if one not in known[2]), *_tasks()]
+        return [*children, *(one for one in _threads() if one not in before[2]), *_tasks()]
+    return [*more, *children, *(one for one in _threads() if one not in before[2]), *_tasks()]
 async def watch(starts=False, seconds=10):
     ticked, until = len(ticks), time.monotonic() + seconds
     while (left := leftovers(starts)) or len(ticks) == ticked:
@@ -59,7 +59,7 @@ ticks = []
 earlier = asyncio.create_task(tick())
 """
 #: What is there before the first Stop, once everything has been used.
-BEFORE = "gc.collect(); known = set(_files()), set(_children()), _threads()"
+BEFORE = "gc.collect(); before = set(_files()), set(_children()), _threads()"
 CHECK = "await watch({})"
 WHOLE = "(True, True, [])"
 #: What the kernel makes when it is used first, and keeps.
@@ -196,6 +196,8 @@ def test_stops_hit_the_cell_and_leave_nothing_behind(spec: str, trial: Trial, ke
                 checked = notebook.run(CHECK.format(kind.starts))
                 if checked.result != WHOLE:
                     raise AssertionError(f"left behind: {checked.text[-2000:]}")
+                if kind.starts:
+                    notebook.run(BEFORE)
                 good = True
             except AssertionError as error:
                 raise AssertionError(f"{name}, {way.__name__}: {error}") from error
