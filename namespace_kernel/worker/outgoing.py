@@ -111,7 +111,8 @@ def joined(messages: Iterable[object]) -> list[Any]:
 
 
 class EventStream(io.TextIOBase):
-    """`sys.stdout` or `sys.stderr` of a process that runs cells. In a forked child it writes to `descriptor`.
+    """`sys.stdout` or `sys.stderr` of a process that runs cells. In a forked child it writes to `descriptor`,
+    each line at once: its parent and others write there, too.
 
     Thread: any.
     """
@@ -124,16 +125,33 @@ class EventStream(io.TextIOBase):
         self._descriptor = descriptor
         self._emit = emit
         self._pid = os.getpid()
+        #: In a forked child, the beginning of a line, by thread.
+        self._begun: dict[int, str] = {}
 
     def write(self, text: str) -> int:
         """See `io.TextIOBase`."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if os.getpid() != self._pid:
-            os.write(self._descriptor, text.encode(self.encoding, self.errors))
+            thread = threading.get_ident()
+            lines, end, begun = text.rpartition("\n")
+            if end:
+                self._write_out(self._begun.pop(thread, "") + lines + end)
+            if begun:
+                self._begun[thread] = self._begun.get(thread, "") + begun
         elif text:
             self._emit(Printed(self.name, text))
         return len(text)
+
+    def flush(self) -> None:
+        """See `io.TextIOBase`."""
+        while self._begun:
+            self._write_out(self._begun.popitem()[1])
+
+    def _write_out(self, text: str) -> None:
+        data = text.encode(self.encoding, self.errors)
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
     def writable(self) -> bool:
         """See `io.TextIOBase`."""

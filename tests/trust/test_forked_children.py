@@ -159,6 +159,26 @@ def test_lines_of_children_keep_their_order_and_stay_whole(kernel: Notebook) -> 
     assert len(lines) == 600
 
 
+@pytest.mark.parametrize("flush", ["False", "number % 2", "True"])
+def test_lines_of_an_isolated_cells_children_stay_whole(flush: str, kernel: Notebook) -> None:
+    code = """%%isolated
+import multiprocessing
+def work(who):
+    for number in range(300): print(who, "x" * 50, number, sep=":", flush={})
+    print("the end", end="")
+context = multiprocessing.get_context("fork")
+children = [context.Process(target=work, args=(who,)) for who in range(5)]
+for child in children: child.start()
+for child in children: child.join()"""
+    text = run(kernel, code.replace("{}", flush)).stdout
+    lines = text.replace("the end", "").splitlines()
+    for who in range(5):
+        assert [line for line in lines if line.startswith(f"{who}:")] == [
+            f"{who}:{'x' * 50}:{number}" for number in range(300)
+        ]
+    assert len(lines) == 1500 and text.count("the end") == 5
+
+
 WAITS = {
     "run": "subprocess.run(['echo', 'child'])",
     "check_call": "subprocess.check_call(['sh', '-c', 'echo child'])",

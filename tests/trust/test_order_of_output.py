@@ -16,6 +16,8 @@ import pytest
 
 from tests.kernel.cells import Cell
 from tests.kernel.client import Notebook
+from tests.kernel.test_last_words import ENDS as DEATHS
+from tests.kernel.test_last_words import FLUSHES, IMPORTS, end_of
 from tests.trust.conftest import Kernels
 from tests.trust.figures import Trial
 
@@ -214,3 +216,21 @@ def ended(notebook: Notebook, case: Case) -> Cell:
         while notebook.take_in(0.3):  # what the machine still has of a process that is gone
             pass
     return cell
+
+
+@pytest.mark.trust(
+    "last words",
+    "What was flushed arrives, whatever ends the process next",
+    tries=100,
+    short=6,
+    unit="deaths",
+)
+def test_what_was_flushed_arrives_whatever_ends_the_process(trial: Trial, kernels: Kernels) -> None:
+    for attempt in trial.attempts():
+        with attempt as rng:
+            flush, death = rng.choice(list(FLUSHES)), rng.choice(list(DEATHS))
+            try:
+                cell = end_of(kernels.get(), f"{IMPORTS}{FLUSHES[flush]}; {DEATHS[death]}")
+            finally:
+                kernels.drop()
+            assert "last words" in cell.text, f"{flush}, then {death}"
