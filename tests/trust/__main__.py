@@ -12,7 +12,7 @@ import time
 
 from tests.kernel.client import ROOT
 from tests.trust.figures import RECORDS, read_records
-from tests.trust.page import PAGE, as_table, write_into
+from tests.trust.page import PAGE, PLOT, as_table, plot_days, write_into
 
 #: Of another kernel nothing is expected; it need not be waited for as long as ours on a loaded machine.
 PATIENCE_WITH_OTHERS = "10"
@@ -49,7 +49,8 @@ def main() -> int:
     table = as_table(read_records(), options.seed)
     print(table)
     if options.write:
-        write_into(PAGE, table)
+        plot_days(read_records(), PLOT)
+        write_into(PAGE, f"{table}\n\n![The course of a day, in figures](images/{PLOT.name})")
     return status
 
 

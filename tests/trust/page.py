@@ -12,6 +12,7 @@ from tests.kernel.client import ROOT
 from tests.trust.figures import Record
 
 PAGE = ROOT / "docs" / "reliability.md"
+PLOT = ROOT / "docs" / "images" / "days.png"
 BEGIN, END = "<!-- figures: written by `make trust` -->", "<!-- end of the figures -->"
 OTHERS = {"python3": "ipykernel"}
 
@@ -45,6 +46,33 @@ def _figure(records: list[Record]) -> str:
     violated = sum(len(record.violations) for record in records)
     count = f"{violated} of {sum(record.tries for record in records):,} {records[0].unit}"
     return "; ".join([count, *(text for record in records for text in record.measured)])
+
+
+def plot_days(records: Iterable[Record], path: Path) -> None:
+    """Draw what was measured in the course of a day, of each kernel. Needs matplotlib."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    days = [record for record in records if record.series.get("MB")]
+    names = [name for name in days[0].series if name != "acts"] if days else []
+    if not names:
+        return
+    figure, axes = plt.subplots(2, (len(names) + 1) // 2, figsize=(8.5, 4.5))
+    for axis, name in zip(axes.flat, names, strict=False):
+        for record in days:
+            label = OTHERS.get(record.spec, "this kernel")
+            color = "0.5" if record.spec in OTHERS else "#d62728"
+            axis.plot(record.series["acts"], record.series[name], label=label, color=color)
+        axis.set_title(name, fontsize=9)
+        axis.set_ylim(bottom=0)
+        axis.tick_params(labelsize=7)
+    axes.flat[0].legend(fontsize=7, frameon=False)
+    figure.supxlabel("acts", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 def write_into(page: Path, table: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.trust import figures
 from tests.trust.figures import MOST_VIOLATIONS, Record, Trial, read_records
-from tests.trust.page import BEGIN, END, as_table, write_into
+from tests.trust.page import BEGIN, END, as_table, plot_days, write_into
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,17 @@ def test_a_violation_is_counted_kept_and_told_with_what_repeats_it(folder: Path)
     table = as_table(read_records(folder), 1)
     row = "| **even**: Numbers are even | `tests/trust/test_x.py` | 2 of 10 tests; +1 MB | 0 of 0 tests |"
     assert table.splitlines()[-1] == row and "| ipykernel |" in table
+
+
+def test_the_course_of_a_day_is_drawn(tmp_path: Path) -> None:
+    def day(spec: str, **series: list[float]) -> Record:
+        return Record("days", "Nothing grows", "test_days.py", spec, series=series)
+
+    path = tmp_path / "days.png"
+    plot_days([], path)
+    assert not path.exists()
+    plot_days([day(spec, acts=[1, 2], MB=[5, 6], tasks=[0, 1]) for spec in ("namespace", "python3")], path)
+    assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_try_draws_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
