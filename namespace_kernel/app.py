@@ -33,7 +33,6 @@ from namespace_kernel.ipython.shell import NamespaceShell
 from namespace_kernel.ipython.tracebacks.own_libraries import OwnLibraries
 from namespace_kernel.kernel.debugging.breakpoints import install_breakpoint_hook
 from namespace_kernel.kernel.kernel import NamespaceKernel
-from namespace_kernel.kernel.stdin import WAITING_ANSWERS
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.publishing import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
@@ -145,13 +144,9 @@ class NamespaceKernelApp(IPKernelApp):
         del context.sockopts[zmq.SNDHWM]
 
     def _bind_socket(self, s: Any, port: int) -> Any:
-        """Overridden: nobody can make the kernel keep large messages where only subscriptions are read, nor
-        many where nothing is.
-        """
+        """Overridden: nobody can make the kernel keep large messages where only subscriptions are read."""
         if s.type == zmq.XPUB:
             s.maxmsgsize = LONGEST_SUBSCRIPTION
-        if s is self.stdin_socket:  # it is read only while a cell asks
-            s.rcvhwm = WAITING_ANSWERS
         return super()._bind_socket(s, port)
 
     def patch_io(self) -> None:

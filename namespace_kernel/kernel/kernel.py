@@ -93,6 +93,7 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
             self.debugpy_stream.on_recv(self.dispatch_debugpy, copy=False)
             control_loop = self.control_thread.io_loop.asyncio_loop
             asyncio.run_coroutine_threadsafe(self.poll_stopped_queue(), control_loop)
+        self.shell_channel_thread.watch(self.stdin_socket.FD, self._questions.drop_unasked)
         self.shell_stream.on_recv(self.built.shell_channel.receive, copy=True)
         self._publish_status("starting", "shell")
 

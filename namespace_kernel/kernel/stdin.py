@@ -23,10 +23,6 @@ from .wire.standard_streams import StandardStreams
 #: tries again every 0.1 to 0.2 s.
 _PATIENCE = 10.0
 
-#: So many answers of one client may wait. They are read only while a cell asks, and each question throws the
-#: old ones away: more would only fill the memory.
-WAITING_ANSWERS = 10
-
 _NOT_CONNECTED = (
     "the frontend allows questions, but has not connected its stdin channel: nobody would see this one"
 )
@@ -72,6 +68,20 @@ class Questions:
                     if monotonic() > until:
                         raise StdinNotImplementedError(_NOT_CONNECTED) from None
                 time.sleep(0.02)
+
+    def drop_unasked(self) -> None:
+        """Throw away what arrives while nobody asks: ZeroMQ would keep it, and the connections it came by.
+
+        Each question throws old answers away, too. Thread: protocol.
+        """
+        if self._asking.acquire(blocking=False):
+            try:
+                while True:
+                    self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.ZMQError:  # there is no more
+                pass
+            finally:
+                self._asking.release()
 
 
 def input_patches(kernel: IPythonKernel) -> tuple[Patch, ...]:

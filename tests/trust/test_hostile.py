@@ -26,8 +26,8 @@ from tests.trust.figures import Trial
 GROUP = 1_000
 #: With fewer groups nothing is said of growth: what the first ones import, and caches, are no leak.
 LEAST_GROUPS = 10
-#: Bytes per thousand messages, in the second half; and descriptors in all.
-MORE_MEMORY = 200_000
+#: Bytes per thousand messages, in the second half: IPython keeps what cells show. And descriptors in all.
+MORE_MEMORY = 500_000
 MORE_DESCRIPTORS = 4
 
 STDIN = {"input_reply": {"value": "an answer"}}
