@@ -181,7 +181,10 @@ class Reader:
         """Whether it is shown, or is within some time: tasks, threads and receipts go on."""
 
         def here(cell: Cell) -> bool:
-            return not missing_lines(promised, cell.text) if lines else is_shown(promised, cell.text)
+            if lines:
+                return not missing_lines(promised, cell.text)
+            # A traceback shows the line itself, and with it the promise.
+            return is_shown(promised, cell.text.replace(f"# {promised}", ""))
 
         try:
             cell.wait_for(here, "what the page promises", timeout=10)

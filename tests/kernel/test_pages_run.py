@@ -91,6 +91,13 @@ def test_what_is_wrong_is_found(page: str, complaint: str, notebook: Notebook) -
     assert complaint in found
 
 
+def test_a_promise_is_not_kept_by_the_traceback_that_shows_it(notebook: Notebook) -> None:
+    page = "<!-- raises: ZeroDivisionError -->\n```python\n1 / 0      # {}\n```"
+    assert Reader(notebook).read(page.format("ZeroDivisionError")) == []
+    (found,) = Reader(notebook).read(page.format("42"))
+    assert "promises '42'" in found
+
+
 def test_a_block_that_runs_for_ever_is_stopped(notebook: Notebook) -> None:
     assert Reader(notebook).read("<!-- stop -->\n```python\nimport time\ntime.sleep(600)\n```") == []
 
