@@ -79,8 +79,8 @@ class FromChildren:
     # In the parent
 
     def has_come(self) -> bool:
-        """Whether there is something to read. Thread: any."""
-        return bool(readable([self.fd], 0))
+        """Whether there is something to read, or is just being taken. Thread: any."""
+        return bool(readable([self.fd], 0)) or self._lock.locked()
 
     def receive(self, take: Callable[[Parts], object]) -> None:
         """Call `take` with each message that has come. Thread: any, where no Stop can come."""

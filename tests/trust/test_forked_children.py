@@ -199,6 +199,33 @@ def test_what_a_child_wrote_comes_before_what_follows_the_wait(
     assert run(kernel, code).text == 15 * "one\nchild\ntwo\n"
 
 
+#: The threads that read are in the midst of what the child has written when it ends.
+SLOW_READERS = """\
+import sys
+streams, publishing = get_ipython().kernel.streams, get_ipython().kernel.iopub_thread
+def accept(text, accept=sys.stdout.accept):
+    if threading.current_thread() is sys.stdout.watch_fd_thread: time.sleep(0.5)
+    return accept(text)
+def take(parts, take=publishing._take):
+    time.sleep(0.5)
+    take(parts)
+sys.stdout.accept, publishing._take = accept, take
+"""
+SLOW_CHILDREN = {
+    "a command": "subprocess.run(['sh', '-c', 'echo child; sleep 0.2'])",
+    "one that begins a line": "subprocess.run(['sh', '-c', 'printf ch; sleep 0.005; echo ild'])",
+    "a forked one": "fork(lambda: (print('child', flush=True), time.sleep(0.2)))",
+    "multiprocessing": "one = context.Process(target=lambda: (print('child', flush=True), time.sleep(0.2))); "
+    "one.start(); one.join()",
+}
+
+
+@pytest.mark.parametrize("child", SLOW_CHILDREN)
+def test_what_is_just_being_read_comes_before_what_follows_the_wait(child: str, spoilt: Notebook) -> None:
+    run(spoilt, WORKS + SLOW_READERS)
+    assert run(spoilt, f"print('one'); {SLOW_CHILDREN[child]}; print('two')").text == "one\nchild\ntwo\n"
+
+
 def test_a_child_that_goes_on_for_ever_is_ended_with_the_kernel(spoilt: Notebook) -> None:
     import psutil
 

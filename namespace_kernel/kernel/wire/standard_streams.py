@@ -69,7 +69,7 @@ class StandardStreams:
         prints next. Thread: any; a Stop may come.
         """
         for publishing in [stream.pub_thread for stream in self._cell_streams[:1]]:
-            if publishing.children.has_come() or not all(one.all_came() for one in self._cell_streams):
+            if publishing.children.has_come() or any(one.has_come() for one in self._cell_streams):
                 publishing.do(partial(self._take_all, publishing.send_now))
 
     def _take_all(self, send: Callable[[], None]) -> None:

@@ -240,6 +240,13 @@ class CellStream(OutStream):
             return self._passage.all_came()
         return self._fid is None or not readable([int(self._fid)], 0)
 
+    def has_come(self) -> bool:
+        """Whether something is on its way from the file descriptor, or is just being written. Thread: any.
+
+        In this order: what has gone from the pipe is with whoever has the lock, or has been written.
+        """
+        return not self.all_came() or self._drain_lock.locked() or bool(self._begun)
+
     def use_passage(self, passage: Passage) -> None:
         """From now on read what comes through `passage`, whose pipe is that of the descriptor."""
         with self._drain_lock:
