@@ -14,107 +14,27 @@ This module is imported on both sides, only when something travels.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import pickle
-import sys
-import threading
-import uuid
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from multiprocessing.process import current_process, parent_process
 from multiprocessing.reduction import ForkingPickler
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
 from namespace_kernel.base.patching import Patch, Patches
-from namespace_kernel.base.weak_references import WeakKeys, WeakValues
 
+from .definitions import Definition, is_cached, is_definition, live_globals, lock, reduce_cached, registry
 from .reasons import words_for
 
 if TYPE_CHECKING:
     from namespace_kernel.base.cell import Namespace
 
-#: A function or class.
-Definition: TypeAlias = FunctionType | type
-#: A function under `functools.cache` or `lru_cache`.
-Cached: TypeAlias = "functools._lru_cache_wrapper[object]"
-
 _ATOMS = frozenset({int, float, complex, bool, str, bytes, type(None), ModuleType})
-_lock = threading.RLock()
-
-
-class Registry:
-    """Which definition is which, in all processes: each has a token from where it was made.
-
-    Guarantees: a token names the same definition wherever it goes. Thread: any, with `_lock` held.
-    """
-
-    def __init__(self) -> None:
-        self.tokens: WeakKeys[Definition, str] = WeakKeys()
-        self.made_here: WeakValues[str, Definition] = WeakValues()
-        #: Those of elsewhere. In a child they are kept: the next task may need them.
-        self.arrived: WeakValues[str, Definition] = WeakValues()
-        self.kept: dict[str, Definition] = {}
-        #: Of each definition that arrived, and of each global that was sent, the content seen last.
-        self.contents: dict[str, bytes] = {}
-        self.names: dict[str, bytes] = {}
-        #: Globals that were left out, and why.
-        self.left_out: dict[str, str] = {}
-
-    def token_of(self, definition: Definition) -> str:
-        """The token of a definition; a new one if it has been made here and was never sent."""
-        token = self.tokens.get(definition)
-        if token is None:
-            token = self.tokens[definition] = uuid.uuid4().hex
-            self.made_here[token] = definition
-        return token
-
-    def add(self, token: str, definition: Definition) -> None:
-        """Know a definition that was made elsewhere."""
-        self.tokens[definition] = token
-        self.arrived[token] = definition
-
-
-registry = Registry()
-
-
-def is_cached(obj: object) -> TypeGuard[Cached]:
-    """Whether it is a function of `__main__` under `functools.cache` or `lru_cache`: a type of its own."""
-    return isinstance(obj, functools._lru_cache_wrapper) and obj.__module__ == "__main__"
-
-
-def reduce_cached(function: Cached) -> tuple[object, ...]:
-    """Reduce such a function; what it has cached stays behind."""
-    return _cached, (function.__wrapped__, function.cache_parameters())
-
-
-def _cached(function: Callable[..., object], parameters: dict[str, Any]) -> object:
-    return functools.lru_cache(**parameters)(function)
-
-
-def know_all(live: Namespace) -> None:
-    """Give tokens to what is in `live`, before a fork: to the child these are its own, and no copies."""
-    with _lock:
-        waiting = [value for value in live.copy().values() if _is_definition(value)]
-        while waiting:
-            definition = waiting.pop()
-            if definition not in registry.tokens:
-                registry.token_of(definition)
-                if isinstance(definition, type):
-                    waiting.extend(filter(_is_definition, vars(definition).values()))
-
-
-def _is_definition(value: object) -> TypeGuard[Definition]:
-    return isinstance(value, FunctionType | type) and getattr(value, "__module__", None) == "__main__"
-
-
-def live_globals() -> Namespace:
-    """The globals of `__main__` in this process."""
-    return vars(sys.modules["__main__"])
 
 
 class _Live:
@@ -158,7 +78,7 @@ class DefinitionPickler(cloudpickle.Pickler):  # type: ignore[misc]
         name = getattr(obj, "__qualname__", "")
         if self._live.get(name) is obj:
             self.names[name] = obj  # also found by its name there: so plain pickle finds it
-        with _lock:
+        with lock:
             token = registry.token_of(obj)
         return _build, (token, make, args), (token, set_state, state), None, None, _fill
 
@@ -215,7 +135,7 @@ def reduce(definition: Definition, live: Namespace, pickler: object) -> tuple[ob
     sent.update(digests)
     file = io.BytesIO()
     DefinitionPickler(file, live).dump((definition, values))
-    with _lock:
+    with lock:
         token = registry.token_of(definition)
     return receive, (token, content, digests, left_out, file.getvalue())
 
@@ -224,7 +144,7 @@ def receive(
     token: str, content: bytes, digests: dict[str, bytes], left_out: dict[str, str], blob: bytes
 ) -> Definition | None:
     """The definition of that token in this process; called where what `reduce` returned is unpickled."""
-    with _lock:
+    with lock:
         original = registry.made_here.get(token)
         if original is not None:
             return original
@@ -256,7 +176,7 @@ def _set_globals(values: Namespace, digests: dict[str, bytes]) -> None:
 
 def _build(token: str, make: Callable[..., Definition], args: tuple[object, ...]) -> Definition:
     """A definition, still empty if it is new. A class that arrives again is the same class."""
-    with _lock:
+    with lock:
         known = registry.made_here.get(token)
         if known is None and make is not FunctionType:
             known = registry.arrived.get(token)
@@ -301,7 +221,7 @@ def _take_part() -> None:
         return
 
     def reducer_override(pickler: ForkingPickler, obj: object) -> object:
-        if _is_definition(obj):
+        if is_definition(obj):
             return reduce(obj, live_globals(), pickler)
         if is_cached(obj):
             return reduce_cached(obj)

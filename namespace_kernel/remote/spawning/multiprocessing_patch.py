@@ -74,9 +74,10 @@ class MultiprocessingFront:
             return NotImplemented
         if not self._goes_by_value():
             return NotImplemented
-        from namespace_kernel.remote.spawning import by_value as values
+        from namespace_kernel.remote.spawning.by_value import reduce
+        from namespace_kernel.remote.spawning.definitions import is_cached, reduce_cached
 
-        return values.reduce_cached(obj) if values.is_cached(obj) else values.reduce(obj, self._live, pickler)
+        return reduce_cached(obj) if is_cached(obj) else reduce(obj, self._live, pickler)
 
     def _goes_by_value(self) -> bool:
         if self._in_use:
@@ -97,10 +98,10 @@ class MultiprocessingFront:
             os.register_at_fork(before=self._before_fork)
 
     def _before_fork(self) -> None:
-        from namespace_kernel.remote.spawning import by_value as values
+        from namespace_kernel.remote.spawning.definitions import know_all
 
         if self.late.are_installed:
-            values.know_all(self._live)
+            know_all(self._live)
 
     def _preparing(self, original: Callable[[str], dict[str, object]]) -> Callable[[str], dict[str, object]]:
         """What a process does first. It must not run `__main__` again, whatever `__file__` a cell has set."""
