@@ -38,7 +38,6 @@ def _children(): return {one.pid: one.name() for one in psutil.Process().childre
 def _threads(): return [one for one in threading.enumerate() if one.name.startswith('Thread')]
 def _tasks(): return [one for one in asyncio.all_tasks() if 'anap' in repr(one) or 'busy' in repr(one)]
 def leftovers(starts):
-    gc.collect()
     files = [one for one in _files().items() if one[0] not in before[0]]
     more = files if len(_files()) > len(before[0]) else []
     children = [one for one in _children().items() if one[0] not in before[1]]
@@ -51,6 +50,7 @@ async def watch(starts=False, seconds=10):
     ticked, until = len(ticks), time.monotonic() + seconds
     while (left := leftovers(starts)) or len(ticks) == ticked:
         if time.monotonic() > until: break
+        gc.collect()
         await asyncio.sleep(0.005)
     return is_whole(), len(ticks) > ticked and not earlier.done(), left
 async def tick():

@@ -1,7 +1,7 @@
 """A Stop that Python ignores comes again.
 
 Where an object ends, Python calls what cannot fail: `__del__`, the callback of a weak reference, as
-`weakref.WeakSet` has one, a callback of the garbage collector or of C. What is raised there is given to
+Python's weak sets have one, a callback of the garbage collector or of C. What is raised there is given to
 `sys.unraisablehook`, which prints it, and is over. If the signal comes just then, that is the cell's Stop.
 """
 

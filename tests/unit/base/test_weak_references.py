@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
+import namespace_kernel
 from namespace_kernel.base.weak_references import WeakKeys, WeakThings, WeakValues
 
 
@@ -113,3 +116,14 @@ def test_objects_and_values_are_found() -> None:
     names[two] = "two"
     assert names.get(two) == "two" and two in names
     assert [(thing is two, name) for thing, name in names.items()] == [(True, "two")]
+
+
+def test_nothing_of_ours_uses_python_s_own() -> None:
+    """Their callbacks are lines of Python, and so would be one that is given to `weakref.ref`."""
+    folder = Path(namespace_kernel.__file__).parent
+    for path in folder.rglob("*.py"):
+        source = path.read_text()
+        if path.name != "weak_references.py":
+            assert not re.search(r"\bweakref\.Weak|\bimport .*Weak(Set|KeyD|ValueD)|\bref\(\w+,", source), (
+                path
+            )
