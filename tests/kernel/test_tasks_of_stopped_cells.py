@@ -31,6 +31,10 @@ async def go_on(*names):
         if asyncio.get_running_loop().time() > until: return 'stands still'
         await asyncio.sleep(0.005)
     return sorted(name for name in ticks if ticks[name] > before[name])
+async def all_ended(names):
+    until = asyncio.get_running_loop().time() + 20
+    while len(ended) < len(names) and asyncio.get_running_loop().time() < until: await asyncio.sleep(0.005)
+    return sorted(ended)
 never, home = threading.Event(), asyncio.get_event_loop()
 earlier = start('earlier')
 """
@@ -65,7 +69,7 @@ def prepared(notebook: Notebook) -> Iterator[Notebook]:
 
 
 def ended(notebook: Notebook, names: str) -> None:
-    assert notebook.run("sorted(ended)").result == str(sorted(names))
+    assert notebook.run(f"await all_ended({names!r})").result == str(sorted(names))
     assert notebook.run("await go_on('earlier')").result == "['earlier']"
 
 
@@ -76,7 +80,7 @@ def test_the_tasks_of_a_stopped_cell_end(code: str, names: str, how: str, prepar
     cell.wait_for(lambda cell: set(names) <= set(cell.stdout.split()), "its tasks")
     prepared.interrupt(how)
     assert cell.wait().reply["ename"] == "KeyboardInterrupt"
-    assert "still run" not in cell.receipt
+    cell.wait_for(lambda cell: "still run" not in cell.receipt, "the end of its tasks")
     ended(prepared, names)
 
 

@@ -21,6 +21,8 @@ from threading import Thread
 
 frame = pd.DataFrame({'a': range(3000), 'b': [i % 7 for i in range(3000)], 'c': ['x', 'y', 'z'] * 1000})
 text = 'the quick brown fox jumps over the lazy dog ' * 400
+with zipfile.ZipFile(file := io.BytesIO(), 'w', 8) as z: [z.writestr(f'{i}', text) for i in range(20)]
+zipped = file.getvalue()
 tree = {'name': 'n', 'values': list(range(200)), 'inner': [{'k': i, 'v': str(i)} for i in range(200)]}
 def fibonacci(n): return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
 def deep(n): return 0 if n == 0 else 1 + deep(n - 1)
@@ -207,7 +209,7 @@ FILES = {
     "copy of a tree": (
         "with tempfile.TemporaryDirectory() as d: shutil.copytree(os.path.dirname(json.__file__), d + '/x')"
     ),
-    "zip": "with zipfile.ZipFile(io.BytesIO(), 'w', 8) as z: [z.writestr(f'{i}', text) for i in range(20)]",
+    "zip": "with zipfile.ZipFile(io.BytesIO(zipped)) as z: [z.read(n) for n in z.namelist()]",
     "tar": "with tarfile.open(fileobj=io.BytesIO(), mode='w:gz') as t: t.add(os.path.dirname(json.__file__))",
     "gzip": "gzip.decompress(gzip.compress(text.encode() * 10))",
     "csv": "list(csv.reader(io.StringIO('a,b,c\\n' * 30_000)))",

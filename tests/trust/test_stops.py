@@ -174,7 +174,7 @@ def check_end(cell: Cell, kind: Kind, surely: bool) -> None:
     "Stop, at any instant of any kind of cell, ends this cell by `KeyboardInterrupt` or finds it ended; the"
     " next cell runs, names are whole, earlier cells' tasks go on, no process, file, thread or task is left",
     tries=1_000,
-    short=60,
+    short=30,
     unit="Stops",
 )
 def test_stops_hit_the_cell_and_leave_nothing_behind(spec: str, trial: Trial, kernels: Kernels) -> None:
