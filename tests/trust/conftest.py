@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.kernel.cells import PATIENCE, Cell
 from tests.kernel.client import SPEC, Notebook, module_of
-from tests.trust.figures import Record, Trial
+from tests.trust.figures import SCALE, SEED, Record, Trial
 
 SPECS = os.environ.get("TRUST_SPECS", SPEC).split(",")
+
+#: What is promised of everything that a notebook can do to its process, and the machine to the kernel.
+WANTED = "Whatever happens to the process, the cell has an outcome in words, and the next cells run"
 
 #: Seconds in which a kernel that works answers a small cell, also beside other tests.
 SOON = PATIENCE / 2
@@ -21,6 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out the tests of figures that are not asked for."""
     if wanted := os.environ.get("TRUST_ONLY", "").split():
         items[:] = [item for item in items if (found := _record_of(item)) and found[0].name in wanted]
+    if SCALE is not None and SPECS != ["namespace"]:
+        items[:] = [item for item in items if "trial" in item.fixturenames or _is_drawn(item)]  # type: ignore[attr-defined]
+
+
+def _is_drawn(item: pytest.Item) -> bool:
+    """Whether this row is among the part that another kernel is tried with: each that it fails takes long."""
+    return random.Random(f"{SEED} {item.nodeid}").random() < float(SCALE or 1)
 
 
 def _record_of(item: pytest.Item) -> tuple[Record, dict[str, int]] | None:

@@ -8,7 +8,9 @@ import time
 import pytest
 
 from tests.kernel.client import Notebook
-from tests.trust.conftest import SOON, goes_on, run
+from tests.trust.conftest import SOON, WANTED, goes_on, run
+
+pytestmark = pytest.mark.trust("faults", WANTED, unit="rows")
 
 # --- sys.stdout and sys.stderr
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.client import SPEC, Notebook
-from tests.trust.conftest import SOON, goes_on, run
+from tests.trust.conftest import SOON, WANTED, goes_on, run
 
-pytestmark = pytest.mark.skipif(SPEC != "namespace", reason="ipykernel's goes on")
+pytestmark = [
+    pytest.mark.skipif(SPEC != "namespace", reason="ipykernel's goes on"),
+    pytest.mark.trust("faults", WANTED, unit="rows"),
+]
 
 FORK = "child = os.fork()\nprint('child' if child == 0 else 'parent')"
 IN_FUNCTION = "def fork():\n    global child\n    pid = os.fork()\n    child = pid or child\n" + (
