@@ -41,6 +41,13 @@ def test_closed_descriptors_are_told(notebook: Notebook) -> None:
     assert notebook.run("%%isolated\n6 * 7").result == "42"
 
 
+HISTORY = """\
+import time
+history = get_ipython().history_manager
+history.db
+while getattr(history.save_thread, "db", None) is None:
+    time.sleep(.01)  # the file of the history is opened a moment after the first cell"""
+
 ENDED = """\
 import resource, threading
 for thread in threading.enumerate():
@@ -68,6 +75,7 @@ def test_without_descriptors_for_a_process_the_cell_says_so_and_none_is_lost(
     fresh_notebook.run("%config NamespaceKernel.isolated_processes = 0")
     fresh_notebook.run("%%isolated\n1")
     fresh_notebook.run("print('flushed', flush=True)")
+    fresh_notebook.run(HISTORY)
     fresh_notebook.run(ENDED)
     fresh_notebook.run("resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))")
     fresh_notebook.run(EXHAUST.format(left=left))

@@ -18,6 +18,8 @@ from tests.kernel.cells import plain
 from tests.kernel.client import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.ipynb"))
+#: One starts processes and a cluster: seconds that a loaded machine needs.
+PATIENCE = 280
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=[path.stem for path in EXAMPLES])
 
 
@@ -35,6 +37,7 @@ def check_executed(notebook: Any) -> None:
             assert not errors, cell.source
 
 
+@pytest.mark.timeout(PATIENCE + 20)
 @each_example
 def test_nbconvert_executes_the_example(
     example: Path, installed_kernelspec: str, kernel_env: dict[str, str], tmp_path: Path
@@ -42,21 +45,22 @@ def test_nbconvert_executes_the_example(
     command = [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook"]
     command += [
         f"--ExecutePreprocessor.kernel_name={installed_kernelspec}",
-        "--ExecutePreprocessor.timeout=100",
+        f"--ExecutePreprocessor.timeout={PATIENCE}",
     ]
     command += ["--output-dir", str(tmp_path), str(example)]
     done = subprocess.run(
-        command, env=kernel_env, cwd=tmp_path, capture_output=True, text=True, timeout=115, check=False
+        command, env=kernel_env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
     check_executed(nbformat.read(tmp_path / example.name, as_version=4))
 
 
+@pytest.mark.timeout(PATIENCE + 20)
 @each_example
 def test_nbclient_executes_the_example(example: Path, jupyter_environment: str) -> None:
     notebook = nbformat.read(example, as_version=4)
     resources = {"metadata": {"path": str(example.parent)}}
-    NotebookClient(notebook, timeout=100, kernel_name=jupyter_environment, resources=resources).execute()
+    NotebookClient(notebook, timeout=PATIENCE, kernel_name=jupyter_environment, resources=resources).execute()
     check_executed(notebook)
 
 
@@ -102,7 +106,7 @@ def test_the_html_of_an_executed_example_has_its_outputs(
     (tmp_path / "small.ipynb").write_text(json.dumps(notebook))
     command = [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "html", "small.ipynb"]
     done = subprocess.run(
-        command, env=kernel_env, cwd=tmp_path, capture_output=True, text=True, timeout=115, check=False
+        command, env=kernel_env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "small.html").read_text().count("the answer") >= 3
@@ -120,6 +124,6 @@ def test_what_a_thread_prints_after_its_cell_is_kept(jupyter_environment: str) -
             nbformat.v4.new_code_cell("go.set(); said.wait(30)"),
         ]
     )
-    NotebookClient(notebook, timeout=100, kernel_name=jupyter_environment).execute()
+    NotebookClient(notebook, timeout=PATIENCE, kernel_name=jupyter_environment).execute()
     printed = [[o.text for o in cell.outputs if o.output_type == "stream"] for cell in notebook.cells]
     assert printed == [[], ["from the thread\n"]]

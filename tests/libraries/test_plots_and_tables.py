@@ -60,9 +60,9 @@ async def draw():
     print("drawn")
 task = asyncio.create_task(draw())""",
     )
-    waited = ok(plotting, "await task")
+    waited = plotting.run("await task")  # where drawing takes half a second, it says what it waits for
     started.wait_for_text("drawn\n")
-    assert (figures(started), figures(waited)) == (1, 0)
+    assert (figures(started), figures(waited), waited.status) == (1, 0, "ok")
 
 
 def test_a_figure_that_failed_code_has_begun_is_shown_all_the_same(plotting: Notebook) -> None:
