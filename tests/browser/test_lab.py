@@ -310,3 +310,24 @@ def test_a_slider_that_draws_takes_nothing_of_the_figure_of_a_cell_that_runs(
     theirs = drawn(0)
     assert all("theirs" in one and "moved to" in one and "first" not in one for one in theirs)
     assert 'id="own"' not in "".join(theirs)
+
+
+def test_a_kernel_that_died_is_explained_under_the_next_cell(
+    page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    server.write_notebook(
+        "died.ipynb",
+        installed_kernelspec,
+        "import ctypes\ndef read(address):\n    return ctypes.string_at(address)\nread(0)",
+        "'alive again'",
+    )
+    notebook = LabNotebook(page, server, "died.ipynb")
+    notebook.menu("Run", "Run Selected Cell")
+    page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()  # "it will restart automatically"
+    notebook.expect_kernel_status("Idle")
+    notebook.cell(1).locator(".cm-content").click()
+    notebook.menu("Run", "Run Selected Cell")
+    expect(notebook.cell(1)).to_contain_text("alive again")
+    expect(notebook.cell(1)).to_contain_text("crashed by a segmentation fault (SIGSEGV) while In [1] ran")
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "died.png")
