@@ -73,6 +73,7 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
         self.built = built = build(self, parts)
         self.interrupts, self.activities, self.origins = parts.interrupts, parts.activities, parts.origins
         self.user_loop = parts.user_loop.loop
+        self.iopub_thread.kept.limit = lambda: self.kept_output * 2**20
         self.comm_homes, self.gui, self.lanes, self.stops = (
             built.comm_homes,
             built.gui,

@@ -104,6 +104,11 @@ class KernelOptions(HasTraits):
         help="Show the exception of a task that nobody awaits, under the cell that started the task.",
     ).tag(config=True)
 
+    kept_output = Int(
+        16,
+        help="How many MiB of the output of recent cells are kept for `%output`; 0 for none.",
+    ).tag(config=True)
+
     keep_errors = Bool(
         False,
         help="""Keep the last error, for `%debug` and `%tb`, until the next one, as ipykernel does, with all

@@ -34,7 +34,7 @@ _log = logging.getLogger("namespace_kernel")
 URGENT = "urgent"
 
 #: A cell that only asks what runs, or ends it: one line, one of these magics.
-_URGENT_CELL = re.compile(r"\s*%(ps|stop|tasks)\b[^\n]*\s*")
+_URGENT_CELL = re.compile(r"\s*%(ps|stop|tasks|output)\b[^\n]*\s*")
 
 
 def is_urgent(code: object) -> bool:

@@ -33,6 +33,7 @@ from tornado.ioloop import IOLoop
 from namespace_kernel.attribution.from_children import FromChildren
 from namespace_kernel.base.originals import make_unending, monotonic
 from namespace_kernel.base.threads import Event
+from namespace_kernel.reports.kept_output import KeptOutput
 
 from .departures import Departures
 from .session import may_be_held, send_parts
@@ -88,6 +89,7 @@ class PublishingThread(IOPubThread):
         #: What the streams have to send.
         self.written = Written(self)
         self._departures = Departures(self.socket.context)
+        self.kept = KeptOutput()
         self.children = FromChildren()
         if hasattr(os, "fork"):
             self.io_loop.add_handler(self.children.fd, self._take_and_send, IOLoop.READ)
@@ -193,6 +195,22 @@ class PublishingThread(IOPubThread):
             self._wake(done.set)
             done.wait(_BRIEFLY)
 
+    def do_first(self, function: Callable[[], object]) -> None:
+        """Call `function` in this thread while nobody sends: what it publishes goes before all that waits.
+
+        Thread: any; a Stop may come.
+        """
+
+        def call() -> None:
+            with self._sending:
+                self._sender = get_ident()
+                try:
+                    function()
+                finally:
+                    self._sender = None
+
+        self.do(call)
+
     def wait_until_sent(self) -> None:
         """Wait until everything scheduled so far is sent. Thread: any but this."""
         sent = Event()
@@ -266,6 +284,7 @@ class PublishingThread(IOPubThread):
         if args or options or self.socket is None or not self._serves or not self._is_master_process():
             super()._really_send(msg, *args, copy=copy, **options)  # type: ignore[no-untyped-call]
         else:
+            self.kept.note(msg)
             self._departures.note(send_parts(self.socket, msg, copy, not copy))
 
     # Subscriptions, for which ipykernel has a stream that would use the socket without the lock
