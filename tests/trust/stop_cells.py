@@ -302,8 +302,7 @@ OWN_LOOPS = {
     "asyncio.run": "asyncio.run(anap(0.05))",
     "asyncio.run, busy": "async def busy(): spin(0.03)\nasyncio.run(busy())",
     "asyncio.run of many": (
-        "async def many(): return [t for t in [asyncio.ensure_future(anap(0.01)) for _ in range(30)]]\n"
-        "asyncio.run(many())"
+        "async def many(): await asyncio.gather(*map(anap, [0.01] * 9))\nasyncio.run(many())"
     ),
     "asyncio.run with finally": (
         "async def careful():\n"
