@@ -48,7 +48,9 @@ class _GuardedEvents(EventManager):
             try:
                 hook(*args, **kwargs)
             except BaseException as error:
-                if type(error) is KeyboardInterrupt and event in _BEFORE_CODE and handled_message() is None:
+                # One with words is the hook's own: it would end each cell, also the one that mends it.
+                stop = type(error) is KeyboardInterrupt and not error.args
+                if stop and event in _BEFORE_CODE and handled_message() is None:
                     stopped = error
                     continue
                 if self.print_on_error:
