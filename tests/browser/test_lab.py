@@ -87,9 +87,30 @@ def test_run_all_shows_every_cell_s_output(page: Page, server: LabServer, instal
     expect(notebook.outputs(3).first).to_contain_text("to stdout")
     expect(notebook.cell(3).locator("table")).to_contain_text("column")
     expect(notebook.cell(4).locator(".jp-OutputArea-output img")).to_be_visible()
-    expect(notebook.cell(5)).to_contain_text("did you mean await g()?")
+    expect(notebook.cell(5)).to_contain_text("Use await g()")
     for number in range(6):
         expect(notebook.prompt(number)).to_have_text(f"[{number + 1}]:")
+
+
+def test_the_picture_of_the_start_page(page: Page, server: LabServer, installed_kernelspec: str) -> None:
+    """Its artefact is `docs/images/lab.png`."""
+    server.write_notebook(
+        "prices.ipynb",
+        installed_kernelspec,
+        "import asyncio\nimport time\n\nasync def price(item):\n    await asyncio.sleep(0.1)\n"
+        '    return 1.5 * len(item)\n\nasyncio.run(price("tea"))  # a plain cell: no event loop is running',
+        'await asyncio.gather(price("tea"), price("coffee"))  # a cell that awaits: on the kernel\'s loop',
+        "ticks = []\n\nasync def tick():\n    while True:\n        ticks.append(time.time())\n"
+        "        await asyncio.sleep(0.05)\n\nclock = asyncio.create_task(tick())",
+        "before = len(ticks)\ntime.sleep(1)  # blocks this cell; the task goes on\nlen(ticks) - before",
+        'price("coffee");',
+    )
+    notebook = LabNotebook(page, server, "prices.ipynb")
+    notebook.run_all()
+    expect(notebook.cell(4)).to_contain_text('line 1: price("coffee") was called without await')
+    expect(notebook.outputs(0)).to_contain_text("4.5")
+    expect(notebook.outputs(1)).to_contain_text("[4.5, 9.0]")
+    expect(notebook.cell(2)).to_contain_text("tick()")
 
 
 @pytest.mark.parametrize("sleep", ["time.sleep(600)", "await asyncio.sleep(600)"], ids=["plain", "awaiting"])
