@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import faulthandler
 import gc
 import logging
@@ -16,6 +18,7 @@ from typing import Any, NoReturn
 
 import zmq
 from ipykernel import kernelapp
+from ipykernel.heartbeat import Heartbeat
 from ipykernel.kernelapp import IPKernelApp
 from IPython.utils.frame import extract_module_locals
 from jupyter_client.session import Session
@@ -38,6 +41,12 @@ from namespace_kernel.kernel.wire.publishing import LONGEST_SUBSCRIPTION, WAITIN
 from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.kernel.wire.shell_stream import SharedStream
 from namespace_kernel.namespace.reserved_names import MODULE_NAMES
+
+#: What to do about errors at the start.
+_REMEDIES = {
+    errno.EADDRINUSE: "; another program has one of the ports, so start the kernel once more",
+    errno.EMFILE: "; a kernel needs about a hundred, so raise the limit (`ulimit -n`)",
+}
 
 
 class NamespaceKernelApp(IPKernelApp):
@@ -91,6 +100,23 @@ class NamespaceKernelApp(IPKernelApp):
         print(f"{self.name}: {word!r} is no option. See: {self.name} --help", file=sys.stderr)
         sys.exit(2)
 
+    @classmethod
+    def launch_instance(cls, argv: Any = None, **kwargs: Any) -> None:
+        """Overridden: a kernel that cannot start says why in one line and ends, though threads of it run."""
+        app = cls.instance(**kwargs)
+        try:
+            app.initialize(argv)
+        except (OSError, zmq.ZMQError) as error:
+            app._end_before_start(error)
+        app.start()
+
+    def _end_before_start(self, error: OSError | zmq.ZMQError) -> NoReturn:
+        line = f"namespace_kernel cannot start: {error}{_REMEDIES.get(error.errno or 0, '')}\n"
+        outside = getattr(sys.stderr, "descriptor_outside", None)
+        with contextlib.suppress(OSError):
+            os.write(2 if outside is None else outside, line.encode())
+        os._exit(1)
+
     def _configure_logging(self) -> None:
         """Overridden for the rule, one handler for stderr: `logging.config` is 3 ms of a start."""
         if self.logging_config or self._logging_configured or IS_PYTHONW:
@@ -135,6 +161,23 @@ class NamespaceKernelApp(IPKernelApp):
     @default("session")
     def _default_session(self) -> Session:
         return KernelSession(parent=self)
+
+    def init_heartbeat(self) -> None:
+        """Overridden: its thread takes the port, and nobody would hear that it is taken."""
+        app = self
+
+        class Pulse(Heartbeat):
+            def run(self) -> None:
+                """Overridden: without it the frontend takes the kernel for dead."""
+                try:
+                    super().run()
+                except zmq.ZMQError as error:
+                    if error.errno != errno.EADDRINUSE:
+                        raise
+                    app._end_before_start(error)
+
+        with Patches(Patch(kernelapp, "Heartbeat", lambda _: Pulse)):
+            super().init_heartbeat()
 
     def init_iopub(self, context: Any) -> None:
         """Overridden for our publishing thread, which takes the place of ipykernel's."""

@@ -103,6 +103,7 @@ FOR_GOOD: tuple[tuple[str, str, str], ...] = (
     ("stack_data.core", "_pygmented_with_ranges", "one class of lexer for all frames: 5 ms each"),
     ("distributed.Future", "_bind_late", "a worker's future gets a client when it arrives"),
     ("ipykernel.kernelapp", "IOPubThread ZMQStream", "our publishing thread and shell stream are made"),
+    ("ipykernel.kernelapp", "Heartbeat", "a port that is taken ends the start"),
 )
 
 PATCHES = WHILE_SERVING + WHEN_USED + FOR_GOOD
