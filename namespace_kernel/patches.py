@@ -38,7 +38,7 @@ WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
         "the same functions as above",
     ),
     ("signal", "signal", "a task on the loop's own thread may set a handler"),
-    ("os", "system", "a Stop ends the command"),
+    ("os", "system", "a Stop ends the command; what it has written comes before what follows"),
     ("sys", "unraisablehook", "a Stop that is ignored where an object ends comes again"),
     ("inspect", "getfile", "the source of a cell's class is found"),
     ("traceback", "walk_stack", "a stack that is shown ends at the cell"),

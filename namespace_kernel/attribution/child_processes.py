@@ -22,7 +22,7 @@ class ChildProcesses:
     """Notes the pids of `subprocess` and `multiprocessing`. Thread: any.
 
     `waited` is called when somebody has waited for a child: what that has written comes before what the
-    caller prints next. multiprocessing waits by `os.waitpid`, subprocess has a name of its own for it.
+    caller prints next. multiprocessing waits by `os.waitpid`, subprocess and `os.system` in their own way.
     """
 
     def __init__(self, waited: Callable[[], object] = lambda: None) -> None:
@@ -32,6 +32,7 @@ class ChildProcesses:
             Patch(subprocess.Popen, "__init__", self._noting),
             Patch(multiprocessing.process.BaseProcess, "start", self._noting),
             Patch(os, "waitpid", self._waiting),
+            Patch(os, "system", self._waiting),
             Patch(subprocess.Popen, "wait", self._waiting),
         )
 

@@ -54,7 +54,7 @@ class FromChildren:
         """Let go of the end that only the parent reads, or nobody would notice the parent's death."""
         if self._is_open(self.fd):
             os.close(self.fd)
-            self.fd = -1
+        self.fd = -1
 
     def send(self, parts: Parts) -> bool:
         """Send a message; whether that can be done: code that makes a daemon closes all descriptors.
@@ -79,7 +79,7 @@ class FromChildren:
     # In the parent
 
     def has_come(self) -> bool:
-        """Whether there is something to read, or is just being taken. Thread: any."""
+        """Whether there is something to read, or is just being taken. Thread: any of the parent."""
         return bool(readable([self.fd], 0)) or self._lock.locked()
 
     def receive(self, take: Callable[[Parts], object]) -> None:

@@ -66,10 +66,13 @@ class StandardStreams:
 
     def take_in(self) -> None:
         """Take in what a child has written that the caller has waited for: it comes before what the caller
-        prints next. Thread: any; a Stop may come.
+        prints next. In a forked child nothing comes here. Thread: any; a Stop may come.
         """
         for publishing in [stream.pub_thread for stream in self._cell_streams[:1]]:
-            if publishing.children.has_come() or any(one.has_come() for one in self._cell_streams):
+            children = publishing.children
+            if children.fd >= 0 and (
+                children.has_come() or any(one.has_come() for one in self._cell_streams)
+            ):
                 publishing.do(partial(self._take_all, publishing.send_now))
 
     def _take_all(self, send: Callable[[], None]) -> None:
