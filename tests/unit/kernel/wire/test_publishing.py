@@ -11,6 +11,7 @@ import pytest
 import zmq
 from tornado.ioloop import IOLoop
 
+from namespace_kernel.kernel.wire import publishing
 from namespace_kernel.kernel.wire.publishing import PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.kernel.wire.shell_stream import SharedStream
@@ -18,7 +19,8 @@ from namespace_kernel.kernel.wire.stdout import CellStream
 
 
 @pytest.fixture
-def publisher() -> Iterator[PublishingThread]:
+def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[PublishingThread]:
+    monkeypatch.setattr(publishing, "may_be_held", lambda: False)  # another test may have imported debugpy
     context = zmq.Context()
     socket = context.socket(zmq.XPUB)
     socket.sndhwm = 0
