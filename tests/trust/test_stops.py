@@ -169,6 +169,7 @@ def check_end(cell: Cell, kind: Kind, surely: bool) -> None:
     assert "Exception ignored" not in cell.text, cell.text[-2000:]
 
 
+@pytest.mark.timeout(0)  # each of its waits has an end, and a loaded machine takes its time
 @pytest.mark.trust(
     "stops",
     "Stop, at any instant of any kind of cell, ends this cell by `KeyboardInterrupt` or finds it ended; the"
