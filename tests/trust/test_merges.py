@@ -213,7 +213,7 @@ def test_operations_that_overlap_come_to_what_some_order_does(trial: Trial) -> N
 
 
 @pytest.mark.trust(
-    "merges in cells",
+    "histories",
     "Cells that overlap, each on a copy, see the namespace as it was at one moment, and what they read was"
     " the newest that had been written in some order of the cells",
     tries=10_000,
