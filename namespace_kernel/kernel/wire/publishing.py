@@ -284,8 +284,8 @@ class PublishingThread(IOPubThread):
         if args or options or self.socket is None or not self._serves or not self._is_master_process():
             super()._really_send(msg, *args, copy=copy, **options)  # type: ignore[no-untyped-call]
         else:
-            self.kept.note(msg)
             self._departures.note(send_parts(self.socket, msg, copy, not copy))
+            self.kept.note(msg)  # last: it has left, whatever it is
 
     # Subscriptions, for which ipykernel has a stream that would use the socket without the lock
 
