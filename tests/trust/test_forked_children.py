@@ -90,7 +90,8 @@ def test_a_child_of_multiprocessing_ends_as_ever(kernel: Notebook) -> None:
 
 
 WORKS = """\
-import logging, multiprocessing, os, subprocess, sys, threading, time
+import logging, multiprocessing, os, subprocess, sys, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # since 3.12, of a fork among threads
 from concurrent.futures import ProcessPoolExecutor
 from IPython.display import display
 context = multiprocessing.get_context("fork")
