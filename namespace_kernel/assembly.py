@@ -20,7 +20,8 @@ from namespace_kernel.base.patching import Patches
 from namespace_kernel.base.threads import current_thread
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
-from namespace_kernel.durable.black_box import PACE, BlackBox
+from namespace_kernel.durable.black_box import BlackBox
+from namespace_kernel.durable.memory_watch import MemoryWatch, Shares
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.hooks import Hook, close_coroutines
 from namespace_kernel.execution.stop.interrupts import InterruptController
@@ -152,7 +153,7 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread, connection_file: P
         )
     )
     _take_signals(ground, running)
-    timers.call_later(PACE, lambda: _watch_memory(ground))
+    _watch_memory(ground)
     return House(running.user_loop, sites, black_box, _patches(kernel, running, coroutines, attribution))
 
 
@@ -170,8 +171,6 @@ def _black_box(ground: Ground, connection_file: Path) -> BlackBox:
 
 
 def _watch_memory(ground: Ground) -> None:
-    from namespace_kernel.durable.memory_watch import MemoryWatch, Shares  # here: not needed to start
-
     kernel, shell = ground.kernel, ground.kernel.shell
     watch = MemoryWatch(
         shell.events.cells,

@@ -20,6 +20,7 @@ from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.threads import Timers
 from namespace_kernel.execution.hooks import Settling
 
+from .memory import tightest
 from .page import Page
 
 #: Seconds between two looks at what cells do and at the memory.
@@ -124,8 +125,6 @@ class BlackBox:
 
     def _look(self) -> None:
         """Thread: the timers'."""
-        from .memory import tightest  # here: it is not needed to start
-
         try:
             if self._page is not None:
                 level = tightest()

@@ -6,8 +6,8 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 if sys.platform != "win32":
     import resource
@@ -15,8 +15,7 @@ if sys.platform != "win32":
 _GROUPS = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """Bytes in use of those that there may be. `limit_name` says what limits them.
 
     `own` are those of this process, if they are counted otherwise than by what is in memory.
@@ -102,27 +101,17 @@ def _levels_above(root: Path, path: str, limit: str, used: str, cache: str) -> I
     # In a container the path may be that of the machine outside, where this one's group is the root.
     for group in (folder, *folder.parents) if folder.is_dir() else (root,):
         if (group / limit).exists():
-            yield _Group(group, limit, used, cache)
+            yield functools.partial(_group, group, limit, used, cache)
         if group == root:
             return
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """A control group. What the system would give back before it kills, cached files, does not count."""
-
-    folder: Path
-    limit: str
-    used: str
-    cache: str
-
-    def __call__(self) -> Level | None:
-        limit = (self.folder / self.limit).read_text().strip()
-        if limit == "max" or int(limit) >= 2**60:
-            return None
-        lines = (self.folder / "memory.stat").read_text().splitlines()
-        cached = next(
-            (int(size) for name, _, size in (one.partition(" ") for one in lines) if name == self.cache), 0
-        )
-        used = int((self.folder / self.used).read_text()) - cached
-        return Level(used, int(limit), "the container")
+def _group(folder: Path, limit_file: str, used_file: str, cache: str) -> Level | None:
+    """Of a control group. What the system would give back before it kills, cached files, does not count."""
+    limit = (folder / limit_file).read_text().strip()
+    if limit == "max" or int(limit) >= 2**60:
+        return None
+    lines = (folder / "memory.stat").read_text().splitlines()
+    sizes = {name: int(size) for name, _, size in (line.partition(" ") for line in lines)}
+    used = int((folder / used_file).read_text()) - sizes.get(cache, 0)
+    return Level(used, int(limit), "the container")
