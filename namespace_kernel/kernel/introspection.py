@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
@@ -97,12 +99,24 @@ def complete_on_snapshot(shell: NamespaceShell, complete: Callable[[], Message])
     completer = shell.complete_in(only_names(shell.namespace.namespace))
     if not completer.use_jedi:
         return complete()
+    if not _can_import():
+        completer.use_jedi = False
+        return complete()
     with _jedi_turn.taken() as completer.use_jedi:
         if completer.use_jedi:
             remember_conditions()
             read_files_once()
             skip_other_names()
         return complete()
+
+
+def _can_import() -> bool:
+    """Whether jedi is there, or `sys.path` is fit to import it.
+
+    What fails in the middle leaves modules half made; since Python 3.14 `sysconfig` for good.
+    """
+    path: object = sys.path
+    return "jedi" in sys.modules or (type(path) is list and os.path.dirname(os.__file__) in path)
 
 
 def history_with_numbers(
