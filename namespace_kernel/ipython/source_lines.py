@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,17 +17,11 @@ from namespace_kernel.base.lines import Leak, Place
 
 @cache
 def _installed() -> tuple[str, ...]:
-    """Where Python and packages are. No first cell asks, and `sysconfig` is 1.5 ms of a start."""
+    """Where Python and packages are. Not by `sysconfig`, which a `sys.path` that is none spoils for good."""
     import site
-    import sysconfig
 
-    directories = {
-        str(OWN_FOLDER),
-        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
-        *site.getsitepackages(),
-        site.getusersitepackages(),
-    }
-    return tuple(directories)
+    library = os.path.dirname(os.__file__)
+    return (str(OWN_FOLDER), library, *site.getsitepackages(), site.getusersitepackages())
 
 
 @lru_cache(maxsize=10_000)
