@@ -128,7 +128,7 @@ def test_a_notebook_that_awaits_is_refused_clearly_in_a_cell_that_awaits(
     write("awaiting.ipynb", as_notebook("import asyncio", "await asyncio.sleep(0); bound = 'inside'"))
     cell = notebook.run("import asyncio\nawait asyncio.sleep(0)\n%run awaiting.ipynb")
     assert cell.error is not None and cell.error[0] == "RuntimeError"
-    assert "without `await`" not in cell.text
+    assert "was called without `await`" not in cell.text
     assert notebook.run("%run awaiting.ipynb\nbound").result == "'inside'"
 
 
