@@ -43,6 +43,20 @@ def _is_of(module: str, thing: object) -> bool:
 for _module, _names in _at_first.items():
     _names |= {name: _as_at_first(one) for name, one in _names.items() if _is_of(_module, one)}
 _at_first["subprocess"]["os"] = SimpleNamespace(**vars(os))
+_main, _main_ident = threading.main_thread(), threading.main_thread().ident
+_current_thread: Callable[[], threading.Thread] = _at_first["threading"]["current_thread"]
+
+
+def current_thread() -> threading.Thread:
+    """The thread of the system that runs this, whatever a notebook does to `threading`.
+
+    gevent gives the main thread another number. Python's own would not find it, and would put a dummy in its
+    place for everybody.
+    """
+    return _main if _at_first["threading"]["get_ident"]() == _main_ident else _current_thread()
+
+
+_at_first["threading"]["current_thread"] = current_thread
 
 
 def _keeping(kind: T) -> T:
@@ -78,7 +92,6 @@ class Popen(subprocess.Popen[bytes]):
         super().__init__(*args, **options)  # where it is noted which cell starts it
 
 
-current_thread: Callable[[], threading.Thread] = _at_first["threading"]["current_thread"]
 #: For modules that are imported later on; the others may take it from `queue`.
 SimpleQueue = queue.SimpleQueue
 

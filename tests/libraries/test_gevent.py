@@ -30,6 +30,7 @@ CELLS = {
     "%%background\nawait asyncio.sleep(0.01)\nprint('said')": "said",
     "%%isolated\nprint('said')": "said",
     "import threading\nt = threading.Thread(target=print, args=('said',)); t.start(); t.join()": "said",
+    "import threading\nprint('said' * (threading.current_thread() is threading.main_thread()))": "said",
     "import gevent, time\ngevent.joinall([gevent.spawn(print, 'said')])\ntime.sleep(0.01)": "said",
 }
 

@@ -70,3 +70,13 @@ def test_a_program_is_run() -> None:
     with Popen([sys.executable, "-c", "print('said')"], stdout=subprocess.PIPE) as process:
         assert process.communicate()[0] == b"said\n"
     assert isinstance(process, subprocess.Popen)
+
+
+@pytest.mark.usefixtures("patched")
+def test_the_main_thread_is_no_dummy_though_it_has_another_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = threading.main_thread()
+    active: dict[int, threading.Thread] = vars(threading)["_active"]
+    monkeypatch.delitem(active, main.ident)  # type: ignore[arg-type]
+    monkeypatch.setitem(active, 1, main)
+    assert current_thread() is threading.current_thread() is main
+    assert list(active.values()).count(main) == 1 and not any("Dummy" in one.name for one in active.values())
