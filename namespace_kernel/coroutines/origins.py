@@ -4,7 +4,7 @@ Python can note it for each coroutine (`sys.set_coroutine_origin_tracking_depth`
 again as awaiting one. So it does for the cells that call a coroutine function without awaiting what
 comes back, and, once a function does so, always. Where that was not foreseen (a method of an object that
 is not known beforehand, say) and something leaks nevertheless, the line is the one in which the coroutine
-goes away, if it calls something of this name, or else the only one in the cells that does.
+goes away, if it calls something of this name or hands it on, or else the only one in the cells that does.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from namespace_kernel.base.syntax import tree_of
 from .calls import CoroutineFunctions, Lookup, all_calls, calls_with, open_calls
 
 _PACKAGE = __name__.partition(".")[0]
+
+#: The lines of a file that have to do with a name, the first argument.
+LinesIn = Callable[[str, str], list[int]]
 
 
 class OriginTracking:
@@ -96,7 +99,7 @@ class Origins:
         name = coroutine.__name__
         if dropped_in is not None and _lets_go_of_result(dropped_in):
             filename, line = dropped_in.f_code.co_filename, dropped_in.f_lineno
-            if line in _lines_calling(name, filename):
+            if line in _lines_calling(name, filename) or line in _lines_passing(name, filename):
                 return Leak(leak.name, filename, line) if self._lines.is_cell_file(filename) else None
         if self._functions.is_defined(name) and not self._lines.is_cell_file(coroutine.cr_code.co_filename):
             return None  # a library's function of the same name
@@ -117,23 +120,26 @@ class Origins:
         return None
 
     def _passed_on(self, coroutine: NativeCoroutine) -> Leak | None:
-        """Find the line of a cell that gave a cell's function to a library, which called it."""
+        """Find the line of a cell that gave a cell's function to a library, which called it; or the one that
+        called what the library made of the function, as a decorator does.
+        """
         if not self._lines.is_cell_file(coroutine.cr_code.co_filename):
             return None
-        return self.located(Leak(coroutine.__qualname__, "", 0))
+        return self.located(Leak(coroutine.__qualname__, "", 0), finds=(_lines_passing, _lines_calling))
 
-    def located(self, leak: Leak, files: Container[str] | None = None) -> Leak | None:
+    def located(
+        self, leak: Leak, files: Container[str] | None = None, finds: Iterable[LinesIn] | None = None
+    ) -> Leak | None:
         """Find the line for a leak of which Python noted none. `None` if no cell calls such a thing, of
-        those with the `files`, if they are given.
+        those with the `files`, if they are given. The first of `finds` that finds any line decides.
         """
         name = leak.name.rpartition(".")[2]
         where = [file for file in list(self._lines.cell_files()) if files is None or file in files]
-        places = {(file, line): None for file in where for line in _lines_calling(name, file)}
-        places = places or {(file, line): None for file in where for line in _lines_passing(name, file)}
-        if not places:
-            return None
-        filename, line = next(reversed(places))
-        return Leak(leak.name, filename, line if len(places) == 1 else 0)
+        for lines_in in finds or (_lines_calling, _lines_passing):
+            if places := {(file, line): None for file in where for line in lines_in(name, file)}:
+                filename, line = next(reversed(places))
+                return Leak(leak.name, filename, line if len(places) == 1 else 0)
+        return None
 
 
 def _lets_go_of_result(frame: FrameType) -> bool:

@@ -19,6 +19,14 @@ LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
     "the last expression, silenced": (["pass\nf(1);"], [["f 2"]]),
     "a statement": (["f(1)\n2"], [["f 1"]]),
     "a function given to a pool": (["1\nThreadPoolExecutor(1).submit(f).result();"], [["f 2"]]),
+    "a function that is called elsewhere, given to a pool": (
+        ["async def p(): ...", "p()\np();", "1\nThreadPoolExecutor(1).submit(p).result();"],
+        [[], ["p 1", "p 2"], ["p 2"]],
+    ),
+    "a function that a library's decorator wraps": (
+        ["@functools.singledispatch\nasync def w(x): ...", "1\nw(1);"],
+        [[], ["w 2"]],
+    ),
     "a function given to a thread": (
         ["async def g(): ...", "t = threading.Thread(target=g); t.start(); t.join()"],
         [[], ["g 1"]],
