@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
@@ -32,21 +31,30 @@ def run_to_end(execution: Execution, body: Body) -> Outcome:
     raise AwaitInThreadError(execution.cell.execution_id)
 
 
-def run_stoppable(execution: Execution, body: Body, run: Callable[[], Outcome]) -> Outcome:
-    """Return `run()`, which drives `body`. If a Stop ends it, the tasks that the cell started end, too."""
-    stopped = False
-    try:
-        outcome = run()
-        stopped = isinstance(outcome.error, KeyboardInterrupt)
-        return outcome
-    except KeyboardInterrupt:  # it came around the cell's own code
-        stopped = True
-        raise
-    finally:
-        if stopped:
-            _end_tasks(execution)
-        execution.finished = True
-        body.close()
+class Stoppable:
+    """Around the run of `body`: if a Stop ends it, the tasks that the cell started end, too.
+
+    No function that calls it: each frame above a cell is one less for its own code.
+    """
+
+    def __init__(self, execution: Execution, body: Body) -> None:
+        self._execution = execution
+        self._body = body
+        #: What the run returned; `None` if it raised.
+        self.outcome: Outcome | None = None
+
+    def __enter__(self) -> Stoppable:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            # It came around the cell's own code, or in it.
+            errors = error, self.outcome and self.outcome.error
+            if any(isinstance(one, KeyboardInterrupt) for one in errors):
+                _end_tasks(self._execution)
+        finally:
+            self._execution.finished = True
+            self._body.close()
 
 
 def _end_tasks(execution: Execution) -> None:
@@ -88,8 +96,9 @@ class MainThreadExecutor:
     async def run(self, execution: Execution, body: Body) -> Outcome:
         """See `Executor.run`."""
         execution.begin(self._context)
-        run = partial(self._context.run, run_to_end, execution, body)
-        return run_stoppable(execution, body, partial(self._interrupts.run_sync, run))
+        with Stoppable(execution, body) as ran:
+            ran.outcome = self._interrupts.run_sync(partial(self._context.run, run_to_end, execution, body))
+            return ran.outcome
 
 
 class CallingThreadExecutor:

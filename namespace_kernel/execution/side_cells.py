@@ -15,7 +15,7 @@ from namespace_kernel.execution.stop.thread_stop import Steps, ThreadStop
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
 from .executor import Body
-from .plain_cells import run_stoppable, run_to_end
+from .plain_cells import Stoppable, run_to_end
 
 
 def _stoppable(side_cells: SideCells, execution: Execution, run: Callable[[], Outcome]) -> Outcome:
@@ -48,7 +48,9 @@ class WorkerExecutor:
         """See `Executor.run`."""
         execution.begin(self._context)
         run = partial(self._context.run, run_to_end, execution, body)
-        return run_stoppable(execution, body, partial(_stoppable, self._side_cells, execution, run))
+        with Stoppable(execution, body) as ran:
+            ran.outcome = _stoppable(self._side_cells, execution, run)
+            return ran.outcome
 
 
 class _Delivery:
