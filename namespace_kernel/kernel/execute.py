@@ -60,8 +60,6 @@ class CellRequests:
         """Say that the cell begins: status, number, input. Thread: the one that keeps the order of cells."""
         message = request.message
         in_foreground = lane.lane_id is None
-        if self._debugger is not None:
-            self._debugger.trace_this_thread()
         if in_foreground:
             lane.context.run(self._kernel.set_parent, request.idents, message, "shell")
         else:
@@ -89,6 +87,8 @@ class CellRequests:
         lane, message = announced.lane, announced.request.message
         if lane.lane_id is not None:
             asyncio.get_event_loop()  # from now on C code finds it, too (`asyncio.Future()`)
+        if self._debugger is not None:  # it does not see by itself that a thread of ours starts
+            self._debugger.trace_this_thread()
         if announced.cell is None:
             raise announced.error or RuntimeError("there is no cell")
         if announced.stopped:

@@ -42,7 +42,7 @@ class Debugger:
     def do(self, command: str, **arguments: Any) -> Message:
         """A request that must succeed; its body."""
         reply = self.ask(command, **arguments)
-        assert reply.get("success"), (command, reply)
+        assert reply.get("success"), (command, str(reply.get("message")))
         body: Message = reply.get("body") or {}
         return body
 
@@ -147,6 +147,7 @@ HITS = {
     "on an awaiting line": (AWAITING, 1, None, "<module>", 1),
     "below empty lines": (f"\n\n{PLAIN}", 4, None, "<module>", 4),
     "below a directive": (f"%%async\n{PLAIN}", 3, None, "<module>", 3),
+    "below empty lines and a directive": (f"\n\n%%sync\n\n{PLAIN}", 6, None, "<module>", 6),
     "below a magic": (f"%precision\n{PLAIN}", 3, None, "<module>", 3),
     "in a function, from a plain cell": (FUNCTION, 2, "function(21)", "function", 2),
     "in a function, from an awaiting cell": (

@@ -169,6 +169,8 @@ def debugger(prepared: Notebook) -> Iterator[Debugger]:
 STEPS = {
     "plain": "%%background\na = 20\nb = a + 1\nc = b * 2\nc",
     "awaiting": "%%background\na = 20\nawait asyncio.sleep(0)\nc = (a + 1) * 2\nc",
+    "below an empty line": "\n%%background\na = 20\nc = (a + 1) * 2\nc",
+    "with another directive": "%%background\n%%sync\na = 20\nc = (a + 1) * 2\nc",
 }
 
 
