@@ -6,6 +6,7 @@ import asyncio
 import gc
 import operator
 import sys
+from _thread import get_ident
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
@@ -134,7 +135,9 @@ class CellCoroutine(Around):
 
     def _running_frame(self) -> _Outermost | None:
         outermost = frame_of(self)
-        for frame in (sys._getframe(), *sys._current_frames().values()) if outermost else ():
+        # Not this call's own frame: it would keep itself, and with it what the cell has, till a collection.
+        stacks = {**sys._current_frames(), get_ident(): sys._getframe(1)} if outermost else {}
+        for frame in stacks.values():
             found, inner = None, cast(FrameType | None, frame)
             while inner is not None and inner is not outermost:
                 found = inner if self._is_cell_file(inner.f_code.co_filename) else found

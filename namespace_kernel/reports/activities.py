@@ -110,6 +110,7 @@ class Activities:
             for job in snapshot(self._jobs)
             if not job.done() and (started := started_of(job)) is not None
         ]
+        del frames
         return sorted(found, key=lambda one: one.number)
 
     def processes(self) -> list[Activity]:
