@@ -107,10 +107,14 @@ def joined(outputs: list[Any]) -> list[Any]:
 
 
 def outputs(notebook: Any) -> list[str]:
-    """All outputs of each cell, without addresses, process ids and ids of widgets."""
+    """All outputs of each cell, without addresses, process ids and ids of widgets.
+
+    Nor with what the page has told an Output widget of its outputs by then: here it is heard while the cell
+    runs, in ipykernel after it. The widget's text is cut off at some length, so what follows goes, too.
+    """
     return [
         re.sub(
-            r"0x[0-9a-f]+|ipykernel_\d+|\b[0-9a-f]{32}\b",
+            r"0x[0-9a-f]+|ipykernel_\d+|\b[0-9a-f]{32}\b|(?<=\bOutput\()(\)|outputs=)[^\"]*",
             "…",
             json.dumps(joined(cell.outputs), indent=1, sort_keys=True),
         )
