@@ -67,3 +67,15 @@ def test_of_a_librarys_nothing_is_told(code: str, later: str, notebook: Notebook
     assert failed.status == "error"
     for cell in [notebook.run(later), notebook.run("gc.collect(); 2"), notebook.run("3"), failed]:
         assert "without `await`" not in cell.text, cell.text
+
+
+@pytest.mark.parametrize("code", TOLD.values(), ids=TOLD)
+def test_it_goes_away_without_the_garbage_collector(code: str, notebook: Notebook) -> None:
+    notebook.run("%reset -f")
+    assert notebook.run(f"{PRELUDE}\ngc.collect(); gc.disable()").status == "ok"
+    try:
+        failed = notebook.run(code)
+        notebook.run("1")
+        failed.wait_for(lambda cell: "`f()` was called without `await`" in cell.receipt, "its receipt")
+    finally:
+        notebook.run("gc.enable()")
