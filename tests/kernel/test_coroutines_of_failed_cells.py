@@ -40,7 +40,6 @@ SILENT = {
     "a task group that calls it": "async with anyio.create_task_group() as tg:\n    tg.start_soon(fail)",
     "a test case": "unittest.main(argv=['x'], defaultTest='Case')",
     "a library's own": "library()",
-    "a library that calls it": "calls(f)",
 }
 LATER = {"a plain cell": "1", "an awaiting cell": "await asyncio.sleep(0)", "a failing cell": "1 / 0"}
 
@@ -59,13 +58,28 @@ def test_it_is_told_under_the_cell_that_failed(code: str, later: str, notebook: 
 
 
 @pytest.mark.parametrize("later", LATER.values(), ids=LATER)
+def test_a_function_that_was_given_to_a_library_is_told_there_too(later: str, notebook: Notebook) -> None:
+    notebook.run("%reset -f")
+    assert notebook.run(PRELUDE).status == "ok"
+    failed = notebook.run("calls(f)")
+    innocent = [notebook.run(later), notebook.run("gc.collect(); 2")]
+    failed.wait_for(lambda cell: "`calls(f)` called `f()` without `await`" in cell.receipt, "its receipt")
+    for cell in innocent:
+        assert "without `await`" not in cell.text, cell.text
+
+
+@pytest.mark.parametrize("later", LATER.values(), ids=LATER)
 @pytest.mark.parametrize("code", SILENT.values(), ids=SILENT)
 def test_of_a_librarys_nothing_is_told(code: str, later: str, notebook: Notebook) -> None:
     notebook.run("%reset -f")
     assert notebook.run(PRELUDE).status == "ok"
     failed = notebook.run(code)
     assert failed.status == "error"
-    for cell in [notebook.run(later), notebook.run("gc.collect(); 2"), notebook.run("3"), failed]:
+    cells = [notebook.run(later), notebook.run("gc.collect(); 2"), notebook.run("3"), failed]
+    told_afterwards = notebook.run("fail(f())")
+    notebook.run("4")
+    told_afterwards.wait_for(lambda cell: "without `await`" in cell.receipt, "its receipt")
+    for cell in cells:
         assert "without `await`" not in cell.text, cell.text
 
 
