@@ -34,7 +34,8 @@ class Shares:
 class _Seen:
     """What was seen of one running cell.
 
-    `found` is what was in use when it began, `took` by how much that grew while its code executed.
+    `found` is what was in use when it began, `took` by how much that grew while its code executed, or while
+    it waited and no other's did.
     """
 
     def __init__(self, found: int) -> None:
@@ -89,14 +90,13 @@ class MemoryWatch:
         grown = of_tree() if level.own is None else level.own
         seen = self._seen = {one: self._seen.get(one) or _Seen(self._before) for one in tuple(self._running)}
         pause, growth = self._pause(level, grown), grown - self._before
-        for cell, about in seen.items():
-            if growth > 0 and _executes(cell):
-                about.took += growth
+        for cell in [one for one in seen if _executes(one)] or seen:
+            seen[cell].took += max(growth, 0)
         self._before, self._before_at = grown, monotonic()
         if level.limit and seen:
             # Of several cells the one that took most.
             cell = max(seen, key=lambda one: (seen[one].took, one.since))
-            is_it = growth > 0 and grown - seen[cell].found >= _GROWN * level.limit
+            is_it = growth > 0 and min(grown - seen[cell].found, seen[cell].took) >= _GROWN * level.limit
             self._act(cell, seen[cell], level, is_it)
         return pause
 

@@ -130,6 +130,30 @@ def test_both_can_be_turned_off() -> None:
     assert (room.lines, room.stopped) == ([], [])
 
 
+def test_a_cell_that_waits_is_not_blamed_for_what_another_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room()
+    room.look(100)
+    waiting = room.begin()
+    monkeypatch.setattr("namespace_kernel.durable.memory_watch._executes", lambda cell: cell is not waiting)
+    room.look(101)
+    growing = room.begin()
+    room.look(940)
+    room.running.remove(growing)
+    for own in (960, 961, 962):
+        room.look(own)
+    assert room.stopped == []
+
+
+def test_a_cell_that_awaits_between_its_steps_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("namespace_kernel.durable.memory_watch._executes", lambda cell: False)
+    room = Room()
+    room.look(100)
+    cell = room.begin()
+    room.look(500)
+    room.look(960)
+    assert room.stopped == [cell]
+
+
 def test_nothing_is_kept_of_a_cell_that_is_over() -> None:
     room = Room()
     room.look(100)
