@@ -139,8 +139,9 @@ def test_the_jobs_of_a_pool_go_on(prepared: Notebook) -> None:
     prepared.run("pool, gate, done = concurrent.futures.ThreadPoolExecutor(1), threading.Event(), []")
     cell = prepared.submit(
         "def job(n): print('job', n, flush=True); gate.wait(60); done.append(n)\n"
-        "jobs = [pool.submit(job, n) for n in range(2)]\nnever.wait()"
-    ).wait_for_text("job 0")
+        "jobs = [pool.submit(job, n) for n in range(2)]\nprint('all', flush=True); never.wait()"
+    )
+    cell.wait_for(lambda cell: "job 0" in cell.text and "all" in cell.text, "both jobs")
     prepared.interrupt("SIGINT")
     assert cell.wait().reply["ename"] == "KeyboardInterrupt"
     assert prepared.run("gate.set(); concurrent.futures.wait(jobs, 30); done").result == "[0, 1]"
