@@ -34,7 +34,7 @@ class Blocked:
 
     def frame(self) -> FrameType | None:
         """The user's line: a cell's, if one is there. Not the `def` of what it has just called."""
-        users = [frame for frame in self._users()]
+        users = list(self._users())
         cells = [frame for frame in users if self.lines.is_cell_file(frame.f_code.co_filename)]
         for frame in cells or users:
             code = frame.f_code

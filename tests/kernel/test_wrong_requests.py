@@ -15,6 +15,26 @@ from tests.kernel.client import Notebook
 
 MISSING = object()
 
+#: What stands in the place of a proper value, beside what is drawn at random.
+VALUES: tuple[Any, ...] = (
+    MISSING,
+    None,
+    True,
+    0,
+    -1,
+    2**31,
+    2**70,
+    0.5,
+    float("nan"),
+    "",
+    "text",
+    "\0",
+    [],
+    [[]],
+    {},
+    {"": {}},
+)
+
 #: Proper contents; each field is then replaced by something else.
 SHELL: dict[str, dict[str, Any]] = {
     "execute_request": {
@@ -145,24 +165,7 @@ def test_a_wrong_field_is_named_in_the_reply(kind: str, name: str, served: Noteb
 def generated(seed: int) -> Iterator[Any]:
     """Values of all kinds that JSON has, and that Python's reads."""
     rng = random.Random(seed)
-    yield from (
-        MISSING,
-        None,
-        True,
-        0,
-        -1,
-        2**31,
-        2**70,
-        0.5,
-        float("nan"),
-        "",
-        "text",
-        "\0",
-        [],
-        [[]],
-        {},
-        {"": {}},
-    )
+    yield from VALUES
 
     def any_value(depth: int) -> Any:
         kind = rng.randrange(8 if depth < 3 else 5)

@@ -6,15 +6,12 @@ background cell assigns is its own name. Whether a cell that was stopped has ass
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.kernel.cells import Cell, Request
 from tests.kernel.client import INTERRUPTS, Notebook
@@ -22,6 +19,7 @@ from tests.kernel.test_debugger import CLIENT, attached
 from tests.kernel.test_wrong_requests import CONTROL, SHELL
 from tests.trust.conftest import SOON, Kernels, paired
 from tests.trust.figures import Trial
+from tests.trust.machines import run_machine
 
 STEPS = 25
 #: Each violation is shrunk, which takes a minute.
@@ -248,25 +246,13 @@ class Session(RuleBasedStateMachine):
 )
 def test_requests_in_any_order(spec: str, trial: Trial, kernels: Kernels) -> None:
     Session.kernels, Session.trial, Session.ours = kernels, trial, spec == "namespace"
-    # What another kernel does wrong is only counted: each step of a shrinking may cost a wait.
-    shrinks = trial.long and spec == "namespace"
-    phases = [Phase.generate, Phase.shrink] if shrinks else [Phase.generate]
-    for round_number in range(trial.count):
-        missing = trial.count - trial.record.tries
-        if missing <= 0 or len(trial.record.violations) > MOST_KINDS:
-            break
-        options = settings(
-            max_examples=max(1, min(20, missing // STEPS)),
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            print_blob=False,
-            report_multiple_bugs=False,
-            phases=phases,
-            suppress_health_check=list(HealthCheck),
-        )
-        try:
-            run_state_machine_as_test(seed(trial.seed * 1_000 + round_number)(Session), settings=options)
-        except (AssertionError, Flaky) as error:
-            trial.violated("".join(traceback.format_exception_only(error)))
-            kernels.drop()
+    run_machine(
+        Session,
+        trial,
+        steps=STEPS,
+        examples=20,
+        most_violations=MOST_KINDS,
+        # What another kernel does wrong is only counted: each step of a shrinking may cost a wait.
+        shrinks=trial.long and spec == "namespace",
+        after_violation=kernels.drop,
+    )

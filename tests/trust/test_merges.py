@@ -9,19 +9,17 @@ import random
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from itertools import count, permutations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from namespace_kernel import AsyncNamespaceManager, ExecutionContextBridge
 from tests.trust.figures import Trial
+from tests.trust.machines import run_machine
 from tests.trust.store_model import Error, Model, State, Store
 from tests.unit.fakes import run_in_threads
 
@@ -191,25 +189,15 @@ def _orders(models: list[Model], operations: list[Operation], seen: State) -> It
 )
 def test_operations_that_overlap_come_to_what_some_order_does(trial: Trial) -> None:
     Overlapping.trial = trial
-    for number in range(trial.count):
-        missing = trial.count - trial.record.tries
-        if missing <= 0 or len(trial.record.violations) > 4:
-            break
-        Overlapping.rng = trial.random(number)
-        options = settings(
-            max_examples=max(1, min(50, missing // STEPS)),
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            print_blob=False,
-            report_multiple_bugs=False,
-            phases=[Phase.generate, Phase.shrink] if trial.long else [Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        try:
-            run_state_machine_as_test(seed(trial.seed * 1_000 + number)(Overlapping), settings=options)
-        except (AssertionError, Flaky) as error:
-            trial.violated("".join(traceback.format_exception_only(error)))
+    run_machine(
+        Overlapping,
+        trial,
+        steps=STEPS,
+        examples=50,
+        most_violations=4,
+        shrinks=trial.long,
+        before=lambda number: setattr(Overlapping, "rng", trial.random(number)),
+    )
 
 
 @pytest.mark.trust(
