@@ -153,7 +153,7 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread, connection_file: P
         )
     )
     _take_signals(ground, running)
-    _watch_memory(ground)
+    _watch_memory(ground, black_box)
     return House(running.user_loop, sites, black_box, _patches(kernel, running, coroutines, attribution))
 
 
@@ -163,14 +163,13 @@ def _black_box(ground: Ground, connection_file: Path) -> BlackBox:
         connection_file,
         shell.events.cells,
         shell,
-        ground.timers,
         lambda: kernel.ending.requested,
         shell.notice,
         kernel.log,
     )
 
 
-def _watch_memory(ground: Ground) -> None:
+def _watch_memory(ground: Ground, black_box: BlackBox) -> None:
     kernel, shell = ground.kernel, ground.kernel.shell
     watch = MemoryWatch(
         shell.events.cells,
@@ -179,6 +178,7 @@ def _watch_memory(ground: Ground) -> None:
         lambda cell: kernel.stop_cell(lambda execution: execution is cell),
         shell.notice,
         ground.timers,
+        black_box.note,
     )
     watch.start()
 

@@ -17,14 +17,10 @@ from pathlib import Path
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
-from namespace_kernel.base.threads import Timers
 from namespace_kernel.execution.hooks import Settling
 
-from .memory import tightest
+from .memory import Level
 from .page import Page
-
-#: Seconds between two looks at what cells do and at the memory.
-PACE = 0.5
 
 #: The first line that is code, and neither a comment nor a directive.
 _CODE = re.compile(r"^[^\S\n]*([^\s#%].*)", re.MULTILINE)
@@ -53,7 +49,6 @@ class BlackBox:
         connection_file: Path,
         running: Iterable[Execution],
         lines: Lines,
-        timers: Timers,
         asked_to_end: Callable[[], bool],
         tell: Callable[[str], object],
         log: logging.Logger,
@@ -62,7 +57,6 @@ class BlackBox:
         self._path, self._crash_path = (connection_file.with_suffix(end) for end in (".blackbox", ".crash"))
         self._running = running
         self._lines = lines
-        self._timers = timers
         self._asked_to_end = asked_to_end
         self._tell = tell
         self._pid = os.getpid()
@@ -75,8 +69,6 @@ class BlackBox:
             self._record_crashes()
         except OSError as error:
             log.warning("there is no black box: if this kernel dies, nobody can say why: %s", error)
-            return
-        timers.call_later(PACE, self._look)
 
     @property
     def fileno(self) -> int | None:
@@ -123,14 +115,10 @@ class BlackBox:
         if slot is not None and self._page is not None:
             self._page.end_cell(slot.number)
 
-    def _look(self) -> None:
-        """Thread: the timers'."""
-        try:
-            if self._page is not None:
-                level = tightest()
-                self._page.note(time.time(), level.used, level.limit, self._line(), self._asked_to_end())
-        finally:
-            self._timers.call_later(PACE, self._look)
+    def note(self, level: Level) -> None:
+        """Write how much memory is in use, and where the cell is. Thread: the memory watch's."""
+        if self._page is not None:
+            self._page.note(time.time(), level.used, level.limit, self._line(), self._asked_to_end())
 
     def _line(self) -> str:
         """Where the cell is that has run longest; "" if it waits."""

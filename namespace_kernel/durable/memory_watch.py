@@ -48,7 +48,7 @@ class MemoryWatch:
     """Looks at the memory while cells run.
 
     `running` are the cells that run, `names` copies the namespace, `stop` ends a cell as Stop does, `notice`
-    shows a line.
+    shows a line, `seen` is told of each look.
 
     Thread: the timers'; `start` main.
     """
@@ -61,6 +61,7 @@ class MemoryWatch:
         stop: Callable[[Execution], object],
         notice: Callable[[str], object],
         timers: Timers,
+        seen: Callable[[Level], object] = lambda level: None,
         level: Callable[[], Level] = tightest,
     ) -> None:
         self._running = running
@@ -69,6 +70,7 @@ class MemoryWatch:
         self._stop = stop
         self._notice = notice
         self._timers = timers
+        self._tell_of_look = seen
         self._level = level
         self._seen: dict[Execution, _Seen] = {}
         self._before, self._before_at = 0, 0.0
@@ -87,6 +89,7 @@ class MemoryWatch:
     def look(self) -> float:
         """Look once; return in how many seconds to look again."""
         level = self._level()
+        self._tell_of_look(level)
         grown = of_tree() if level.own is None else level.own
         seen = self._seen = {one: self._seen.get(one) or _Seen(self._before) for one in tuple(self._running)}
         pause, growth = self._pause(level, grown), grown - self._before

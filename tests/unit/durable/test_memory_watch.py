@@ -33,7 +33,7 @@ class Room:
             self.stopped.append,
             self.lines.append,
             Timers(),
-            lambda: Level((self.own + self.others) * MIB, 1000 * MIB, "the test", self.own * MIB),
+            level=lambda: Level((self.own + self.others) * MIB, 1000 * MIB, "the test", self.own * MIB),
         )
 
     def begin(self) -> Execution:
