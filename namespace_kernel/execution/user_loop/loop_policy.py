@@ -48,7 +48,16 @@ class UserLoopPolicy(asyncio.AbstractEventLoopPolicy):
         self._user_loop = loop
         self._serves = serves
         self._set = threading.local()
-        self._local = _Local(self)
+
+    @property
+    def _local(self) -> object:
+        return _Local(self)
+
+    @_local.setter
+    def _local(self, fresh: object) -> None:
+        """Asyncio sets an empty one in a forked child: the parent's loops are not the child's."""
+        self._set = threading.local()
+        vars(self.delegate)["_local"] = fresh
 
     @unseen
     def get_event_loop(self) -> asyncio.AbstractEventLoop:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import faulthandler
 import io
 import json
+import os
 import traceback
 import unittest
 from collections.abc import Iterable, Iterator
@@ -30,7 +31,9 @@ class Outcomes(unittest.TextTestResult):
     So a process that ends or hangs has told, too.
     """
 
-    report: IO[str]
+    report: IO[bytes]
+    #: A forked child of a test may come back to here, and would tell of tests that are not its own.
+    process = os.getpid()
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
@@ -65,14 +68,15 @@ class Outcomes(unittest.TextTestResult):
         self.note(test.id(), f"failed: {error[0].__name__}", "".join(traceback.format_exception(*error)))
 
     def note(self, test: str, event: str, details: str = "") -> None:
-        """Write a line of the report."""
-        print(json.dumps([test, event, details]), file=self.report, flush=True)
+        """Write a line of the report, at once."""
+        if os.getpid() == self.process:
+            self.report.write(f"{json.dumps([test, event, details])}\n".encode())
 
 
 def run(module: str, report: str, left_out: Iterable[str], patience: float) -> None:
     """Run the module. After `patience` seconds without an end this process writes its stacks and ends."""
     support.use_resources = RESOURCES
-    with Path(report).open("w") as lines, Path(f"{report}.stacks").open("w") as stacks:
+    with Path(report).open("ab", buffering=0) as lines, Path(f"{report}.stacks").open("w") as stacks:
         result = Outcomes(unittest.runner._WritelnDecorator(io.StringIO()), True, 0)
         result.report = lines
         faulthandler.dump_traceback_later(patience, exit=True, file=stacks)
