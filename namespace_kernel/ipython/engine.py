@@ -177,8 +177,8 @@ class LetGoOfError:
         if error is not None or at_home(self._shell.forget_last_error, cell.code, cell.number):
             self._last = (None, None, [])
             if error is not None:
-                self._last = (settling.execution, _running_frame(error), list(lines_of_error(error)))
-            at_home(_clear, frame)
+                self._last = (settling.execution, running_frame(error), list(lines_of_error(error)))
+            at_home(clear_frames, frame)
         self._origins.error_lines = ()
 
 
@@ -186,7 +186,8 @@ def _directly(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
 
 
-def _clear(frame: FrameType | None) -> None:
+def clear_frames(frame: FrameType | None) -> None:
+    """Let `frame`, and those that called it, forget their variables; up to one that still runs."""
     with contextlib.suppress(RuntimeError):  # it runs: the thread's own, or a debugger's
         while frame is not None:
             frame.clear()
@@ -201,7 +202,7 @@ def _error_of(result: ExecutionResult | None) -> BaseException | None:
     return error
 
 
-def _running_frame(error: BaseException | None) -> FrameType | None:
+def running_frame(error: BaseException | None) -> FrameType | None:
     """IPython's frame around the code that raised `error`.
 
     It holds the cell's result, which holds `error`, which holds the frame: without the garbage collector

@@ -18,6 +18,7 @@ from typing import Any
 from namespace_kernel.base.cell import Outcome
 from namespace_kernel.base.threads import Thread
 from namespace_kernel.execution.stop.registry import SideCells
+from namespace_kernel.ipython.engine import clear_frames, running_frame
 from namespace_kernel.kernel.execute import CellRequests
 from namespace_kernel.kernel.options import KernelOptions
 from namespace_kernel.kernel.stop import SideStops
@@ -268,6 +269,9 @@ class BackgroundCells:
             with self._lock:
                 self._running.discard(announced)
                 self._start_some()
+            # The handle keeps the error, whose frames keep all that was done with this cell.
+            clear_frames(running_frame(outcome.error))
+            del announced
 
     def _forget(self) -> None:
         ended = [number for number, handle in self._handles.items() if handle.done()]
