@@ -17,7 +17,7 @@ from namespace_kernel.base.errors import MissingPackageError
 if TYPE_CHECKING:
     from namespace_kernel.base.cell import Names, Namespace
 
-    from .pickler import Arrival
+    from .pickler import Arrival, NamespacePickler
 
 #: Bytes from which a buffer travels out of band.
 _OUT_OF_BAND = 4096
@@ -27,7 +27,9 @@ Buffer = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Values by name, pickled together. `buffers` belong to the values themselves until they have been sent.
+    """Values by name, pickled one after the other with one memo.
+
+    `buffers` belong to the values themselves until they have been sent.
 
     Pieces with the same `digest` hold the same. Pickling a piece with protocol 5 copies nothing.
     """
@@ -58,14 +60,78 @@ class Packed:
     """A piece, and what was found on the way.
 
     `reads` are the globals that the functions in it read, `codes` their code, `files` the files of that.
-    `memo` is the pickler's: the objects in it by id.
     """
 
     piece: Piece
     reads: frozenset[str]
     files: frozenset[str]
     codes: tuple[CodeType, ...]
-    memo: Any
+
+
+class Draft:
+    """A piece that is being made: a pickle for each name, one after the other, with one memo.
+
+    So what two names share is in it once. Functions whose globals are `home` will have the globals of where
+    they arrive. Classes from the namespace go by value, those in `known` (by id) by reference to the other
+    side's. Raises `MissingPackageError` without cloudpickle.
+
+    Thread: any, one at a time.
+    """
+
+    def __init__(self, home: Names, known: Mapping[int, type] | None = None) -> None:
+        self.names: tuple[str, ...] = ()
+        self._file = io.BytesIO()
+        self._buffers: list[memoryview] = []
+        pickler = load("cloudpickle", f"{__package__}.pickler").NamespacePickler
+        self._pickler: NamespacePickler = pickler(self._file, home, self._keep_buffer, known or {})
+
+    def add(self, values: Names) -> Draft:
+        """Pickle `values`. Raises what that raises, which may be anything; then the draft is spoilt."""
+        for name, value in values.items():
+            self._pickler.dump(value)
+            self.names += (name,)
+        return self
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has up to now."""
+        return self._file.tell() + sum(map(len, self._buffers))
+
+    @property
+    def reads(self) -> set[str]:
+        """The globals that the functions in it read."""
+        return self._pickler.reads
+
+    @property
+    def files(self) -> set[str]:
+        """The files of the functions' code."""
+        return self._pickler.files
+
+    @property
+    def codes(self) -> list[CodeType]:
+        """The code of the functions in it."""
+        return self._pickler.codes
+
+    def objects(self) -> dict[int, object]:
+        """The objects in it, by id, that could occur in it twice."""
+        return {number: thing for number, (_, thing) in self._pickler.memo.copy().items()}
+
+    def digest(self) -> str:
+        """The digest of what it holds now."""
+        return _digest(self.names, self._file.getvalue(), self._buffers)
+
+    def piece(self) -> Piece:
+        """What it has become."""
+        # Not `getbuffer`: the file would be garbage with its buffer in use, of which Python 3.13 complains.
+        stream = memoryview(self._file.getvalue())
+        return Piece(self.names, _digest(self.names, stream, self._buffers), stream, tuple(self._buffers))
+
+    def _keep_buffer(self, buffer: PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < _OUT_OF_BAND:
+            return True
+        self._buffers.append(raw)
+        return False
 
 
 def pack(
@@ -73,32 +139,12 @@ def pack(
     home: Names,
     known: Mapping[int, type] | None = None,
 ) -> Packed:
-    """Pickle `values`. Functions whose globals are `home` will have the globals of where they arrive.
-
-    Classes from the namespace go by value, those in `known` (by id) by reference to the other side's. Raises
-    what pickling raises, which may be anything, and `MissingPackageError` without cloudpickle.
+    """Pickle `values`, see `Draft`. Raises what pickling raises, which may be anything.
 
     Thread: any.
     """
-    pickler_module = load("cloudpickle", f"{__package__}.pickler")
-    file = io.BytesIO()
-    buffers: list[memoryview] = []
-
-    def keep_buffer(buffer: PickleBuffer) -> bool:
-        raw = buffer.raw()
-        if raw.nbytes < _OUT_OF_BAND:
-            return True
-        buffers.append(raw)
-        return False
-
-    pickler = pickler_module.NamespacePickler(file, home, keep_buffer, known or {})
-    pickler.dump(dict(values))
-    # Not `getbuffer`: the file would be garbage with its buffer still in use, of which Python 3.13 complains.
-    stream = memoryview(file.getvalue())
-    piece = Piece(tuple(values), _digest(stream, buffers), stream, tuple(buffers))
-    return Packed(
-        piece, frozenset(pickler.reads), frozenset(pickler.files), tuple(pickler.codes), pickler.memo
-    )
+    draft = Draft(home, known).add(values)
+    return Packed(draft.piece(), frozenset(draft.reads), frozenset(draft.files), tuple(draft.codes))
 
 
 def new_arrival(namespace: Namespace) -> Arrival:
@@ -116,16 +162,18 @@ def unpack(piece: Piece, arrival: Arrival) -> Namespace:
     gc.disable()  # there is no garbage among what is new; looking for it takes several times as long
     try:
         with load("cloudpickle", f"{__package__}.pickler").arriving(arrival):
-            values: Namespace = pickle.loads(piece.stream, buffers=piece.buffers)
+            if len(piece.names) == 1:
+                return {piece.names[0]: pickle.loads(piece.stream, buffers=piece.buffers)}
+            unpickler = pickle.Unpickler(io.BytesIO(piece.stream), buffers=piece.buffers)
+            return {name: unpickler.load() for name in piece.names}
     finally:
         if collects:
             gc.enable()
-    return values
 
 
 def digest_of(piece: Piece) -> str:
     """The digest of what `piece` holds now: its buffers may have been changed since."""
-    return _digest(piece.stream, piece.buffers)
+    return _digest(piece.names, piece.stream, piece.buffers)
 
 
 def load(package: str, module: str) -> Any:
@@ -138,10 +186,12 @@ def load(package: str, module: str) -> Any:
         raise MissingPackageError(package, "isolated") from None
 
 
-def _digest(stream: Buffer, buffers: Iterable[Buffer]) -> str:
-    digest = load("xxhash", "xxhash").xxh3_128(stream)
+def _digest(names: Iterable[str], stream: Buffer, buffers: Iterable[Buffer]) -> str:
+    hashed = load("xxhash", "xxhash").xxh3_128
+    digest = hashed("\0".join(names).encode("utf-8", "surrogatepass"))
+    digest.update(hashed(stream).digest())
     for buffer in buffers:
         digest.update(len(buffer).to_bytes(8, "big"))
-        digest.update(buffer)
+        digest.update(hashed(buffer).digest())
     text: str = digest.hexdigest()
     return text

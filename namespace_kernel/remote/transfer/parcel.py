@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import MissingPackageError
 
-from .packing import Packed, Piece, pack
+from .packing import Draft, Piece
 from .reads import names_read, nested
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def make_parcel(
     Thread: any.
     """
     left_out = {name: "`--not` left it out" for name in leave_out}
-    packed: dict[str, Packed] = {}
+    drafts: dict[str, Draft] = {}
+    owner: dict[int, str] = {}
     waiting = sorted({*names_read(code), *send}, reverse=True)
     seen = {*never, *left_out}
     while waiting:
@@ -98,22 +99,25 @@ def make_parcel(
         if name in seen or name not in namespace:
             continue
         seen.add(name)
+        value = namespace[name]
+        first = owner.setdefault(id(value), name)
+        if first in drafts and not _is_immutable(value, home):
+            drafts[first].add({name: value})  # another name of the same object
+            continue
         try:
-            one = packed[name] = pack({name: namespace[name]}, home)
+            draft = Draft(home).add({name: value})
         except MissingPackageError:
             raise
         except Exception as error:
             left_out[name] = f"it cannot be pickled ({_words(error)})"
         else:
-            waiting.extend(sorted(one.reads, reverse=True))
-    codes = [code, *(one for item in packed.values() for one in item.codes)]
-    pieces = []
-    for names in _groups(packed, home):
-        whole = packed[names[0]] if len(names) == 1 else pack({name: namespace[name] for name in names}, home)
-        pieces.append(whole.piece)
-    modules = _submodules(codes, [namespace[name] for name in packed])
-    files = frozenset(file for one in packed.values() for file in one.files)
-    return Parcel(tuple(pieces), left_out, files, modules)
+            drafts[name] = draft
+            waiting.extend(sorted(draft.reads, reverse=True))
+    joined = _joined(list(drafts.values()), namespace, home)
+    codes = [code, *(one for draft in joined for one in draft.codes)]
+    modules = _submodules(codes, [namespace[name] for draft in joined for name in draft.names])
+    files = frozenset(file for draft in joined for file in draft.files)
+    return Parcel(tuple(draft.piece() for draft in joined), left_out, files, modules)
 
 
 def _words(error: BaseException) -> str:
@@ -123,27 +127,39 @@ def _words(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _groups(packed: Mapping[str, Packed], home: Names) -> list[list[str]]:
-    """The names, those together whose values share a mutable object."""
-    if len(packed) < 2:
-        return [[name] for name in packed]
-    group_of: dict[str, list[str]] = {}
-    owner: dict[int, str] = {}
-    for name in sorted(packed, key=lambda name: packed[name].piece.size):
-        group_of[name] = [name]
-        if not owner and len(group_of) == len(packed):
-            break  # nobody could share anything with the last one, which may be huge
-        for number, (_, thing) in packed[name].memo.copy().items():
-            if _is_immutable(thing, home):
-                continue
-            first, second = group_of[owner.setdefault(number, name)], group_of[name]
-            if first is not second:
-                first.extend(second)
-                group_of |= dict.fromkeys(second, first)
-    return list({id(group): group for group in group_of.values()}.values())
+def _joined(drafts: Iterable[Draft], namespace: Names, home: Names) -> list[Draft]:
+    """The drafts, those together whose values share a mutable object. Small ones are added to large ones."""
+    by_size = sorted(drafts, key=lambda draft: draft.size)
+    if len(by_size) < 2:
+        return by_size
+    *small, largest = by_size
+    joined_to: dict[Draft, Draft] = {}
+    owner: dict[int, Draft] = {}
+
+    def join(number: int, draft: Draft) -> None:
+        other = owner[number]
+        while other in joined_to:
+            other = joined_to[other]
+        if other is not draft:
+            joined_to[other] = draft
+
+    for draft in small:
+        for number, thing in draft.objects().items():
+            if not _is_immutable(thing, home):
+                owner.setdefault(number, draft)
+                join(number, draft)
+    if owner:  # of the largest, nobody else will ask what is in it
+        for number in owner.keys() & largest.objects().keys():
+            join(number, largest)
+    for draft in small:
+        if draft in joined_to:
+            joined_to[draft].add({name: namespace[name] for name in draft.names})
+    return [draft for draft in by_size if draft not in joined_to]
 
 
 def _is_immutable(thing: object, home: Names) -> bool:
+    if type(thing) is str:  # most of what there is
+        return True
     if isinstance(thing, FunctionType):
         return thing.__globals__ is not home  # it went by reference
     return isinstance(thing, _IMMUTABLE) or any(

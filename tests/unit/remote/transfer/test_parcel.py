@@ -9,7 +9,7 @@ import pytest
 
 from namespace_kernel.remote.transfer.ledger import Ledger
 from namespace_kernel.remote.transfer.packing import digest_of, new_arrival, pack, unpack
-from namespace_kernel.remote.transfer.pickler import forget_classes
+from namespace_kernel.remote.transfer.pickler import NamespacePickler, forget_classes
 from tests.unit.remote.transfer.travel import arrive, namespace, parcel
 
 
@@ -208,7 +208,7 @@ def test_a_ledger_drops_what_is_old_and_large_but_nothing_in_use(monkeypatch: py
 def test_a_class_that_was_changed_there_is_new_when_it_comes_again() -> None:
     live = namespace("class K:\n    kept = []\no = K()")
     pieces = parcel(live, "K, o").pieces
-    assert [piece.names for piece in pieces] == [("K", "o")]
+    assert [piece.names for piece in pieces] == [("o", "K")]
     there = namespace("")
     for _ in range(2):
         forget_classes()  # as if this were another process
@@ -217,3 +217,63 @@ def test_a_class_that_was_changed_there_is_new_when_it_comes_again() -> None:
         assert not hasattr(there["K"], "extra") and there["K"].kept == []
         there["K"].extra = 1
         there["K"].kept.append(2)
+
+
+SHARING = {
+    "the same object": ("a = [1] * 50; b = a", "ab"),
+    "a part of the larger": ("a = [1]; b = [a, list(range(50))]", "ab"),
+    "a part of the smaller": ("b = list(range(50)); a = [b]", "ab"),
+    "a chain": ("x = []; y = [2]; a = [x]; b = [x, y, *range(50)]; c = [y, *range(90)]; del x, y", "abc"),
+    "a bridge that is found last": ("a = [1]; b = [2] * 9; c = [a, b, *range(90)]", "abc"),
+    "three names of one": ("a = b = c = {1: []}", "abc"),
+}
+
+
+@pytest.mark.parametrize(("source", "together"), SHARING.values(), ids=SHARING)
+def test_what_shares_an_object_is_one_piece_and_shares_it_there(source: str, together: str) -> None:
+    live = namespace(f"{source}; alone = [7]; text = 'text'")
+    sent = parcel(live, f"{', '.join(together)}, alone, text")
+    assert {frozenset(piece.names) for piece in sent.pieces} == {
+        frozenset(one) for one in (together, ["alone"], ["text"])
+    }
+    there = arrive(sent)
+    assert {name: there[name] for name in together} == {name: live[name] for name in together}
+
+    def shared(names: dict[str, object]) -> list[bool]:
+        flat = [
+            part
+            for name in together
+            for value in [names[name]]
+            for part in (value, *(value.values() if isinstance(value, dict) else value))  # type: ignore[misc]
+            if isinstance(part, list | dict)
+        ]
+        return [one is other for one in flat for other in flat]
+
+    assert shared(there) == shared(live)
+
+
+@pytest.mark.parametrize("others", ["", "also", "also, small", "also, f", "inside, small, f"])
+def test_a_large_one_is_pickled_once_whoever_shares_it(others: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "inside = []; large = [inside, {str(n): n for n in range(1000)}]; also = large; small = [1]"
+    live = namespace(f"{source}\ndef f(): return large, small")
+    found: list[int] = []
+    original = NamespacePickler.dump
+
+    def dump(self: NamespacePickler, value: object) -> None:
+        before = len(self.memo.copy())
+        original(self, value)
+        found.append(len(self.memo.copy()) - before)
+
+    monkeypatch.setattr(NamespacePickler, "dump", dump)
+    assert "large" in parcel(live, f"large, {others}").names
+    assert sum(count > 900 for count in found) == 1
+
+
+@pytest.mark.parametrize("values", ["1, 1", "'', ''", "[], []", "(1, (2,)), (1, (2,))", "f, f"])
+def test_names_of_equal_values_are_pieces_of_their_own(values: str) -> None:
+    live = namespace(f"def f(): return 1\na, b = {values}")
+    sent = parcel(live, "a, b")
+    assert len({piece.digest for piece in sent.pieces}) == len(sent.pieces)
+    assert {piece.digest for piece in sent.pieces}.isdisjoint(
+        piece.digest for piece in parcel(namespace(f"def f(): return 1\nc, d = {values}"), "c, d").pieces
+    )
