@@ -24,6 +24,7 @@ PYTHON = {
     "concurrent.futures.thread": "_worker",
     "contextlib.redirect_stdout": "_stream _new_target _old_targets",
     "dis": "_parse_exception_table(code)",
+    "enum.Enum": "_member_map_ _member_type_",
     "functools": "_lru_cache_wrapper",
     "multiprocessing.reduction.ForkingPickler": "_extra_reducers",
     "multiprocessing.context.SpawnContext": "get_context(method)",
@@ -78,7 +79,8 @@ JUPYTER = {
 OTHERS = {
     "cloudpickle.cloudpickle": "_DYNAMIC_CLASS_TRACKER_BY_CLASS _DYNAMIC_CLASS_TRACKER_BY_ID "
     "_class_setstate(obj,state) _code_reduce(code) _get_or_create_tracker_id(kind) _make_skeleton_class "
-    "_make_skeleton_enum",
+    "_make_skeleton_enum _lookup_class_or_track(class_tracker_id,class_def) _lookup_module_and_qualname(obj) "
+    "_should_pickle_by_reference(obj)",
     "distributed.Client": "_send_to_scheduler(message)",
     "distributed.Future": "_bind_late() _client",
     "ipympl.backend_nbagg._Backend_ipympl": "_draw_called _to_show",
@@ -86,6 +88,7 @@ OTHERS = {
     "jedi.inference.compiled.value.CompiledValueFilter": "_get(name,allowed,in_dir) _inference_state",
     "jedi.inference.compiled.mixed": "_load_module(state,path)",
     "jedi.inference.flow_analysis": "_check_if(context,node)",
+    "matplotlib.cbook.CallbackRegistry": "_pickled_cids",
     "matplotlib_inline.backend_inline.show": "_draw_called _to_draw",
     "parso.grammar.Grammar": "_hashed",
     "_pydevd_bundle.pydevd_api.PyDevdAPI": "request_resume_thread(thread_id) "

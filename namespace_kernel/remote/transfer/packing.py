@@ -60,12 +60,14 @@ class Packed:
     """A piece, and what was found on the way.
 
     `reads` are the globals that the functions in it read, `codes` their code, `files` the files of that.
+    `lost` says what values come back without.
     """
 
     piece: Piece
     reads: frozenset[str]
     files: frozenset[str]
     codes: tuple[CodeType, ...]
+    lost: frozenset[str] = frozenset()
 
 
 class Draft:
@@ -73,22 +75,32 @@ class Draft:
 
     So what two names share is in it once. Functions whose globals are `home` will have the globals of where
     they arrive. Classes from the namespace go by value, those in `known` (by id) by reference to the other
-    side's. Raises `MissingPackageError` without cloudpickle.
+    side's. With `exactly`, what would come back as something else cannot be pickled, and arrays that share
+    memory keep sharing it. Raises `MissingPackageError` without cloudpickle.
 
     Thread: any, one at a time.
     """
 
-    def __init__(self, home: Names, known: Mapping[int, type] | None = None) -> None:
+    def __init__(
+        self, home: Names, known: Mapping[int, type] | None = None, *, exactly: bool = False
+    ) -> None:
         self.names: tuple[str, ...] = ()
         self._file = io.BytesIO()
         self._buffers: list[memoryview] = []
         pickler = load("cloudpickle", f"{__package__}.pickler").NamespacePickler
-        self._pickler: NamespacePickler = pickler(self._file, home, self._keep_buffer, known or {})
+        self._pickler: NamespacePickler = pickler(self._file, home, self._keep_buffer, known or {}, exactly)
+        self._exactly = exactly
 
     def add(self, values: Names) -> Draft:
         """Pickle `values`. Raises what that raises, which may be anything; then the draft is spoilt."""
         for name, value in values.items():
-            self._pickler.dump(value)
+            try:
+                self._pickler.dump(value)
+            except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
+                if not self._exactly:
+                    raise
+                # Nobody has stopped anything: the value's own code has raised it.
+                raise pickle.PicklingError(f"pickling it raises {type(error).__name__}") from error
             self.names += (name,)
         return self
 
@@ -106,6 +118,11 @@ class Draft:
     def files(self) -> set[str]:
         """The files of the functions' code."""
         return self._pickler.files
+
+    @property
+    def lost(self) -> set[str]:
+        """What values in it come back without, in words."""
+        return self._pickler.lost
 
     @property
     def codes(self) -> list[CodeType]:
@@ -138,13 +155,16 @@ def pack(
     values: Names,
     home: Names,
     known: Mapping[int, type] | None = None,
+    *,
+    exactly: bool = False,
 ) -> Packed:
     """Pickle `values`, see `Draft`. Raises what pickling raises, which may be anything.
 
     Thread: any.
     """
-    draft = Draft(home, known).add(values)
-    return Packed(draft.piece(), frozenset(draft.reads), frozenset(draft.files), tuple(draft.codes))
+    draft = Draft(home, known, exactly=exactly).add(values)
+    reads, files, lost = frozenset(draft.reads), frozenset(draft.files), frozenset(draft.lost)
+    return Packed(draft.piece(), reads, files, tuple(draft.codes), lost)
 
 
 def new_arrival(namespace: Namespace) -> Arrival:
@@ -169,6 +189,12 @@ def unpack(piece: Piece, arrival: Arrival) -> Namespace:
     finally:
         if collects:
             gc.enable()
+
+
+def goes_by_reference(definition: object) -> bool:
+    """Whether a function or class that is not the namespace's own is found by its name on the other side."""
+    answer: bool = load("cloudpickle", f"{__package__}.pickler").goes_by_reference(definition)
+    return answer
 
 
 def digest_of(piece: Piece) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import MissingPackageError
 
-from .packing import Draft, Piece
+from .packing import Draft, Piece, goes_by_reference
 from .reads import names_read, nested
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ class Parcel:
     """What a cell needs elsewhere.
 
     Names whose values share a mutable object are in one piece, so that they share it there, too. `left_out`
-    says why a name is not in it. `files` are those of the code that travels, `modules` those that it needs
-    imported.
+    says why a name is not in it, `lost` what names come back without. `files` are those of the code that
+    travels, `modules` those that it needs imported.
     """
 
     pieces: tuple[Piece, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    lost: Mapping[tuple[str, ...], Set[str]] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
     modules: tuple[str, ...] = ()
 
@@ -80,12 +81,13 @@ def make_parcel(
     send: Iterable[str] = (),
     leave_out: Iterable[str] = (),
     never: Set[str] = frozenset(),
+    exactly: bool = False,
 ) -> Parcel:
     """Pack what `code` reads of `namespace`, and what the functions on the way read, transitively.
 
     `home` is the dict that is the globals of the namespace's functions. `send` are further names, `leave_out`
     those that the user does not want there, `never` those that exist on the other side by themselves. A value
-    that cannot be pickled is left out.
+    that cannot be pickled is left out; for `exactly`, see `Draft`.
 
     Thread: any.
     """
@@ -105,7 +107,7 @@ def make_parcel(
             drafts[first].add({name: value})  # another name of the same object
             continue
         try:
-            draft = Draft(home).add({name: value})
+            draft = Draft(home, exactly=exactly).add({name: value})
         except MissingPackageError:
             raise
         except Exception as error:
@@ -117,7 +119,8 @@ def make_parcel(
     codes = [code, *(one for draft in joined for one in draft.codes)]
     modules = _submodules(codes, [namespace[name] for draft in joined for name in draft.names])
     files = frozenset(file for draft in joined for file in draft.files)
-    return Parcel(tuple(draft.piece() for draft in joined), left_out, files, modules)
+    lost = {draft.names: draft.lost for draft in joined if draft.lost}
+    return Parcel(tuple(draft.piece() for draft in joined), left_out, lost, files, modules)
 
 
 def _words(error: BaseException) -> str:
@@ -161,7 +164,7 @@ def _is_immutable(thing: object, home: Names) -> bool:
     if type(thing) is str:  # most of what there is
         return True
     if isinstance(thing, FunctionType):
-        return thing.__globals__ is not home  # it went by reference
+        return thing.__globals__ is not home and goes_by_reference(thing)
     return isinstance(thing, _IMMUTABLE) or any(
         kind.__name__ == "dtype" and kind.__module__ == "numpy" for kind in type(thing).__mro__
     )

@@ -6,7 +6,7 @@ namespace that it arrives in, so that a function sees what the others see, there
 
 from __future__ import annotations
 
-import functools
+import importlib
 import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 from cloudpickle import cloudpickle as internals
 
+from . import arrays, exact, values
+from .classes import reduce_class, set_content
 from .reads import names_read, nested
 
 if TYPE_CHECKING:
@@ -58,9 +60,10 @@ def arriving(arrival: Arrival) -> Iterator[None]:
 class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles values of the namespace whose dict is `home`, large buffers out of band.
 
-    `known` are classes, by id, that the other side has: they go by reference. After `dump`, `codes` is the
-    code of the namespace's functions on the way, `reads` the globals that they read, `files` where they were
-    defined.
+    `known` are classes, by id, that the other side has: they go by reference. With `exactly`, what would come
+    back as something else raises `Refused`, and arrays that share memory keep sharing it. After `dump`,
+    `codes` is the code of the namespace's functions on the way, `reads` the globals that they read, `files`
+    where they were defined, `lost` says what values come back without.
     """
 
     def __init__(
@@ -69,8 +72,13 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         home: Names,
         keep_buffer: Callable[[PickleBuffer], bool],
         known: Mapping[int, type],
+        exactly: bool = False,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=keep_buffer)
+        self.lost: set[str] = set()
+        self._exactly = exactly
+        self._apart: set[int] = set()
+        self._plain: set[type] = set()
         self.reads: set[str] = set()
         self.files: set[str] = set()
         self.codes: list[CodeType] = []
@@ -78,39 +86,81 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._known = known
 
     def reducer_override(self, obj: Any) -> object:
-        """Overridden for the namespace's functions, for cells that functions share, and for classes."""
+        """Overridden for the namespace's functions, for cells that functions share, for classes, and more."""
         kind = type(obj)
+        if kind in self._plain:
+            return NotImplemented
         if kind is FunctionType and obj.__globals__ is self._home:
-            return self._function(obj)
+            return self._function(obj, None)
         if kind is CellType:
             return _cell(obj)
-        if kind is functools._lru_cache_wrapper:
-            return make_cached, (obj.cache_parameters(), obj.__wrapped__)
-        if isinstance(obj, BaseException) and _is_plain_error(kind):
-            return make_error, (kind, obj.args), obj.__dict__ or None
         if kind is CodeType:
             make, arguments = internals._code_reduce(obj)
             # cloudpickle drops the file; tracebacks need it.
             return make, tuple(obj.co_filename if one == _NO_FILE else one for one in arguments)
-        if id(obj) in self._known and isinstance(obj, type):
+        if not issubclass(kind, type):
+            return self._instance(obj, kind)
+        if id(obj) in self._known:
             return find_class, (internals._get_or_create_tracker_id(obj),)
         reduced = super().reducer_override(obj)
         if reduced is not NotImplemented and reduced[0] in _SKELETONS:
-            reduced[2][0].pop("__slotnames__", None)  # `copyreg` keeps it in the class
-            return make_class, reduced[:2], *reduced[2:5], set_class
+            return make_class, *reduce_class(obj, reduced), None, None, set_class
         return reduced
 
-    def _function(self, function: FunctionType) -> tuple[object, ...]:
+    def _instance(self, obj: Any, kind: type) -> object:
+        array = pandas = False
+        rule = None
+        if self._exactly:
+            rule = exact.rule_for(kind)
+            array = any(one.__name__ == "ndarray" and one.__module__ == "numpy" for one in kind.__mro__)
+            pandas = str(kind.__module__).startswith("pandas.")
+            if rule is not None and (why := rule(obj)):
+                raise exact.Refused(why)
+            self.lost |= values.losses(obj, kind)
+        reduced: object = None
+        if array and id(obj) not in self._apart:
+            reduced = arrays.reduce_view(obj)
+        elif pandas:
+            reduced = arrays.reduce_apart(obj, self._apart)
+        elif self._exactly and kind is FunctionType and not values.is_dispatcher(obj):
+            reduced = self._foreign(obj)
+        if reduced is None:
+            reduced = values.reduce(obj, kind)
+        if reduced is not None:
+            return reduced
+        if not (rule or array or pandas or values.concern(kind)):
+            self._plain.add(kind)
+        return super().reducer_override(obj)
+
+    def _foreign(self, function: FunctionType) -> tuple[object, ...] | None:
+        """A function that does not use the namespace."""
+        if goes_by_reference(function):
+            return None
+        module = exact.module_of(function)
+        if module is None:
+            exact.check_globals(function)
+            return None
+        return self._function(function, module)
+
+    def _function(self, function: FunctionType, module: str | None) -> tuple[object, ...]:
         code = function.__code__
-        self.reads |= names_read(code)
-        self.files.update(one.co_filename for one in nested(code))
-        self.codes.append(code)
+        if module is None:
+            self.reads |= names_read(code)
+            self.files.update(one.co_filename for one in nested(code))
+            self.codes.append(code)
         slots = {name: getattr(function, name) for name in _SLOTS}
         slots["__annotations__"] = _annotations_of(function)
         if sys.version_info >= (3, 12):
             slots["__type_params__"] = function.__type_params__
         state = ({"".join(name): value for name, value in function.__dict__.items()}, slots)
-        return make_function, (code, function.__closure__), state, None, None, set_function
+        make = (make_function, code) if module is None else (make_module_function, module, code)
+        return make[0], (*make[1:], function.__closure__), state, None, None, set_function
+
+
+def goes_by_reference(definition: object) -> bool:
+    """Whether `definition` is pickled as its module and name."""
+    answer: bool = internals._should_pickle_by_reference(definition)
+    return answer
 
 
 def _annotations_of(function: FunctionType) -> dict[str, object]:
@@ -118,15 +168,6 @@ def _annotations_of(function: FunctionType) -> dict[str, object]:
         return function.__annotations__
     except NameError:  # Python 3.14 evaluates them now, and one names something that does not exist yet
         return {}
-
-
-def _is_plain_error(kind: type) -> bool:
-    """Whether exceptions of `kind` have an `__init__` of their own, and no say in how they are pickled."""
-    own_init = isinstance(getattr(kind, "__init__", None), FunctionType)
-    reduces = [
-        getattr(kind, name) is getattr(BaseException, name) for name in ("__reduce__", "__reduce_ex__")
-    ]
-    return own_init and all(reduces)
 
 
 def _cell(cell: CellType) -> tuple[object, ...]:
@@ -146,17 +187,9 @@ def make_function(code: CodeType, closure: tuple[CellType, ...] | None) -> Funct
     return FunctionType(code, _arrival.get().namespace, code.co_name, None, closure)
 
 
-def make_cached(parameters: dict[str, Any], function: Callable[..., object]) -> Callable[..., object]:
-    """A `functools.lru_cache`, empty."""
-    cached: Callable[..., object] = functools.lru_cache(**parameters)(function)
-    return cached
-
-
-def make_error(kind: type[BaseException], args: tuple[object, ...]) -> BaseException:
-    """An exception whose `__init__` has run already, perhaps with other arguments than `args`."""
-    error = kind.__new__(kind, *args)
-    error.args = args
-    return error
+def make_module_function(module: str, code: CodeType, closure: tuple[CellType, ...] | None) -> FunctionType:
+    """A function that one of `module` has made."""
+    return FunctionType(code, vars(importlib.import_module(module)), code.co_name, None, closure)
 
 
 def set_function(function: FunctionType, state: tuple[dict[str, object], dict[str, object]]) -> None:
@@ -177,12 +210,12 @@ def make_class(make: Callable[..., type], arguments: tuple[object, ...]) -> type
     return make(*arguments)
 
 
-def set_class(made: type, state: object) -> None:
+def set_class(made: type, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """Fill a class that came by value, unless it has come already with what arrives now."""
     classes = _arrival.get().classes
     if id(made) not in classes:
         classes[id(made)] = made
-        internals._class_setstate(made, state)
+        set_content(made, state)
 
 
 def forget_classes() -> None:
