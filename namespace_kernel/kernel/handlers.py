@@ -17,13 +17,14 @@ from .activity import ActivityRequests
 from .comms import CommHomes, Comms
 from .debugging.requests import ControlChannel
 from .execute import CellRequests
-from .introspection import Introspection
+from .introspection import Introspection, load_jedi
 from .lanes.aborts import Aborts
 from .lanes.background import BackgroundCells
 from .lanes.executors import Bridges
 from .lanes.foreground import Beside, CellService, Foreground
 from .lanes.gui import GuiLoop
 from .lanes.lanes import Lane, Lanes
+from .lanes.warm_up import WarmUp
 from .shell_channel import ShellChannel
 from .shutdown import Ending, Shutdown
 from .stop import SideStops
@@ -90,8 +91,9 @@ def build(kernel: NamespaceKernel, parts: Parts) -> Built:
     beside = Beside(background, side_cells, stops, ending, thread)
     service = CellService(cells, background, interrupts, parts.before_cell)
     lanes = Lanes(foreground_lane, parts.bridges, service, stops, thread.manager)
+    warm_up = WarmUp(foreground_lane, thread, load_jedi(shell))
     foreground = Foreground(
-        lanes, service, gui, user_loop, interrupts, ending, forked, shell, streams, iopub, log
+        lanes, service, gui, user_loop, interrupts, ending, forked, shell, streams, iopub, warm_up, log
     )
 
     # Other messages

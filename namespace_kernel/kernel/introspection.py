@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from inspect import isawaitable
 
 from ipykernel.ipkernel import IPythonKernel
@@ -90,6 +91,18 @@ class Introspection:
 
 _jedi_turn = JediTurn()
 
+#: What jedi and a completion import, as far as it can be imported by itself: the smaller a step, the less
+#: a cell that comes in its midst waits.
+_BEFORE_JEDI = (
+    "IPython.core.guarded_eval",
+    "pydoc",
+    "parso.cache",
+    "parso.python.tree",
+    "parso.python.parser",
+    "parso.python.diff",
+    "jedi",
+)
+
 
 def complete_on_snapshot(shell: NamespaceShell, complete: Callable[[], Message]) -> Message:
     """Call `complete` for names that no cell changes while jedi iterates over them.
@@ -104,10 +117,40 @@ def complete_on_snapshot(shell: NamespaceShell, complete: Callable[[], Message])
         return complete()
     with _jedi_turn.taken() as completer.use_jedi:
         if completer.use_jedi:
-            remember_conditions()
-            read_files_once()
-            skip_other_names()
+            _hasten_jedi()
         return complete()
+
+
+def load_jedi(shell: NamespaceShell) -> Iterator[None]:
+    """Do step by step what the first completion has to wait for; nothing if jedi is not wanted.
+
+    Each step is a part of a second, and takes jedi's turn; if that is another's, there is nothing to do.
+
+    Thread: any, one after the other.
+    """
+    if not shell.make_completer().use_jedi or not _can_import():
+        return
+    for name in _BEFORE_JEDI:
+        with _jedi_turn.taken() as is_ours:
+            if not is_ours:
+                return
+            importlib.import_module(name)
+        yield
+    with _jedi_turn.taken() as is_ours:
+        if is_ours:
+            _hasten_jedi()
+    yield
+    with _jedi_turn.taken() as is_ours:
+        if is_ours:
+            from jedi import Interpreter  # type: ignore[import-untyped]
+
+            Interpreter("x", [{}]).complete()  # reads the descriptions of the built-in names
+
+
+def _hasten_jedi() -> None:
+    remember_conditions()
+    read_files_once()
+    skip_other_names()
 
 
 def _can_import() -> bool:

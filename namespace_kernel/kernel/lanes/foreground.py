@@ -6,7 +6,14 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from namespace_kernel.base.originals import Originals, describe_replaced, keep_running, put_back, shield
+from namespace_kernel.base.originals import (
+    Originals,
+    describe_replaced,
+    keep_running,
+    monotonic,
+    put_back,
+    shield,
+)
 from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
@@ -23,6 +30,7 @@ from namespace_kernel.kernel.wire.standard_streams import StandardStreams
 from .background import BackgroundCells
 from .gui import GuiLoop
 from .lanes import Lane, Lanes
+from .warm_up import WarmUp
 
 
 class CellService:
@@ -50,6 +58,7 @@ class CellService:
 
         Guarantees: whatever fails meanwhile, there is one reply, and busy and idle are a pair.
         """
+        lane.running_since = monotonic()
         try:  # no `shield`: the fewer frames are above a cell, the deeper it can recurse
             if lane.lane_id is None:
                 self._before_cell()
@@ -60,6 +69,9 @@ class CellService:
                 self._interrupts.hand_over()
         except BaseException as error:
             self._cells.fail(lane, request, error, put_back(error))
+        finally:
+            lane.running_since = None
+            lane.served += 1
 
 
 class Foreground:
@@ -80,6 +92,7 @@ class Foreground:
         shell: NamespaceShell,
         streams: StandardStreams,
         iopub: IOPub,
+        warm_up: WarmUp,
         log: logging.Logger,
     ) -> None:
         self._lane = lanes.foreground
@@ -92,6 +105,7 @@ class Foreground:
         self._shell = shell
         self._streams = streams
         self._iopub = iopub
+        self._warm_up = warm_up
         self._log = log
 
     def serve(self, originals: Originals) -> None:
@@ -106,6 +120,8 @@ class Foreground:
                 self._service.serve(self._lane, request)
                 self._interrupts.end_cell()
             self._forked.end_if_child()
+            if request is not None:
+                self._warm_up.cell_ended(request)
 
     def _next_request(self, originals: Originals) -> Request | None:
         lane = self._lane

@@ -68,6 +68,9 @@ class Lane:
         self._latest: dict[object, Request] = {}
         #: Until then (`time.monotonic`), cells that arrive are aborted.
         self.abort_until = 0.0
+        #: Since when a cell runs (`time.monotonic`), `None` between two cells, and how many have run.
+        self.running_since: float | None = None
+        self.served = 0
 
     def copy_context(self) -> contextvars.Context:
         """A copy of its context, for code beside its cells, which is not captured with them. Thread: any."""
@@ -86,6 +89,11 @@ class Lane:
         """Whether a cell that this client sent has not begun yet. Thread: protocol."""
         latest = self._latest.get(client)
         return latest is not None and "busy" not in latest.sent
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no cell runs or waits. Thread: any."""
+        return self.running_since is None and self.cells.empty()
 
     def abort_for(self, seconds: float) -> None:
         """Let cells that arrive within so many seconds be aborted. Thread: protocol."""
