@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from namespace_kernel.app import embed_kernel
     from namespace_kernel.base.cell import Cell, CellChanges, Context, Outcome, Route
     from namespace_kernel.coroutines.deferred import DeferredCoroutine
+    from namespace_kernel.durable.journal.journal import Journal
     from namespace_kernel.execution.bridge import ExecutionContextBridge
     from namespace_kernel.execution.user_loop.anchors import on_main
     from namespace_kernel.namespace.manager import AsyncNamespaceManager
@@ -23,6 +24,7 @@ __all__ = [
     "Context",
     "DeferredCoroutine",
     "ExecutionContextBridge",
+    "Journal",
     "Outcome",
     "Route",
     "embed_kernel",
@@ -33,6 +35,7 @@ _MODULES = {
     "AsyncNamespaceManager": "namespace.manager",
     "DeferredCoroutine": "coroutines.deferred",
     "ExecutionContextBridge": "execution.bridge",
+    "Journal": "durable.journal.journal",
     "embed_kernel": "app",
     "on_main": "execution.user_loop.anchors",
 }

@@ -23,7 +23,8 @@ FLOORS = (
     "base",
     "namespace routing coroutines attribution",
     "execution",
-    "remote durable",
+    "remote",
+    "durable",
     "reports",
     "ipython",
     "kernel worker",
@@ -37,7 +38,7 @@ FLOOR_OF = {wing: number for number, wings in enumerate(FLOORS) for wing in wing
 
 #: The package itself exposes the public names: programs import it that have no Jupyter. What it names for
 #: type checkers may stand anywhere, because it imports nothing when it runs.
-FLOOR_OF["__init__"] = FLOOR_OF["remote"]
+FLOOR_OF["__init__"] = FLOOR_OF["durable"]
 
 #: Who may import what is Jupyter's. All others are the product without Jupyter, and what embedders use.
 PROTOCOL = frozenset(("kernel", "assembly", "app", "install", "doctor"))

@@ -7,6 +7,7 @@ NamespaceKernelError
 ├── AwaitInThreadError      awaiting code where no event loop runs
 ├── DeferredCoroutineError  a `DeferredCoroutine` that cannot be awaited (again)
 ├── MemoryLimitError        a cell that was about to take the last of the memory
+├── JournalError            names that cannot be kept on disk, or not come back
 ├── RequestError            a message from a client whose fields are not what they must be
 └── ElsewhereError          a cell that runs elsewhere
     ├── MissingPackageError   an optional package is not installed
@@ -74,6 +75,10 @@ class AwaitInThreadError(NamespaceKernelError, RuntimeError):
 
 class DeferredCoroutineError(NamespaceKernelError, RuntimeError):
     """A `DeferredCoroutine` was awaited a second time, or its function is gone."""
+
+
+class JournalError(NamespaceKernelError, RuntimeError):
+    """What cells make cannot be kept on disk, or come back from there. The names are as they were."""
 
 
 class RequestError(NamespaceKernelError, ValueError):

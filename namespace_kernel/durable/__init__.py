@@ -1,1 +1,1 @@
-"""What outlives the process: why a kernel died, and how much memory it may take before it is killed."""
+"""What outlives the process: why a kernel died, how much memory it may take, and what cells made."""

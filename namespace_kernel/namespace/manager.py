@@ -16,7 +16,7 @@ from __future__ import annotations
 import builtins
 import threading
 import types
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from types import CoroutineType
 from typing import Any
@@ -319,6 +319,13 @@ class AsyncNamespaceManager:
         """Who wrote the names that exist now, also of cells that still run."""
         with self._lock:
             return last_writers(self._live, self._provenance, self._running)
+
+    def put_back(self, values: Names, written: Mapping[str, Provenance]) -> None:
+        """Bind names to what they were bound to before, of which `written` says who wrote them."""
+        with self._lock:
+            own = {name: value for name, value in values.items() if not is_engine_name(name)}
+            self._live.update(own)
+            self._provenance.put_back(own, written)
 
     # Coroutines
 

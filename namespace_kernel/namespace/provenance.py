@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from namespace_kernel.base.cell import Names
@@ -64,6 +64,13 @@ class ProvenanceBook:
                 self._last[name] = Entry(writer, self.serial, id(value))
         for name in deleted:
             self._last.pop(name, None)
+
+    def put_back(self, values: Names, written: Mapping[str, Provenance]) -> None:
+        """Note that `values` are what those of `written` have made, though they came only now."""
+        self.serial += 1
+        for name, value in values.items():
+            if name in written:
+                self._last[name] = Entry(written[name], self.serial, id(value))
 
     def get(self, name: str) -> Provenance | None:
         """The last writer of `name`, or `None` if no cell wrote it."""

@@ -103,7 +103,7 @@ def make_parcel(
         seen.add(name)
         value = namespace[name]
         first = owner.setdefault(id(value), name)
-        if first in drafts and not _is_immutable(value, home):
+        if first in drafts and not is_immutable(value, home):
             drafts[first].add({name: value})  # another name of the same object
             continue
         try:
@@ -148,7 +148,7 @@ def _joined(drafts: Iterable[Draft], namespace: Names, home: Names) -> list[Draf
 
     for draft in small:
         for number, thing in draft.objects().items():
-            if not _is_immutable(thing, home):
+            if not is_immutable(thing, home):
                 owner.setdefault(number, draft)
                 join(number, draft)
     if owner:  # of the largest, nobody else will ask what is in it
@@ -160,7 +160,8 @@ def _joined(drafts: Iterable[Draft], namespace: Names, home: Names) -> list[Draf
     return [draft for draft in by_size if draft not in joined_to]
 
 
-def _is_immutable(thing: object, home: Names) -> bool:
+def is_immutable(thing: object, home: Names) -> bool:
+    """Whether nobody can change `thing`, so that two pieces may hold it. `home` is as for `make_parcel`."""
     if type(thing) is str:  # most of what there is
         return True
     if isinstance(thing, FunctionType):

@@ -7,7 +7,6 @@ namespace that it arrives in, so that a function sees what the others see, there
 from __future__ import annotations
 
 import importlib
-import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pickle import PickleBuffer
 from types import CellType, CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cloudpickle
 from cloudpickle import cloudpickle as internals
@@ -44,6 +43,13 @@ class Arrival:
     classes: dict[int, type] = field(default_factory=dict)
 
 
+class SupportsWrite(Protocol):
+    """What is pickled to."""
+
+    def write(self, data: Any, /) -> Any:
+        """Write bytes."""
+
+
 _arrival: ContextVar[Arrival] = ContextVar("arrival")
 
 
@@ -68,7 +74,7 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def __init__(
         self,
-        file: io.BytesIO,
+        file: SupportsWrite,
         home: Names,
         keep_buffer: Callable[[PickleBuffer], bool],
         known: Mapping[int, type],

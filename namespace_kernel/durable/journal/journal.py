@@ -1,0 +1,280 @@
+"""`Journal`: keeps what cells make on disk, and brings it back. Independent of Jupyter.
+
+Guarantees:
+- What is on disk is at every instant the state after some cell, whole, whatever ends the process.
+- Names that share a mutable object share it when they are back.
+- A name that is not kept is known by name, with the reason and the cell that makes it.
+
+Limitations:
+- The state of modules (`random.seed`, `os.environ`, the working directory) is not kept.
+- What tasks and threads change between two cells is found after the next one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from namespace_kernel.base.errors import JournalError
+from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.words import words_of
+from namespace_kernel.execution.hooks import Settling
+from namespace_kernel.namespace.manager import AsyncNamespaceManager
+from namespace_kernel.namespace.provenance import Provenance
+
+from .hands import start_thread
+from .keeper import Keeper
+from .loading import Loading, recipe_for
+from .places import Lock, make_place
+from .records import CellRecord, Kept, Lost, Restored, State, Status
+from .store import Store, remove_journal
+from .turns import Turns
+
+_DAY = 86400.0
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What a cell has written, until it has ended."""
+
+    written: frozenset[str]
+    deleted: frozenset[str]
+
+
+class Journal:
+    """Keeps the names of `manager` in the directory `path`, for as long as it is open.
+
+    What is there of an earlier process stays until it is bound anew; `restore` brings it back. `tell` is
+    given a line if nothing can be written for a while. `most_bytes` and `most_days` limit what older states
+    take. A value is not kept if that takes longer than its cell and than `worth` seconds; `patience` are the
+    seconds after which pickling that does not get on is given up.
+
+    Thread: any, one at a time; `begin`, `note`, `end`, `cell_began` and `cell_ended` that of the cell.
+    """
+
+    def __init__(
+        self,
+        manager: AsyncNamespaceManager,
+        path: Path,
+        *,
+        tell: Callable[[str], object] = lambda line: None,
+        most_bytes: int = 20 * 2**30,
+        most_days: float = 30.0,
+        worth: float = 3.0,
+        patience: float = 10.0,
+    ) -> None:
+        """Raises `JournalError` if `path` cannot be used, or another kernel uses it."""
+        self._manager = manager
+        self.path = path
+        self._most_bytes, self._most_days = most_bytes, most_days
+        make_place(path)
+        self._turns = Turns()
+        try:
+            self._lock = Lock(path)
+        except OSError as error:
+            raise JournalError(f"nothing can be written to {path}: {error}; name another place") from None
+        try:
+            self._store = Store(path)
+            self._store.prune(most_bytes, time.time() - most_days * _DAY)
+        except (OSError, sqlite3.Error) as error:
+            self._lock.release()
+            raise JournalError(
+                f"the journal in {path} cannot be read ({error}); remove it, or name another place"
+            ) from None
+        self._keeper = Keeper(manager, self._store, self._turns, tell, worth, patience)
+        self._open = True
+        self._thread = start_thread(self._keeper.run, "Journal")
+
+    # Told by whoever runs cells
+
+    def begin(self, execution: Execution) -> None:
+        """A cell begins: for `ExecutionContextBridge`, as `begins`."""
+        if not execution.cell.background:
+            self._turns.began()
+
+    def note(self, settling: Settling) -> None:
+        """Post-cell hook, the first: what the cell wrote."""
+        changes = settling.changes
+        settling.execution.keep(
+            _Changes(frozenset(changes.added) | frozenset(changes.rebound), changes.deleted)
+        )
+
+    def end(self, settling: Settling) -> None:
+        """Post-cell hook, the last: the cell has ended."""
+        execution = settling.execution
+        changes = execution.find(_Changes) or _Changes(frozenset(), frozenset())
+        duration = max(0.0, time.time() - execution.since)
+        if not execution.cell.background:
+            self._turns.ended(duration)
+        self._keeper.add(
+            CellRecord(
+                execution.cell.number,
+                execution.cell.code,
+                changes.written,
+                changes.deleted,
+                duration,
+                python=execution.route.source,
+                lives=lambda: bool(execution.tasks or execution.threads or execution.jobs),
+            )
+        )
+
+    def cell_began(self) -> None:
+        """A cell begins, of whoever has no bridge."""
+        self._turns.began()
+
+    def cell_ended(self, record: CellRecord) -> None:
+        """A cell has ended, of whoever has no bridge. What it changed is taken when no cell runs."""
+        self._turns.ended(record.duration)
+        self._keeper.add(record)
+
+    # What is kept
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that cells have made is on disk, or cannot be; return whether it is.
+
+        May be called in a cell: it counts as if it had ended.
+        """
+        if not self._open:
+            return False
+        self._turns.hold(1)
+        try:
+            self._keeper.ask()
+            return self._keeper.wait(timeout)
+        finally:
+            self._turns.hold(-1)
+
+    def status(self) -> Status:
+        """What is kept now, and what is not."""
+        kept, lost = self._names_at(self._store.last_state())
+        return Status(
+            str(self.path),
+            tuple(kept),
+            tuple(lost),
+            len(self._store.states()),
+            self._store.size(),
+            self._keeper.waiting,
+            self._keeper.problem,
+        )
+
+    def states(self) -> tuple[State, ...]:
+        """The cells after which there is a whole state, the oldest first."""
+        return tuple(self._store.states())
+
+    def _names_at(self, serial: int | None) -> tuple[list[Kept], list[Lost]]:
+        return ([], []) if serial is None else self._store.names_at(serial)
+
+    # Back
+
+    def restore(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        cell: int | None = None,
+        tell: Callable[[str], object] = lambda line: None,
+    ) -> Restored:
+        """Bring names back: all that are on disk and not here, or `names`.
+
+        With `cell` as they were after the cell of that number, the newest one; then names that did not
+        exist go. `tell` is given a line about each other version before anything is loaded. Raises
+        `JournalError` if there is no such state or name; what fails to load is among the lost.
+        """
+        self.flush(30.0)
+        if cell is None:
+            state = self._state(lambda one: True, "nothing is kept yet")
+            restored = self._bring_back(state, names, whole=False, tell=tell)
+        else:
+            state = self._state(lambda one: one.number == cell, f"no state after In [{cell}] is kept")
+            restored = self._bring_back(state, names, whole=names is None, tell=tell)
+        self._count_as_cell()
+        return restored
+
+    def undo(self) -> Restored:
+        """Go back to the state before the last cell. Raises `JournalError` if there is none."""
+        self.flush(30.0)
+        last = self._keeper.parent
+        before = None if last is None else self._store.parent_of(last)
+        state = self._state(lambda one: one.serial == before, "no earlier state is kept")
+        restored = self._bring_back(state, None, whole=True, tell=lambda line: None)
+        self._keeper.parent = state.parent  # what undoes is no step: the next one goes further back
+        self._count_as_cell()
+        return restored
+
+    def _count_as_cell(self) -> None:
+        """What was brought back has a state of its own, also where no cell asked for it."""
+        if not self._turns.cells_run:
+            self._keeper.add(CellRecord(0, ""))
+
+    def _state(self, wanted: Callable[[State], bool], otherwise: str) -> State:
+        for state in reversed(self._store.states()):
+            if wanted(state):
+                return state
+        raise JournalError(f"{otherwise}; `%restore --list` tells what is")
+
+    def _bring_back(
+        self, state: State, names: Iterable[str] | None, whole: bool, tell: Callable[[str], object]
+    ) -> Restored:
+        all_kept, all_lost = self._store.names_at(state.serial)
+        kept, lost = all_kept, all_lost
+        known = self._keeper.known
+        if names is not None:
+            asked = list(names)
+            missing = set(asked) - {one.name for one in kept} - {one.name for one in lost}
+            if missing:
+                raise JournalError(f"`{min(missing)}` is not kept; `%restore --list` tells what is")
+            kept = [one for one in kept if one.name in asked]
+            lost = [one for one in lost if one.name in asked]
+        else:
+            kept = [one for one in kept if not self._is_here(one, whole)]
+            lost = [one for one in lost if whole or one.name not in known]
+        loading = Loading(self._store, kept, self._manager.live)
+        remarks = loading.remarks()
+        for line in remarks:
+            tell(line)
+        loaded = loading.load()
+        gone = frozenset(known) - {one.name for one in all_kept} - {one.name for one in all_lost}
+        back = [one for one in kept if one.name in loaded.values]
+        self._bind(back, loaded.values, gone if whole else frozenset())
+        lost = [*lost, *loaded.lost]
+        recipe = recipe_for(lost, [*all_lost, *loaded.lost])
+        return Restored(state, tuple(back), tuple(lost), gone if whole else frozenset(), remarks, recipe)
+
+    def _is_here(self, one: Kept, whole: bool) -> bool:
+        known = self._keeper.known.get(one.name)
+        return known is not None and (not whole or known.row.piece == one.piece)
+
+    def _bind(self, back: list[Kept], values: dict[str, Any], gone: frozenset[str]) -> None:
+        written = {
+            one.name: Provenance(one.maker.name, "restored", one.maker.ended)
+            for one in back
+            if one.maker.serial
+        }
+        self._manager.put_back(values, written)
+        for name in gone:
+            self._manager.live.pop(name, None)
+        self._keeper.restored({one.name: one.maker.serial for one in back})
+
+    # The end
+
+    def forget(self) -> None:
+        """Remove all that is on disk, and keep nothing any more. Raises `JournalError`."""
+        self.close(0.0)
+        try:
+            remove_journal(self.path)
+        except OSError as error:
+            raise JournalError(f"{self.path} cannot be removed: {words_of(error)}") from None
+
+    def close(self, timeout: float | None = 2.0) -> None:
+        """Write what can be in `timeout` seconds, and let others have the journal."""
+        if not self._open:
+            return
+        if timeout != 0.0:
+            self.flush(timeout)
+        self._open = False
+        self._keeper.close()
+        self._thread.join(5.0)
+        self._store.close()
+        self._lock.release()

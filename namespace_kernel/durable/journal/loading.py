@@ -1,0 +1,127 @@
+"""Brings names back from disk: checks what is there, tells of other versions, unpickles."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from namespace_kernel.base.cell import Namespace
+from namespace_kernel.base.errors import JournalError
+from namespace_kernel.base.safe_facts import class_name
+from namespace_kernel.base.words import words_of
+from namespace_kernel.remote.transfer.packing import Piece, new_arrival, unpack
+
+from .blobs import digest_of
+from .capture import PYTHON, version_of
+from .records import Kept, Lost, Maker
+from .store import Store, Stored
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The values that are back, and the names that are not."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    lost: list[Lost] = field(default_factory=list)
+
+
+class Loading:
+    """The names `kept`, from `store` into `namespace`: what functions that come back see.
+
+    Thread: the cell's; unpickling runs code of the user's.
+    """
+
+    def __init__(self, store: Store, kept: Iterable[Kept], namespace: Namespace) -> None:
+        """Raises nothing of what is on disk."""
+        self._store = store
+        self._namespace = namespace
+        self._names: dict[str, list[Kept]] = {}
+        for one in kept:
+            self._names.setdefault(one.piece, []).append(one)
+        self._pieces: dict[str, Stored] = {}
+        self.result = Loaded()
+        for digest, names in self._names.items():
+            piece = self._read(digest, names)
+            if piece is not None:
+                self._pieces[digest] = piece
+
+    def _read(self, digest: str, names: list[Kept]) -> Stored | None:
+        try:
+            piece = self._store.piece(digest)
+            if piece is None:
+                raise JournalError("it is not on disk any more")
+            if digest_of(piece.stream) != piece.stream_digest:
+                raise JournalError("it is damaged on disk")
+            return piece
+        except Exception as error:
+            self._lose(names, words_of(error) if isinstance(error, JournalError) else _damaged(error))
+            return None
+
+    def remarks(self) -> tuple[str, ...]:
+        """What is of another version than when it was kept, in words."""
+        found: dict[str, set[str]] = {}
+        for piece in self._pieces.values():
+            for package, version in piece.needs.items():
+                found.setdefault(package, set()).add(version)
+        lines = []
+        for package, versions in sorted(found.items()):
+            now = PYTHON if package == "python" else _installed(package)
+            others = sorted(versions - {now})
+            if others:
+                name = "Python" if package == "python" else package
+                lines.append(f"{name} was {', '.join(others)} and is {now or 'not installed'}")
+        return tuple(lines)
+
+    def load(self) -> Loaded:
+        """Unpickle. The newest pieces come first: of a class that is in several, theirs is the newest."""
+        arrival = new_arrival(self._namespace)
+        for digest, piece in sorted(self._pieces.items(), key=lambda item: -item[1].serial):
+            names = self._names[digest]
+            try:
+                code = piece.needs.get("python", PYTHON)
+                if code != PYTHON:
+                    raise JournalError(f"it holds code of Python {code}, and this is {PYTHON}")
+                buffers = tuple(self._buffers(piece))
+                values = unpack(Piece(("",), digest, piece.stream, buffers), arrival)[""]
+                self.result.values |= {one.name: values[one.name] for one in names}
+            except JournalError as error:
+                self._lose(names, words_of(error))
+            except Exception as error:
+                self._lose(names, f"it cannot be loaded ({class_name(type(error))}: {words_of(error)})")
+        return self.result
+
+    def _buffers(self, piece: Stored) -> Iterator[memoryview]:
+        for digest, size in piece.buffers:
+            buffer = self._store.blobs.read(digest, size)
+            if digest_of(buffer) != digest:
+                raise JournalError("its file on disk is damaged")
+            yield buffer
+
+    def _lose(self, names: list[Kept], reason: str) -> None:
+        self.result.lost += [Lost(one.name, one.type, reason, one.maker) for one in names]
+
+
+def _damaged(error: Exception) -> str:
+    return f"it is damaged on disk ({class_name(type(error))}: {words_of(error)})"
+
+
+def _installed(package: str) -> str:
+    try:
+        return version_of(package) or importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def recipe_for(lost: Iterable[Lost], all_lost: Iterable[Lost]) -> tuple[Maker, ...]:
+    """The cells that make `lost`, in order, and before them those that make what these cells read."""
+    makers = {one.name: one.maker for one in all_lost if one.maker.serial}
+    found: dict[int, Maker] = {}
+    waiting = [one.maker for one in lost if one.maker.serial]
+    while waiting:
+        maker = waiting.pop()
+        if maker.serial not in found:
+            found[maker.serial] = maker
+            waiting += [makers[name] for name in maker.reads if name in makers]
+    return tuple(found[serial] for serial in sorted(found))
