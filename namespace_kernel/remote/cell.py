@@ -82,6 +82,7 @@ class ElsewhereCell:
             send=send,
             leave_out=[name for name in self._route.options.get("not", "").split(",") if name],
             never=_NEVER,
+            share=self._call.site.share,
         )
         if self._cell.background:
             parcel = parcel.copied()  # the next cell may change its arrays while they are being sent
@@ -148,7 +149,7 @@ class ElsewhereCell:
         values: Namespace = {}
         if report.results is not None:
             try:
-                values = unpack(report.results, new_arrival(shell.user_ns))
+                values = unpack(report.results, new_arrival(shell.user_ns, self._call.site.map))
             except Exception as error:
                 raise ResultError(
                     f"what the cell made cannot be rebuilt here ({type(error).__name__}: {words_of(error)}). "
@@ -170,7 +171,7 @@ class ElsewhereCell:
         error: BaseException | None = None
         if failure.error is not None:
             try:
-                error = unpack(failure.error, new_arrival(self._shell.user_ns))[VALUE]
+                error = unpack(failure.error, new_arrival(self._shell.user_ns, self._call.site.map))[VALUE]
             except Exception:
                 error = None
         if not isinstance(error, BaseException):

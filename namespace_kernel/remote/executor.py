@@ -16,8 +16,11 @@ from namespace_kernel.execution.plain_cells import run_to_end
 from namespace_kernel.execution.stop.registry import SideCells
 
 if TYPE_CHECKING:  # imported when a cell goes elsewhere, not when a kernel starts
+    from mmap import mmap
+
+    from namespace_kernel.remote.memory.regions import Region
     from namespace_kernel.remote.transfer.messages import CellRequest, Event, Lost, Report
-    from namespace_kernel.remote.transfer.packing import Piece
+    from namespace_kernel.remote.transfer.packing import Buffer, Piece
 
 #: Seconds that a cell's own code gets to end after Stop, before the worker is ended.
 GRACE = 3.0
@@ -50,6 +53,12 @@ class Site(Protocol):
 
     place: str
     is_here: bool
+
+    def share(self, raw: memoryview) -> Buffer | Region:
+        """What travels there for a buffer that a cell reads: itself, or memory with the same content."""
+
+    def map(self, region: Region) -> mmap:
+        """Memory with the content of a region that has come from there."""
 
     def start(self, request: CellRequest, pieces: Iterable[Piece]) -> RemoteRun:
         """Begin to run a cell. Raises an `ElsewhereError` if that is impossible."""

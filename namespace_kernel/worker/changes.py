@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from namespace_kernel.base.errors import ResultError
 from namespace_kernel.base.words import words_of
 from namespace_kernel.namespace.reserved_names import ANNOTATING_NAMES, MODULE_NAMES, is_engine_name
+from namespace_kernel.remote.memory.shelf import Maps
 from namespace_kernel.remote.transfer.messages import VALUE
-from namespace_kernel.remote.transfer.packing import Piece, digest_of, new_arrival, pack, unpack
+from namespace_kernel.remote.transfer.packing import Draft, Piece, digest_of, new_arrival, pack, unpack
 
 if TYPE_CHECKING:
     from namespace_kernel.base.cell import Names, Namespace
@@ -51,11 +52,12 @@ class Copy:
     Thread: the one that runs cells.
     """
 
-    def __init__(self, pieces: Iterable[Piece], namespace: Namespace) -> None:
+    def __init__(self, pieces: Iterable[Piece], namespace: Namespace, maps: Maps | None = None) -> None:
         self.namespace = namespace
+        self._maps = maps or Maps()
         #: Why a name could not be brought in, by name.
         self.refused: dict[str, str] = {}
-        self._arrival = new_arrival(namespace)
+        self._arrival = new_arrival(namespace, self._maps.map)
         self._arrived: list[_Arrived] = []
         for piece in pieces:
             try:
@@ -86,7 +88,8 @@ class Copy:
         known = self._unchanged_classes()
         for one in self._arrived:
             if self._is_changed(one, known):
-                spoilt.append(one.piece.digest)
+                if not one.piece.regions or len(one.piece.regions) < len(one.piece.buffers):
+                    spoilt.append(one.piece.digest)
                 written |= {name: value for name, value in one.values.items() if after.get(name) is value}
         overwritten = {name for name in {*written, *deleted} if is_engine_name(name)}
         results = {name: value for name, value in written.items() if name not in overwritten}
@@ -101,17 +104,17 @@ class Copy:
         """
         known, stayed = self._unchanged_classes(), {}
         try:
-            piece = pack(results, self.namespace, known).piece
+            draft = Draft(self.namespace, known).add(results)
         except Exception as error:
             problems = self._problems(results, known)
             stayed = {name: words_of(problems[name]) for name in problems if name in by_products}
             results = {name: value for name, value in results.items() if name not in stayed}
             if not stayed or len(stayed) < len(problems):
                 raise ResultError(_complaint(results, problems, error)) from None
-            piece = pack(results, self.namespace, known).piece
-        if limit and piece.size > limit:
-            raise ResultError(self._too_large(results, known, piece.size, limit))
-        return piece, stayed
+            draft = Draft(self.namespace, known).add(results)
+        if limit and draft.size > limit:
+            raise ResultError(self._too_large(results, known, draft.size, limit))
+        return draft.piece(self._maps.share), stayed
 
     def pack_error(self, error: BaseException) -> Piece | None:
         """Pack an exception; `None` if it cannot be."""
@@ -136,7 +139,7 @@ class Copy:
 
     def _digest(self, values: Names, known: Mapping[int, type]) -> str | None:
         try:
-            return pack(values, self.namespace, known).piece.digest
+            return Draft(self.namespace, known).add(values).digest(self._maps.digest_of)
         except Exception:
             return None  # it came, but it does not go
 

@@ -13,6 +13,7 @@ from io import FileIO
 from queue import SimpleQueue
 from typing import Any
 
+from namespace_kernel.remote.memory.handover import Handover
 from namespace_kernel.remote.transfer.frames import write_message
 from namespace_kernel.remote.transfer.messages import Printed
 
@@ -23,7 +24,7 @@ _DELAY, _MOST = 0.02, 1000
 
 
 class Outgoing:
-    """Writes messages to `pipe`.
+    """Writes messages to `pipe`; regions go by `handover`.
 
     Guarantees: what was printed has left the process when `send` returns, but in a flood; so it is seen also
     if the next line kills the process. A message is whole, whatever interrupts its sender.
@@ -31,8 +32,9 @@ class Outgoing:
     Thread: any; the one that made it is the one that `KeyboardInterrupt` is raised in.
     """
 
-    def __init__(self, pipe: FileIO) -> None:
+    def __init__(self, pipe: FileIO, handover: Handover | None = None) -> None:
         self._pipe = pipe
+        self._handover = handover
         self._waiting: deque[object] = deque()
         self._lock = threading.Lock()
         self._sender: int | None = None
@@ -72,7 +74,7 @@ class Outgoing:
                 try:
                     while self._waiting:
                         for message in joined(self._take()):
-                            write_message(self._pipe, message)
+                            write_message(self._pipe, message, self._handover)
                         message = None
                 except OSError:  # the kernel has gone: this process is about to end
                     self._waiting.clear()

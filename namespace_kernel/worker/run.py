@@ -24,6 +24,7 @@ from namespace_kernel.ipython.source_lines import is_installed
 from namespace_kernel.ipython.tracebacks.own_libraries import OwnLibraries
 from namespace_kernel.ipython.tracebacks.tracebacks import from_users_line
 from namespace_kernel.namespace.assignments import by_products
+from namespace_kernel.remote.memory.shelf import Maps
 from namespace_kernel.remote.transfer.messages import (
     VALUE,
     CellRequest,
@@ -45,8 +46,12 @@ T = TypeVar("T")
 _seen: dict[str, float] = {}
 
 
-def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Event], None]) -> Report:
+def run_cell(
+    request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Event], None], maps: Maps
+) -> Report:
     """Run the cell on a copy of the namespace made of `pieces`; say by `emit` what it prints and displays.
+
+    `maps` has the memory that this process shares with others.
 
     Raises `KeyboardInterrupt` if Stop comes while no line of the cell executes.
 
@@ -59,7 +64,7 @@ def run_cell(request: CellRequest, pieces: Iterable[Piece], emit: Callable[[Even
     module = types.ModuleType("__main__")
     shell.begin(request, module, emit)
     _import(request.modules)
-    copy = Copy(pieces, module.__dict__)
+    copy = Copy(pieces, module.__dict__, maps)
     if copy.refused:
         shell.leave_out(copy.refused)
     try:

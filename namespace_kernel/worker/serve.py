@@ -16,15 +16,19 @@ import io
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from namespace_kernel.base.patching import Patches
 from namespace_kernel.execution.stop.system_patch import SystemFront
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
+from namespace_kernel.remote.memory.handover import Handover
+from namespace_kernel.remote.memory.shelf import Maps
 from namespace_kernel.remote.transfer.frames import read_message
 from namespace_kernel.remote.transfer.messages import Failure, Interrupt, Report, Run
 from namespace_kernel.remote.transfer.packing import Piece, digest_of
@@ -40,25 +44,30 @@ _LAST = 1.0
 
 
 def main() -> None:
-    """Serve until the kernel closes the pipe; the arguments are the descriptors to read from and write to."""
-    commands, reports = map(int, sys.argv[1:3])
-    for descriptor in (commands, reports):
+    """Serve until the kernel closes the pipe.
+
+    The arguments are the descriptors to read from and write to, and that of the socket for regions.
+    """
+    commands, reports, *sockets = given = list(map(int, sys.argv[1:]))
+    for descriptor in given:
         os.set_inheritable(descriptor, False)
-    if hasattr(os, "register_at_fork"):  # or the kernel would not see the end of this process
-        os.register_at_fork(after_in_child=lambda: os.close(commands))
-        os.register_at_fork(after_in_child=lambda: os.close(reports))
+        if hasattr(os, "register_at_fork"):  # or the kernel would not see the end of this process
+            os.register_at_fork(after_in_child=partial(os.close, descriptor))
     sys.argv[:] = [""]
-    Worker(io.FileIO(commands, "rb"), io.FileIO(reports, "wb")).serve()
+    handover = Handover(socket.socket(fileno=sockets[0])) if sockets else None
+    Worker(io.FileIO(commands, "rb"), io.FileIO(reports, "wb"), handover).serve()
     atexit._run_exitfuncs()
     end_group()  # with what cells have left behind
 
 
 class Worker:
-    """Reads requests from `commands`, writes what comes of them to `reports`."""
+    """Reads requests from `commands`, writes what comes of them to `reports`; regions go by `handover`."""
 
-    def __init__(self, commands: io.FileIO, reports: io.FileIO) -> None:
+    def __init__(self, commands: io.FileIO, reports: io.FileIO, handover: Handover | None = None) -> None:
         self._commands = commands
-        self._outgoing = Outgoing(reports)
+        self._handover = handover
+        self._outgoing = Outgoing(reports, handover)
+        self._maps = Maps()
         self._requests: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._running = False
@@ -85,6 +94,7 @@ class Worker:
         with contextlib.suppress(queue.Empty):
             return self._requests.get(timeout=_REST)
         gc.collect()  # the last cell's namespace
+        self._maps.tidy()
         return self._requests.get()
 
     def _warm_up(self) -> None:
@@ -109,7 +119,8 @@ class Worker:
             with self._lock:
                 self._running = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            report = run_cell(run.request, pieces, self._outgoing.send)
+            self._maps.room = run.room if self._handover is not None else 0
+            report = run_cell(run.request, pieces, self._outgoing.send, self._maps)
         except KeyboardInterrupt:
             # Between the lines of the cell: what it may have changed in place is not known.
             failure = Failure("KeyboardInterrupt", "", ("KeyboardInterrupt",), is_interrupt=True)
@@ -137,7 +148,7 @@ class Worker:
     def _read(self) -> None:
         try:
             while True:
-                message = read_message(self._commands)
+                message = read_message(self._commands, self._handover)
                 if isinstance(message, Interrupt):
                     self._interrupt()
                 else:

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from namespace_kernel.base.errors import ElsewhereError, MissingPackageError, WorkerLostError
 
 if TYPE_CHECKING:  # imported when a cell goes there, not when a kernel starts
+    from mmap import mmap
+
     from distributed import Client, LocalCluster
 
+    from namespace_kernel.remote.memory.regions import Region
     from namespace_kernel.remote.transfer.messages import CellRequest
     from namespace_kernel.remote.transfer.packing import Piece
 
@@ -58,6 +61,14 @@ class DaskSite:
                     f"no Dask scheduler can be reached: {error}. Nothing was merged"
                 ) from None
         return DaskRun(connection, request, pieces, limit, resources)
+
+    def share(self, raw: memoryview) -> memoryview:
+        """See `elsewhere.Site`. The cluster may be on other machines."""
+        return raw
+
+    def map(self, region: Region) -> mmap:
+        """See `elsewhere.Site`."""
+        return region.map()
 
     def close(self) -> None:
         """Leave all clusters, and end the one that was started here."""

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from namespace_kernel.remote.memory.regions import Region
 from namespace_kernel.remote.transfer.messages import CellRequest, Lost, Report, Surroundings
-from namespace_kernel.remote.transfer.packing import Piece, new_arrival, unpack
+from namespace_kernel.remote.transfer.packing import Buffer, Piece, new_arrival, unpack
 
 from .process_pool import ProcessPool
 from .worker_process import WorkerProcess
@@ -56,7 +57,7 @@ def run_cell(run: str, topic: str, request: CellRequest, pieces: Sequence[Piece]
     said = 0
     whole = False
     try:
-        process.run(request, pieces)
+        process.run(request, [replace(one, buffers=_placed(one)) for one in pieces])
         while True:
             message = process.next_message()
             if message is None:
@@ -75,6 +76,12 @@ def run_cell(run: str, topic: str, request: CellRequest, pieces: Sequence[Piece]
             _pool.give_back(process)
         else:
             _pool.drop(process)
+
+
+def _placed(piece: Piece) -> tuple[Buffer | Region, ...]:
+    """Its buffers, in memory that the cell's process can map."""
+    shared = (one if isinstance(one, Region) else _pool.shelf.share(memoryview(one)) for one in piece.buffers)
+    return tuple(shared)
 
 
 def interrupt_cell(run: str) -> None:

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 
 from namespace_kernel.base.execution import current_execution
 
-if TYPE_CHECKING:  # imported when a cell goes there, not when a kernel starts
+if TYPE_CHECKING:
+    from mmap import mmap
+
+    from namespace_kernel.remote.memory.regions import Region
+
+    # imported when a cell goes there, not when a kernel starts
     from namespace_kernel.remote.transfer.messages import CellRequest
-    from namespace_kernel.remote.transfer.packing import Piece
+    from namespace_kernel.remote.transfer.packing import Buffer, Piece
 
     from .process_pool import ProcessPool
     from .worker_process import WorkerProcess
@@ -70,6 +75,14 @@ class IsolatedSite:
         """End all processes, within `timeout` seconds."""
         if self._pool is not None:
             self._pool.close(timeout)
+
+    def share(self, raw: memoryview) -> Buffer | Region:
+        """See `elsewhere.Site`."""
+        return self.pool.shelf.share(raw)
+
+    def map(self, region: Region) -> mmap:
+        """See `elsewhere.Site`."""
+        return self.pool.shelf.map(region)
 
     def start(self, request: CellRequest, pieces: Iterable[Piece]) -> _Run:
         """See `elsewhere.Site`."""

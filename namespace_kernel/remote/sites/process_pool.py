@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextvars import Context as ContextVars
 
 from namespace_kernel.base.errors import WorkerLostError
+from namespace_kernel.remote.memory.shelf import Shelf
 from namespace_kernel.remote.transfer.packing import Piece
 
 from .worker_process import WorkerProcess
@@ -21,11 +22,14 @@ from .worker_process import WorkerProcess
 class ProcessPool:
     """The processes: as many as cells run at a time. `keep()` says how many may wait for further ones.
 
+    `shelf` has the memory that they share with this process.
+
     Thread: any.
     """
 
     def __init__(self, keep: Callable[[], int]) -> None:
         self._keep = keep
+        self.shelf = Shelf()
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()

@@ -16,6 +16,8 @@ from typing import Any
 from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import Popen, SimpleQueue, Thread, readable
+from namespace_kernel.remote.memory.handover import handover_pair
+from namespace_kernel.remote.memory.regions import room
 from namespace_kernel.remote.transfer.frames import read_message, write_message
 from namespace_kernel.remote.transfer.ledger import Ledger
 from namespace_kernel.remote.transfer.messages import (
@@ -57,19 +59,27 @@ class WorkerProcess:
         with contextlib.ExitStack() as opened:  # closed again if there is no process, as without descriptors
             reader, self._commands = map(opened.enter_context, _open_pipe())
             self._reports, said = map(opened.enter_context, _open_pipe())
+            self._handover, ends = handover_pair()
+            given = [reader.fileno(), said.fileno(), *(end.fileno() for end in ends)]
+            if self._handover is not None:
+                opened.callback(self._handover.close)
+            for socket in ends:
+                opened.enter_context(socket)
             # A group of its own: neither Ctrl-C in a terminal nor Stop for another cell reaches it.
             self.process = Popen(
-                [sys.executable, *_flags(), str(_PROGRAM), str(reader.fileno()), str(said.fileno())],
+                [sys.executable, *_flags(), str(_PROGRAM), *map(str, given)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                pass_fds=(reader.fileno(), said.fileno()),
+                pass_fds=given,
                 start_new_session=True,
             )
             opened.pop_all()
-        reader.close()
-        said.close()
+        for pipe in (reader, said):
+            pipe.close()
+        for socket in ends:
+            socket.close()
         #: What C code, children, and Python where it does not start write to file descriptors.
         self._descriptors: dict[Any, str] = {self.process.stdout: "stdout", self.process.stderr: "stderr"}
         self._outgoing: SimpleQueue[Run | Interrupt | None] = SimpleQueue()
@@ -91,7 +101,8 @@ class WorkerProcess:
                 self._messages.popleft()
         pieces = tuple(pieces)
         missing, _, dropped = self.ledger.divide(pieces)
-        self._outgoing.put(Run(request, tuple(piece.digest for piece in pieces), missing, dropped))
+        digests = tuple(piece.digest for piece in pieces)
+        self._outgoing.put(Run(request, digests, missing, dropped, room()))
 
     def next_message(self, timeout: float | None = None) -> Event | Report | Lost | None:
         """The next thing that it says; `None` after `timeout` seconds, or if `wake` was called.
@@ -138,7 +149,7 @@ class WorkerProcess:
         try:
             while True:
                 self._message_began = False
-                message = read_message(self)
+                message = read_message(self, self._handover)
                 if isinstance(message, Report):
                     self._read_descriptors(0)
                 elif not isinstance(message, Event):
@@ -153,6 +164,8 @@ class WorkerProcess:
             for pipe in (self._reports, self.process.stdout, self.process.stderr):
                 if pipe is not None:
                     pipe.close()
+            if self._handover is not None:
+                self._handover.close()
 
     def _say(self, message: Event | Report | Lost) -> None:
         self._messages.append(message)
@@ -207,7 +220,7 @@ class WorkerProcess:
     def _write(self) -> None:
         try:
             while (message := self._outgoing.get()) is not None:
-                write_message(self._commands, message)
+                write_message(self._commands, message, self._handover)
                 message = None
         except OSError:
             pass  # it has ended: whoever reads says so

@@ -6,12 +6,18 @@ carries a check: garbage is known at once, and nobody waits for eight gigabytes 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pickle
 import struct
 import zlib
 from collections.abc import Iterable
 from io import FileIO
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from namespace_kernel.remote.memory.handover import Handover
+    from namespace_kernel.remote.memory.regions import Region
 
 #: How many parts there are, how long they are together, and the check of the two.
 _HEAD = struct.Struct("<QQI")
@@ -32,17 +38,27 @@ class Source(Protocol):
         """Read some bytes; 0 at the end."""
 
 
-def write_message(pipe: FileIO, message: object) -> None:
-    """Write one message to an unbuffered `pipe`. Raises `OSError` if nobody reads it."""
+def write_message(pipe: FileIO, message: object, handover: Handover | None = None) -> None:
+    """Write one message to an unbuffered `pipe`. Raises `OSError` if nobody reads it.
+
+    Regions go by `handover`; without it, what they hold is written.
+    """
     buffers: list[pickle.PickleBuffer] = []
-    head = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
-    parts = [memoryview(head), *(buffer.raw() for buffer in buffers)]
+    regions: list[Region] = []
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, protocol=5, buffer_callback=buffers.append)
+    if handover is not None:
+        pickler.dispatch_table = handover.reducers(regions)
+    pickler.dump(message)
+    if handover is not None:
+        handover.send(regions)
+    parts = [memoryview(file.getvalue()), *(buffer.raw() for buffer in buffers)]
     numbers = len(parts), sum(map(len, parts))
     lengths = b"".join(map(_LENGTH.pack, map(len, parts)))
     _write(pipe, [memoryview(_HEAD.pack(*numbers, _check(*numbers)) + lengths), *parts])
 
 
-def read_message(pipe: Source) -> Any:
+def read_message(pipe: Source, handover: Handover | None = None) -> Any:
     """Read one message from an unbuffered `pipe`. Raises `EOFError` at its end, `ValueError` for garbage."""
     count, total, check = _HEAD.unpack(_read(pipe, _HEAD.size))
     if check != _check(count, total):
@@ -51,7 +67,8 @@ def read_message(pipe: Source) -> Any:
     if not lengths or sum(lengths) != total:
         raise ValueError("something else has written to the pipe between its messages' parts")
     head, *buffers = [_read(pipe, length) for length in lengths]
-    return pickle.loads(head, buffers=buffers)
+    with contextlib.nullcontext() if handover is None else handover.receiving():
+        return pickle.loads(head, buffers=buffers)
 
 
 def _check(count: int, total: int) -> int:

@@ -126,13 +126,14 @@ class Report:
 class Run:
     """Run a cell. `digests` are those of all its pieces, in order; `pieces` those that are not there yet.
 
-    `dropped` are digests of pieces that will not be needed again.
+    `dropped` are digests of pieces that will not be needed again. `room` says how many regions may come back.
     """
 
     request: CellRequest
     digests: tuple[str, ...]
     pieces: tuple[Piece, ...] = ()
     dropped: tuple[str, ...] = ()
+    room: int = 0
 
 
 @dataclass(frozen=True, slots=True)

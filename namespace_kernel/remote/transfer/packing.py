@@ -6,13 +6,15 @@ import gc
 import importlib
 import io
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from mmap import mmap
 from pickle import PickleBuffer
 from types import CodeType
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from namespace_kernel.base.errors import MissingPackageError
+from namespace_kernel.remote.memory.regions import Region
 
 if TYPE_CHECKING:
     from namespace_kernel.base.cell import Names, Namespace
@@ -29,15 +31,19 @@ Buffer = bytes | bytearray | memoryview
 class Piece:
     """Values by name, pickled one after the other with one memo.
 
-    `buffers` belong to the values themselves until they have been sent.
-
+    `buffers` belong to the values themselves until they have been sent, those in regions to nobody.
     Pieces with the same `digest` hold the same. Pickling a piece with protocol 5 copies nothing.
     """
 
     names: tuple[str, ...]
     digest: str
     stream: Buffer
-    buffers: tuple[Buffer, ...] = ()
+    buffers: tuple[Buffer | Region, ...] = ()
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Those of its buffers that are shared memory."""
+        return tuple(one for one in self.buffers if isinstance(one, Region))
 
     @property
     def size(self) -> int:
@@ -46,13 +52,17 @@ class Piece:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[object, ...]:
         if protocol.__index__() < 5:  # Dask's workers among each other
-            return _piece, (self.names, self.digest, bytes(self.stream), tuple(map(bytes, self.buffers)))
-        buffers = tuple(PickleBuffer(one) for one in self.buffers)
+            own = tuple(one if isinstance(one, Region) else bytes(one) for one in self.buffers)
+            return _piece, (self.names, self.digest, bytes(self.stream), own)
+        buffers = tuple(one if isinstance(one, Region) else PickleBuffer(one) for one in self.buffers)
         return _piece, (self.names, self.digest, PickleBuffer(self.stream), buffers)
 
 
-def _piece(names: tuple[str, ...], digest: str, stream: Buffer, buffers: tuple[Buffer, ...]) -> Piece:
-    return Piece(names, digest, stream, tuple(memoryview(one) for one in buffers))
+def _piece(
+    names: tuple[str, ...], digest: str, stream: Buffer, buffers: tuple[Buffer | Region, ...]
+) -> Piece:
+    own = tuple(one if isinstance(one, Region) else memoryview(one) for one in buffers)
+    return Piece(names, digest, stream, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +143,16 @@ class Draft:
         """The objects in it, by id, that could occur in it twice."""
         return {number: thing for number, (_, thing) in self._pickler.memo.copy().items()}
 
-    def digest(self) -> str:
-        """The digest of what it holds now."""
-        return _digest(self.names, self._file.getvalue(), self._buffers)
+    def digest(self, digest_of: Callable[[memoryview], bytes]) -> str:
+        """The digest of what it holds now. `digest_of` tells that of a buffer."""
+        return _digest(self.names, self._file.getvalue(), map(digest_of, self._buffers))
 
-    def piece(self) -> Piece:
-        """What it has become."""
+    def piece(self, share: Callable[[memoryview], Buffer | Region] = lambda raw: raw) -> Piece:
+        """What it has become. `share` tells what travels for a buffer."""
         # Not `getbuffer`: the file would be garbage with its buffer in use, of which Python 3.13 complains.
         stream = memoryview(self._file.getvalue())
-        return Piece(self.names, _digest(self.names, stream, self._buffers), stream, tuple(self._buffers))
+        buffers = tuple(map(share, self._buffers))
+        return Piece(self.names, _digest(self.names, stream, map(content_digest, buffers)), stream, buffers)
 
     def _keep_buffer(self, buffer: PickleBuffer) -> bool:
         raw = buffer.raw()
@@ -167,9 +178,12 @@ def pack(
     return Packed(draft.piece(), reads, files, tuple(draft.codes), lost)
 
 
-def new_arrival(namespace: Namespace) -> Arrival:
-    """What `unpack` needs: the functions that arrive get `namespace` as globals."""
-    arrival: Arrival = load("cloudpickle", f"{__package__}.pickler").Arrival(namespace)
+def new_arrival(namespace: Namespace, map_region: Callable[[Region], mmap] = Region.map) -> Arrival:
+    """What `unpack` needs: the functions that arrive get `namespace` as globals.
+
+    `map_region` gives the memory for what comes in a region.
+    """
+    arrival: Arrival = load("cloudpickle", f"{__package__}.pickler").Arrival(namespace, map_region)
     return arrival
 
 
@@ -182,9 +196,10 @@ def unpack(piece: Piece, arrival: Arrival) -> Namespace:
     gc.disable()  # there is no garbage among what is new; looking for it takes several times as long
     try:
         with load("cloudpickle", f"{__package__}.pickler").arriving(arrival):
+            buffers = (arrival.map(one) if isinstance(one, Region) else one for one in piece.buffers)
             if len(piece.names) == 1:
-                return {piece.names[0]: pickle.loads(piece.stream, buffers=piece.buffers)}
-            unpickler = pickle.Unpickler(io.BytesIO(piece.stream), buffers=piece.buffers)
+                return {piece.names[0]: pickle.loads(piece.stream, buffers=buffers)}
+            unpickler = pickle.Unpickler(io.BytesIO(piece.stream), buffers=buffers)
             return {name: unpickler.load() for name in piece.names}
     finally:
         if collects:
@@ -199,7 +214,15 @@ def goes_by_reference(definition: object) -> bool:
 
 def digest_of(piece: Piece) -> str:
     """The digest of what `piece` holds now: its buffers may have been changed since."""
-    return _digest(piece.names, piece.stream, piece.buffers)
+    return _digest(piece.names, piece.stream, map(content_digest, piece.buffers))
+
+
+def content_digest(buffer: Buffer | Region) -> bytes:
+    """The digest of what `buffer` holds now; a region always holds the same."""
+    if isinstance(buffer, Region):
+        return buffer.digest
+    digest: bytes = load("xxhash", "xxhash").xxh3_128(buffer).digest()
+    return digest
 
 
 def load(package: str, module: str) -> Any:
@@ -212,12 +235,10 @@ def load(package: str, module: str) -> Any:
         raise MissingPackageError(package, "isolated") from None
 
 
-def _digest(names: Iterable[str], stream: Buffer, buffers: Iterable[Buffer]) -> str:
-    hashed = load("xxhash", "xxhash").xxh3_128
-    digest = hashed("\0".join(names).encode("utf-8", "surrogatepass"))
-    digest.update(hashed(stream).digest())
-    for buffer in buffers:
-        digest.update(len(buffer).to_bytes(8, "big"))
-        digest.update(hashed(buffer).digest())
+def _digest(names: Iterable[str], stream: Buffer, buffers: Iterable[bytes]) -> str:
+    digest = load("xxhash", "xxhash").xxh3_128("\0".join(names).encode("utf-8", "surrogatepass"))
+    digest.update(content_digest(stream))
+    for one in buffers:
+        digest.update(one)
     text: str = digest.hexdigest()
     return text

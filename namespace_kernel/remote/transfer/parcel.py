@@ -8,14 +8,15 @@ import numbers
 import pathlib
 import re
 import sys
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import MissingPackageError
+from namespace_kernel.remote.memory.regions import Region
 
-from .packing import Draft, Piece, goes_by_reference
+from .packing import Buffer, Draft, Piece, goes_by_reference
 from .reads import names_read, nested
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ class Parcel:
 
     def copied(self) -> Parcel:
         """One whose memory is its own."""
-        pieces = (
-            replace(one, buffers=tuple(bytearray(buffer) for buffer in one.buffers)) for one in self.pieces
-        )
-        return replace(self, pieces=tuple(pieces))
+        return replace(self, pieces=tuple(replace(one, buffers=_own(one.buffers)) for one in self.pieces))
+
+
+def _own(buffers: Iterable[Buffer | Region]) -> tuple[Buffer | Region, ...]:
+    return tuple(one if isinstance(one, Region) else bytearray(one) for one in buffers)
 
 
 def make_parcel(
@@ -82,12 +84,14 @@ def make_parcel(
     leave_out: Iterable[str] = (),
     never: Set[str] = frozenset(),
     exactly: bool = False,
+    share: Callable[[memoryview], Buffer | Region] = lambda raw: raw,
 ) -> Parcel:
     """Pack what `code` reads of `namespace`, and what the functions on the way read, transitively.
 
     `home` is the dict that is the globals of the namespace's functions. `send` are further names, `leave_out`
-    those that the user does not want there, `never` those that exist on the other side by themselves. A value
-    that cannot be pickled is left out; for `exactly`, see `Draft`.
+    those that the user does not want there, `never` those that exist on the other side by themselves.
+    `share` tells what travels for a buffer. A value that cannot be pickled is left out; for `exactly`, see
+    `Draft`.
 
     Thread: any.
     """
@@ -120,7 +124,7 @@ def make_parcel(
     modules = _submodules(codes, [namespace[name] for draft in joined for name in draft.names])
     files = frozenset(file for draft in joined for file in draft.files)
     lost = {draft.names: draft.lost for draft in joined if draft.lost}
-    return Parcel(tuple(draft.piece() for draft in joined), left_out, lost, files, modules)
+    return Parcel(tuple(draft.piece(share) for draft in joined), left_out, lost, files, modules)
 
 
 def _words(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from mmap import mmap
 from pickle import PickleBuffer
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +26,7 @@ from .reads import names_read, nested
 
 if TYPE_CHECKING:
     from namespace_kernel.base.cell import Names, Namespace
+    from namespace_kernel.remote.memory.regions import Region
 
 _SLOTS = ("__name__", "__qualname__", "__kwdefaults__", "__defaults__", "__module__", "__doc__")
 #: What cloudpickle puts in the place of a code's file.
@@ -36,10 +38,11 @@ _SKELETONS = (internals._make_skeleton_class, internals._make_skeleton_enum)
 class Arrival:
     """Where values are unpickled: the dict that functions get as globals, and the classes that came, by id.
 
-    One for all pieces that arrive together: each class is filled once.
+    One for all pieces that arrive together: each class is filled once. `map` gives the memory for a region.
     """
 
     namespace: Namespace
+    map: Callable[[Region], mmap]
     classes: dict[int, type] = field(default_factory=dict)
 
 

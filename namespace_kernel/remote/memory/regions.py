@@ -1,0 +1,139 @@
+"""Memory that processes of one machine share: what a large buffer held, sealed, and without a name.
+
+A region is filled once, and then nobody can write to it. Whoever maps it gets pages of their own as soon as
+they write. It ends with the last process that has it, however that ends: there is nothing to tidy up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import sys
+from pickle import PickleBuffer
+from typing import SupportsIndex
+
+#: Bytes from which a buffer is worth a region.
+LARGE = 2**20
+#: Bytes that are copied at a time, so that they are still in the processor's cache when they are hashed.
+_STEP = 2**18
+#: Regions that a process has at most, if it may have so many descriptors. One message can carry them all.
+_MOST = 200
+
+
+class Region:
+    """The content of one buffer: `size` bytes with that `digest`. The descriptor is closed with the object.
+
+    Thread: any.
+    """
+
+    __slots__ = ("__weakref__", "descriptor", "digest", "size")
+
+    #: How many there are in this process.
+    count = 0
+
+    def __init__(self, descriptor: int, size: int, digest: bytes) -> None:
+        self.descriptor = descriptor
+        self.size = size
+        self.digest = digest
+        Region.count += 1
+
+    def __len__(self) -> int:
+        return self.size
+
+    def map(self) -> mmap.mmap:
+        """Memory with its content. What is written there nobody else sees. Raises `OSError`."""
+        return _map(self.descriptor, self.size)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[object, ...]:
+        """To where nobody shares memory with this process, its content travels."""
+        content = self.map()
+        return memoryview, (PickleBuffer(content) if protocol.__index__() >= 5 else bytes(content),)
+
+    def __del__(self) -> None:
+        Region.count -= 1
+        with contextlib.suppress(OSError):  # the user's code may have closed it
+            os.close(self.descriptor)
+
+
+def can_share() -> bool:
+    """Whether this system has such memory."""
+    return hasattr(os, "memfd_create") and sys.platform == "linux"
+
+
+def room() -> int:
+    """How many more regions this process should have."""
+    import resource
+
+    free = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir("/proc/self/fd"))
+    return min(_MOST - Region.count, free // 4) if can_share() else 0
+
+
+def fill(raw: memoryview) -> Region:
+    """Copy `raw`, which is bytes in a row. Raises `OSError` if there is no memory, or no descriptor, for it.
+
+    The digest is that of what the region holds, also if somebody writes to `raw` meanwhile.
+    """
+    import fcntl
+
+    from xxhash import xxh3_128
+
+    region = Region(os.memfd_create("namespace_kernel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), len(raw), b"")
+    digest, part = xxh3_128(), memoryview(bytearray(_STEP))
+    for begin in range(0, len(raw), _STEP):
+        part = part[: len(raw) - begin]
+        part[:] = raw[begin : begin + _STEP]
+        digest.update(part)
+        if os.write(region.descriptor, part) < len(part):
+            raise OSError(f"only {begin} of {len(raw)} bytes could be written")
+    fcntl.fcntl(region.descriptor, fcntl.F_ADD_SEALS, _seals())
+    region.digest = digest.digest()
+    return region
+
+
+def received(descriptor: int, size: int, digest: bytes) -> Region:
+    """What another process has filled. Raises `ValueError` if it is not what it should be."""
+    import fcntl
+
+    region = Region(descriptor, size, digest)
+    try:
+        sealed = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _seals() == _seals()
+    except OSError:
+        sealed = False
+    if not sealed or os.fstat(descriptor).st_size != size:
+        raise ValueError("something else than memory has come with a message")
+    return region
+
+
+def _seals() -> int:
+    import fcntl
+
+    return fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def address_of(raw: memoryview | mmap.mmap) -> int:
+    """Where the bytes of `raw` stand, also if they may not be written."""
+    import ctypes
+
+    view = (ctypes.c_void_p * 32)()  # a `Py_buffer`, which begins with the address
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(raw), view, 0)
+    ctypes.pythonapi.PyBuffer_Release(view)
+    return view[0] or 0
+
+
+def _map(descriptor: int, size: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE, trackfd=False)
+    # Python's object would keep a descriptor open. So it gets memory without a file, and that is replaced.
+    import ctypes
+
+    mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_longlong)
+    where, protection = address_of(mapped), mmap.PROT_READ | mmap.PROT_WRITE
+    fixed = 0x10  # MAP_FIXED
+    if libc.mmap(where, size, protection, mmap.MAP_PRIVATE | fixed, descriptor, 0) != where:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return mapped

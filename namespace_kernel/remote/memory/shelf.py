@@ -1,0 +1,133 @@
+"""What large buffers travel as: regions, which are used again while the content is the same."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import sys
+from functools import partial
+from weakref import ReferenceType, ref
+
+from namespace_kernel.base.weak_references import WeakKeys, WeakValues
+from namespace_kernel.remote.memory.pages import is_untouched
+from namespace_kernel.remote.memory.regions import LARGE, Region, address_of, can_share, fill, room
+from namespace_kernel.remote.transfer.packing import Buffer, content_digest
+
+_log = logging.getLogger("namespace_kernel")
+
+#: Where a buffer stands, and how long it is.
+Place = tuple[int, int]
+
+
+class Shelf:
+    """The regions that this process has filled, by the buffers that they were filled from, and those that
+    arrays here use as their memory.
+
+    Guarantees: a buffer travels as a region only if that holds what the buffer held during the call. A region
+    is kept by whoever uses it, and by the arrays that have its memory, not by the shelf.
+
+    Thread: any.
+    """
+
+    def __init__(self) -> None:
+        self._sent: WeakValues[Place, Region] = WeakValues()
+        self._used: dict[Place, tuple[ReferenceType[mmap.mmap], Region]] = {}
+        self._told = False
+
+    def share(self, raw: memoryview) -> Buffer | Region:
+        """What travels for `raw`: a region, or the buffer itself if it is small or there is no room."""
+        if len(raw) < LARGE or not can_share():
+            return raw
+        place = address_of(raw), len(raw)
+        reference, region = self._used.get(place, (None, None))
+        mapped = None if reference is None else reference()
+        if region is not None and mapped is not None and is_untouched(mapped):
+            return region
+        region = self._sent.get(place)
+        if region is not None and content_digest(raw) == region.digest:
+            return region
+        try:
+            if room() <= 0:
+                return raw
+            region = self._sent[place] = fill(raw)
+        except (OSError, MemoryError) as error:
+            self.tell(f"{len(raw) / 2**20:.0f} MiB could not be shared with a worker ({error})")
+            return raw
+        return region
+
+    def map(self, region: Region) -> mmap.mmap:
+        """Memory with the content of a region that has come. It is the region itself until it is changed."""
+        mapped = region.map()
+        if room() > 0:
+            place = address_of(mapped), len(mapped)
+            # What is called at its end is no Python, in which a Stop would be lost.
+            self._used[place] = ref(mapped, partial(self._used.pop, place)), region
+        return mapped
+
+    def tell(self, what: str) -> None:
+        """Log, once, that something goes through the pipe."""
+        if not self._told:
+            self._told = True
+            _log.warning("%s, so it goes through a pipe; further ones may, too", what)
+
+
+class Maps:
+    """The regions that are mapped in a worker. Memory that nobody has written to is used again.
+
+    Thread: the one that runs cells.
+    """
+
+    def __init__(self) -> None:
+        self._mapped: WeakKeys[Region, list[mmap.mmap]] = WeakKeys()
+        #: How many regions the kernel can take with one report.
+        self.room = 0
+
+    def map(self, region: Region) -> mmap.mmap:
+        """Memory with the content of `region`, which nobody else in this process uses."""
+        there = self._mapped.get(region)
+        if there is None:
+            there = self._mapped[region] = []
+        for number in range(len(there)):
+            if _references(there, number) == _IDLE and is_untouched(there[number]):
+                return there[number]
+        there.append(region.map())
+        return there[-1]
+
+    def region_of(self, raw: memoryview) -> Region | None:
+        """The region whose memory `raw` is, all of it and not written to."""
+        if len(raw) < LARGE:
+            return None
+        place = address_of(raw), len(raw)
+        for region, there in self._mapped.items():
+            for mapped in there:
+                if (address_of(mapped), len(mapped)) == place and is_untouched(mapped):
+                    return region
+        return None
+
+    def digest_of(self, raw: memoryview) -> bytes:
+        """The digest of what `raw` holds now."""
+        region = self.region_of(raw)
+        return content_digest(raw) if region is None else region.digest
+
+    def share(self, raw: memoryview) -> Buffer | Region:
+        """What travels back for `raw`."""
+        if len(raw) < LARGE or self.room <= 0:
+            return raw
+        self.room -= 1
+        try:
+            return self.region_of(raw) or fill(raw)
+        except (OSError, MemoryError):
+            return raw
+
+    def tidy(self) -> None:
+        """Let go of memory that no later cell can use: it was written to."""
+        for _, there in self._mapped.items():
+            there[:] = [one for one in there if is_untouched(one)][:1]
+
+
+def _references(things: list[mmap.mmap], number: int) -> int:
+    return sys.getrefcount(things[number])
+
+
+#: References to memory that is in such a list, and used by nobody.
+_IDLE = _references([mmap.mmap(-1, 1)], 0)
