@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from namespace_kernel.base.errors import JournalError
 
 #: So many bytes are hashed or written by one call: less than a millisecond's work.
 SLICE = 1 << 20
+#: What the name of a file ends with that is not whole yet.
+_UNFINISHED = ".new"
 
 Buffer = bytes | bytearray | memoryview
 
@@ -48,6 +51,8 @@ class Blobs:
         """Raises `OSError`."""
         self._path = path
         path.mkdir(mode=0o700, exist_ok=True)
+        for left in path.glob(f"*{_UNFINISHED}"):  # of a process that was killed
+            left.unlink(missing_ok=True)
 
     def has(self, digest: str, size: int) -> bool:
         """Whether the file is there, with that size."""
@@ -63,7 +68,7 @@ class Blobs:
         """
         if self.has(digest, len(buffer)):
             return 0
-        written = self._path / f"{digest}.new"
+        written = self._path / f"{digest}{_UNFINISHED}"
         hashed = xxhash.xxh3_128()
         try:
             with open(written, "wb", buffering=0, opener=_private) as file:
@@ -103,13 +108,12 @@ class Blobs:
             raise JournalError(f"its file on disk cannot be read: {error.strerror}") from None
 
     def digests(self) -> dict[str, int]:
-        """All files that are there, with their sizes; left-overs of a killed process are removed."""
+        """All files that are there, with their sizes."""
         found = {}
         for entry in os.scandir(self._path):
-            if entry.name.endswith(".new"):
-                os.unlink(entry.path)
-            else:
-                found[entry.name] = entry.stat().st_size
+            with contextlib.suppress(FileNotFoundError):  # it has just been removed
+                if not entry.name.endswith(_UNFINISHED):
+                    found[entry.name] = entry.stat().st_size
         return found
 
     def remove(self, digest: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Iterable
 
+from namespace_kernel.base.cell import Names
 from namespace_kernel.remote.transfer.reads import names_read
 
 from .records import CellRecord
@@ -28,6 +30,14 @@ def reads_of(record: CellRecord) -> frozenset[str]:
     except (SyntaxError, ValueError):
         return frozenset()
     return names_read(code)
+
+
+def drawn_on(names: Names) -> list[str]:
+    """The names of figures and what is in them, if pyplot holds a figure: its functions change that."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None or not hasattr(pyplot, "get_fignums") or not pyplot.get_fignums():
+        return []
+    return [name for name, value in names.items() if str(type(value).__module__).startswith("matplotlib.")]
 
 
 def reached(names: Iterable[str], reads_of_name: Callable[[str], Iterable[str]]) -> set[str]:

@@ -6,18 +6,20 @@ Guarantees:
 - A name that is not kept is known by name, with the reason and the cell that makes it.
 
 Limitations:
-- The state of modules (`random.seed`, `os.environ`, the working directory) is not kept.
+- Of what no name holds only random numbers, matplotlib's and numpy's settings, the working directory and
+  additions to `sys.path` are kept. Not `os.environ`: it holds passwords.
 - What tasks and threads change between two cells is found after the next one.
 """
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from namespace_kernel.base.errors import JournalError
 from namespace_kernel.base.execution import Execution
@@ -32,8 +34,11 @@ from .loading import Loading, recipe_for
 from .places import Lock, make_place
 from .records import CellRecord, Kept, Lost, Restored, State, Status
 from .store import Store, remove_journal
+from .surroundings import NAME
 from .turns import Turns
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _DAY = 86400.0
 
 
@@ -43,6 +48,21 @@ class _Changes:
 
     written: frozenset[str]
     deleted: frozenset[str]
+
+
+def _readable(method: Callable[Concatenate[Journal, P], T]) -> Callable[Concatenate[Journal, P], T]:
+    """Let `method` raise `JournalError` if what is on disk is damaged."""
+
+    @functools.wraps(method)
+    def reading(self: Journal, *args: P.args, **options: P.kwargs) -> T:
+        try:
+            return method(self, *args, **options)
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise JournalError(
+                f"the journal in {self.path} is damaged ({words_of(error)}); `%durable forget` removes it"
+            ) from None
+
+    return reading  # type: ignore[return-value]
 
 
 class Journal:
@@ -86,6 +106,8 @@ class Journal:
                 f"the journal in {path} cannot be read ({error}); remove it, or name another place"
             ) from None
         self._keeper = Keeper(manager, self._store, self._turns, tell, worth, patience)
+        self._first_state = self._store.last_state()
+        self._surroundings_are_back = self._first_state is None
         self._open = True
         self._thread = start_thread(self._keeper.run, "Journal")
 
@@ -147,6 +169,7 @@ class Journal:
         finally:
             self._turns.hold(-1)
 
+    @_readable
     def status(self) -> Status:
         """What is kept now, and what is not."""
         kept, lost = self._names_at(self._store.last_state())
@@ -160,6 +183,7 @@ class Journal:
             self._keeper.problem,
         )
 
+    @_readable
     def states(self) -> tuple[State, ...]:
         """The cells after which there is a whole state, the oldest first."""
         return tuple(self._store.states())
@@ -169,6 +193,7 @@ class Journal:
 
     # Back
 
+    @_readable
     def restore(
         self,
         names: Iterable[str] | None = None,
@@ -192,6 +217,7 @@ class Journal:
         self._count_as_cell()
         return restored
 
+    @_readable
     def undo(self) -> Restored:
         """Go back to the state before the last cell. Raises `JournalError` if there is none."""
         self.flush(30.0)
@@ -230,17 +256,28 @@ class Journal:
         else:
             kept = [one for one in kept if not self._is_here(one, whole)]
             lost = [one for one in lost if whole or one.name not in known]
+        if names is None and (whole or not self._surroundings_are_back):
+            self._put_surroundings(state.serial if whole else self._first_state)
         loading = Loading(self._store, kept, self._manager.live)
         remarks = loading.remarks()
         for line in remarks:
             tell(line)
         loaded = loading.load()
-        gone = frozenset(known) - {one.name for one in all_kept} - {one.name for one in all_lost}
+        gone = frozenset(known) - {NAME} - {one.name for one in all_kept} - {one.name for one in all_lost}
         back = [one for one in kept if one.name in loaded.values]
         self._bind(back, loaded.values, gone if whole else frozenset())
         lost = [*lost, *loaded.lost]
         recipe = recipe_for(lost, [*all_lost, *loaded.lost])
         return Restored(state, tuple(back), tuple(lost), gone if whole else frozenset(), remarks, recipe)
+
+    def _put_surroundings(self, serial: int | None) -> None:
+        """Random numbers and settings as they were; those of the state that was found, not of cells since."""
+        self._surroundings_are_back = True
+        kept = None if serial is None else self._store.surroundings_at(serial)
+        if kept is not None:
+            loaded = Loading(self._store, [kept], self._manager.live).load().values
+            if NAME in loaded:
+                self._keeper.surroundings.put(loaded[NAME])
 
     def _is_here(self, one: Kept, whole: bool) -> bool:
         known = self._keeper.known.get(one.name)

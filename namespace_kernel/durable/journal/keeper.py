@@ -24,11 +24,12 @@ from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.namespace.reserved_names import MODULE_NAMES, is_engine_name
 
 from .blobs import ChangedMeanwhileError
-from .candidates import ATOMS, reached, reads_of
+from .candidates import ATOMS, drawn_on, reached, reads_of
 from .capture import Taken
 from .hands import Hands
 from .records import CellRecord
 from .store import NameRow, Step, Store, Stored
+from .surroundings import NAME, Surroundings
 from .taker import Taker
 from .turns import GivenUpError, Turns
 
@@ -101,6 +102,8 @@ class Keeper:
         #: The state that the next one follows.
         self.parent = store.last_state()
         self.problem = ""
+        self.surroundings = Surroundings()
+        self._told = False
         self._asked = True
         self._closed = False
 
@@ -119,6 +122,7 @@ class Keeper:
         """Look even if no cell has ended. Thread: any."""
         with self._condition:
             self._asked = True
+            self.problem = ""
             self._turns.idle.clear()
             self._condition.notify_all()
 
@@ -135,7 +139,6 @@ class Keeper:
         with self._condition:
             self._closed = True
             self._condition.notify_all()
-        self._hands.close()
 
     @property
     def waiting(self) -> frozenset[str]:
@@ -164,6 +167,7 @@ class Keeper:
                     self._condition.notify_all()
                 self._condition.wait_for(lambda: self._closed or self._pending)
                 if self._closed:
+                    self._hands.close()
                     return
             self._serve()
 
@@ -186,10 +190,10 @@ class Keeper:
     def _fail(self, error: BaseException) -> None:
         words = words_of(error)
         with self._condition:
-            told, self.problem = self.problem, words
+            told, self._told, self.problem = self._told, True, words
             self._turns.idle.set()
             self._condition.notify_all()
-            if not told:
+            if not told and not self._closed:
                 self._tell(f"the names cannot be kept for now ({words}); the cells go on without")
             self._condition.wait_for(lambda: self._closed or bool(self._ended) or self._asked, 60.0)
 
@@ -203,12 +207,21 @@ class Keeper:
         self._alive = [one for one in self._alive if self._note_alive(*one)]
         live = self._manager.namespace
         names = {name: value for name, value in live.items() if _is_kept(name)}
+        around = self.surroundings.look() if self._cells else self.surroundings.seen
+        if around:
+            names[NAME] = around
         self._find_changed(names)
         deleted = self.known.keys() - names.keys()
         self._dirty = {name for name in self._dirty if name in names}
         if not self._dirty and not deleted and not self._cells:
             return None
-        taken = self._take_all(names, lambda: self._turns.check(epoch))
+
+        def check() -> None:
+            if self._closed:
+                raise GivenUpError
+            self._turns.check(epoch)
+
+        taken = self._take_all(names, check)
         known, pieces = self._rows_for(taken, names)
         step = Step(
             self._label,
@@ -233,7 +246,8 @@ class Keeper:
         for name in record.written:
             if self._restored.pop(name, None) != id(live.get(name, self)):
                 self._makers[name] = serial
-        self._mark({*record.written, *record.deleted, *reads})
+        self.surroundings.note(record)
+        self._mark({*record.written, *record.deleted, *reads, *drawn_on(live)})
         if record.lives is not None and record.lives():
             self._alive.append((serial, record))
 
@@ -329,7 +343,7 @@ class Keeper:
             Step(step.serial, step.parent, step.cells, tuple(new), tuple(changed), step.deleted)
         )
         with self._condition:
-            self.problem = ""
+            self.problem, self._told = "", False
             self.parent = step.serial
             for serial in step.cells:
                 self._cells.pop(serial, None)

@@ -21,6 +21,7 @@ from pathlib import Path
 from .blobs import Blobs, Buffer, digest_of
 from .compression import squeeze, unsqueeze
 from .records import CellRecord, Kept, Lost, Maker, State
+from .surroundings import NAME
 
 FORMAT = 1
 _DATABASE = "journal.db"
@@ -190,9 +191,9 @@ class Store:
     def states(self) -> list[State]:
         """The states that are there, the oldest first."""
         rows = self._rows(
-            "SELECT states.serial, number, at, source, parent, (SELECT count(*) FROM names WHERE since <= "
-            "states.serial AND (until IS NULL OR until > states.serial)) FROM states LEFT JOIN cells USING "
-            "(serial) ORDER BY states.serial"
+            "SELECT states.serial, number, at, source, parent, (SELECT count(*) FROM names WHERE name != '' "
+            "AND since <= states.serial AND (until IS NULL OR until > states.serial)) FROM states LEFT "
+            "JOIN cells USING (serial) ORDER BY states.serial"
         )
         return [
             State(serial, number or 0, at, source or "", count, parent)  # type: ignore[arg-type]
@@ -207,8 +208,17 @@ class Store:
         """The serial of the state before that of `serial`."""
         return self._one("SELECT parent FROM states WHERE serial = ?", serial)
 
+    def surroundings_at(self, serial: int) -> Kept | None:
+        """What surrounded the names of a state, kept as a name is."""
+        found = [one for one in self._names_at(serial)[0] if one.name == NAME]
+        return found[0] if found else None
+
     def names_at(self, serial: int) -> tuple[list[Kept], list[Lost]]:
         """The names of a state: those that are kept, and those that are not."""
+        kept, lost = self._names_at(serial)
+        return [one for one in kept if one.name != NAME], [one for one in lost if one.name != NAME]
+
+    def _names_at(self, serial: int) -> tuple[list[Kept], list[Lost]]:
         rows = self._rows(
             "SELECT name, type, size, piece, reason, maker, number, source, reads, ended FROM names LEFT "
             "JOIN cells ON serial = maker WHERE since <= ? AND (until IS NULL OR until > ?) ORDER BY name",
@@ -305,7 +315,7 @@ def names_kept_in(path: Path) -> int:
     """How many names the journal in `path` could give back; 0 if there is none. Raises nothing."""
     try:
         with closing(sqlite3.connect(f"file:{path / _DATABASE}?mode=ro", uri=True)) as db:
-            query = "SELECT count(*) FROM names WHERE until IS NULL AND piece != ''"
+            query = "SELECT count(*) FROM names WHERE until IS NULL AND piece != '' AND name != ''"
             return int(db.execute(query).fetchone()[0])
     except (sqlite3.Error, OSError):
         return 0
