@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import ResultError
@@ -14,11 +14,11 @@ from namespace_kernel.remote.memory.shelf import Maps
 from namespace_kernel.remote.transfer.messages import VALUE
 from namespace_kernel.remote.transfer.packing import Draft, Piece, digest_of, new_arrival, pack, unpack
 
+from .snapshots import IMMUTABLE, Snapshot, take
+
 if TYPE_CHECKING:
     from namespace_kernel.base.cell import Names, Namespace
 
-#: What cannot be changed in place. Exact types: a subclass may have attributes.
-_IMMUTABLE = frozenset((int, float, complex, bool, str, bytes, type(None), ModuleType, range, type(...)))
 #: What Python itself writes into a namespace.
 _PYTHONS = MODULE_NAMES | {"__warningregistry__", "__annotations__", *ANNOTATING_NAMES}
 
@@ -28,10 +28,11 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """A piece that has arrived, and the values that came of it."""
+    """A piece that has arrived, and the values that came of it; a snapshot of them if that tells all."""
 
     piece: Piece
     values: Namespace
+    snapshot: Snapshot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Changes:
 class Copy:
     """The copy of the namespace that one cell runs in.
 
-    Guarantees: what is changed in place is found by content, everything else by identity.
+    Guarantees: what is changed in place is found by content, or item by item; everything else by identity.
 
     Thread: the one that runs cells.
     """
@@ -67,8 +68,8 @@ class Copy:
                 self.refused |= dict.fromkeys(piece.names, why)
             else:
                 namespace |= values
-                if any(type(value) not in _IMMUTABLE for value in values.values()):
-                    self._arrived.append(_Arrived(piece, values))
+                if any(type(value) not in IMMUTABLE for value in values.values()):
+                    self._arrived.append(_Arrived(piece, values, take(values.values())))
         self._classes = dict(self._arrival.classes)
         self._class_digests = {key: self._class_digest(made) for key, made in self._classes.items()}
         self._before = dict(namespace)
@@ -125,6 +126,8 @@ class Copy:
 
     def _is_changed(self, one: _Arrived, known: Mapping[int, type]) -> bool:
         """Whether the values are not what they were when they came."""
+        if one.snapshot is not None:
+            return not one.snapshot.holds()
         now = self._digest(one.values, {})
         if now == one.piece.digest:
             return False
