@@ -47,6 +47,7 @@ def start(notebook: Notebook, body: str) -> Cell:
 @each_body
 @pytest.mark.parametrize("restart", [False, True], ids=["shutdown", "restart"])
 def test_its_finally_runs_and_the_process_ends(body: str, restart: bool, prepared: Notebook) -> None:
+    prepared.run("get_ipython().kernel.tasks_time = 30")  # a loaded machine does little in half a second
     start(prepared, body)
     ended = prepared.request("shutdown_request", {"restart": restart}, channel="control")
     prepared.pump(lambda: bool(ended.replies), "the shutdown_reply")

@@ -269,14 +269,17 @@ def _python(cells: list[str], folder: Path) -> None:
     program = folder / "cells.py"
     program.write_text(
         "import ast, asyncio, inspect, os\n"
-        "loop = asyncio.new_event_loop()\n"
-        f"for cell in {cells!r}:\n"
-        "    code = compile(cell, '<cell>', 'exec', ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)\n"
-        "    if code.co_flags & inspect.CO_COROUTINE:\n"
-        "        loop.run_until_complete(eval(code, globals()))\n"
-        "    else:\n"
-        "        exec(code, globals())\n"
-        "os._exit(0)\n"
+        "def run(cells):\n"
+        "    loop = asyncio.new_event_loop()\n"
+        "    for cell in cells:\n"
+        "        code = compile(cell, '<cell>', 'exec', ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)\n"
+        "        if code.co_flags & inspect.CO_COROUTINE:\n"
+        "            loop.run_until_complete(eval(code, globals()))\n"
+        "        else:\n"
+        "            exec(code, globals())\n"
+        "if __name__ == '__main__':\n"  # and not in the processes that tests start, which import it
+        f"    run({cells!r})\n"
+        "    os._exit(0)\n"
     )
     subprocess.run(
         [sys.executable, "-Xfrozen_modules=off", program],
