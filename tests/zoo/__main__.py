@@ -39,7 +39,7 @@ def pack(kind: Kind) -> tuple[dict[str, str], list[str], tuple[Piece, ...]]:
     parcel = make_parcel(compile("", "<cell>", "exec"), home, home, send=made, never=own, exactly=True)
     pieces = pickle.loads(pickle.dumps(parcel.pieces, protocol=5))  # what is checked next may change them
     if kind.check:
-        assert _holds(kind, home), f"{kind.name}: not even where it was made"
+        assert holds(kind, home), f"{kind.name}: not even where it was made"
     return dict(parcel.left_out), sorted({one for lost in parcel.lost.values() for one in lost}), pieces
 
 
@@ -53,7 +53,7 @@ def restore(kind: Kind, pieces: tuple[Piece, ...]) -> str:
     except Exception as error:
         return f"not restored: {type(error).__name__}: {error}"
     try:
-        return "" if not kind.check or _holds(kind, home) else "different"
+        return "" if not kind.check or holds(kind, home) else "different"
     except Exception as error:
         return f"different: {type(error).__name__}: {error}"
 
@@ -63,7 +63,8 @@ def _main() -> dict[str, Any]:
     return module.__dict__
 
 
-def _holds(kind: Kind, home: dict[str, Any]) -> bool:
+def holds(kind: Kind, home: dict[str, Any]) -> bool:
+    """Whether what the kind's cell made, in `home`, is what it should be."""
     *lines, last = kind.check.split("\n")
     exec(compile("\n".join(lines), "<check>", "exec"), home)
     return bool(eval(compile(last, "<check>", "eval"), home))
