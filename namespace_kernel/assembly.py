@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from threading import get_ident
 
+from jupyter_core.paths import jupyter_data_dir
+
 from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.attribution.inheritance import Inheritance
 from namespace_kernel.attribution.redirects import Redirects
@@ -21,6 +23,7 @@ from namespace_kernel.base.threads import current_thread
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
 from namespace_kernel.durable.black_box import BlackBox
+from namespace_kernel.durable.durability import Durability
 from namespace_kernel.durable.memory_watch import MemoryWatch, Shares
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.hooks import Hook, close_coroutines
@@ -42,6 +45,7 @@ from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.lanes.executors import Bridges, Sites
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.stdout import CellStream, Room
+from namespace_kernel.namespace.reserved_names import MISSING
 from namespace_kernel.remote.sites.dask import DaskSite
 from namespace_kernel.remote.sites.isolated import IsolatedSite
 from namespace_kernel.remote.spawning.multiprocessing_patch import MultiprocessingFront
@@ -60,6 +64,7 @@ class House:
     user_loop: UserLoop
     sites: Sites
     black_box: BlackBox
+    durability: Durability
     patches: Patches
 
 
@@ -133,13 +138,14 @@ class Attribution:
 def assemble(kernel: NamespaceKernel, timers: ProtocolThread, connection_file: Path) -> House:
     """Build the parts of `kernel`, which has them from then on. Thread: main, before anything is served."""
     ground = Ground(kernel, timers, contextvars.copy_context())
-    black_box = _black_box(ground, connection_file)
+    durability = _durability(ground)
+    black_box = _black_box(ground, connection_file, durability)
     running = _running(ground, black_box)
     receipts = _receipts(ground)
     coroutines = _coroutines(ground, running.user_loop, receipts)
     attribution = _attribution(ground, coroutines.tracking, receipts)
     sites = _sites(kernel, attribution.children)
-    bridges = _bridges(ground, running, coroutines, receipts, sites, black_box)
+    bridges = _bridges(ground, running, coroutines, receipts, sites, black_box, durability)
     kernel.attach(
         Parts(
             running.user_loop,
@@ -150,14 +156,28 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread, connection_file: P
             bridges,
             ground.context,
             running.before_cell,
+            durability,
         )
     )
     _take_signals(ground, running)
     _watch_memory(ground, black_box)
-    return House(running.user_loop, sites, black_box, _patches(kernel, running, coroutines, attribution))
+    patches = _patches(kernel, running, coroutines, attribution)
+    return House(running.user_loop, sites, black_box, durability, patches)
 
 
-def _black_box(ground: Ground, connection_file: Path) -> BlackBox:
+def _durability(ground: Ground) -> Durability:
+    kernel = ground.kernel
+    return Durability(
+        kernel.namespace,
+        lambda: kernel.durable,
+        lambda: (int(kernel.durable_size) * 2**20, float(kernel.durable_days)),
+        ground.notice,
+        lambda name, value: kernel.shell.user_ns_hidden.get(name, MISSING) is value,
+        jupyter_data_dir,
+    )
+
+
+def _black_box(ground: Ground, connection_file: Path, durability: Durability) -> BlackBox:
     kernel, shell = ground.kernel, ground.kernel.shell
     return BlackBox(
         connection_file,
@@ -166,6 +186,7 @@ def _black_box(ground: Ground, connection_file: Path) -> BlackBox:
         lambda: kernel.ending.requested,
         shell.notice,
         kernel.log,
+        durability.restorable,
     )
 
 
@@ -263,8 +284,14 @@ def _bridges(
     receipts: CellReceipts,
     sites: Sites,
     black_box: BlackBox,
+    durability: Durability,
 ) -> Bridges:
     kernel = ground.kernel
+
+    def begins(execution: Execution) -> None:
+        black_box.begin(execution)
+        durability.begin(execution)
+
     engine = ShellEngine(kernel.shell, UserLoopRunner(running.user_loop), coroutines.origins)
     build = partial(
         ExecutionContextBridge,
@@ -272,8 +299,13 @@ def _bridges(
         router=_router(kernel, engine),
         engine=engine,
         running=kernel.shell.events.cells,
-        begins=black_box.begin,
-        hooks=(*_hooks(ground, running, coroutines, receipts), black_box.end),
+        begins=begins,
+        hooks=(
+            durability.note,
+            *_hooks(ground, running, coroutines, receipts),
+            black_box.end,
+            durability.end,
+        ),
     )
     return Bridges(build, sites, running.user_loop, running.interrupts, running.side_cells)
 

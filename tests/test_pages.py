@@ -13,6 +13,7 @@ import pytest
 
 from namespace_kernel.ipython.magics.activity import ActivityMagics
 from namespace_kernel.ipython.magics.cells import NamespaceMagics
+from namespace_kernel.ipython.magics.durable import DurableMagics
 from namespace_kernel.ipython.magics.output import OutputMagic
 from namespace_kernel.ipython.magics.variables import NamespaceTableMagic
 from namespace_kernel.kernel.options import KernelOptions
@@ -83,7 +84,7 @@ MAGICS = (DOCS / "magics.md").read_text()
 def names_of_magics() -> set[str]:
     """Each magic and directive of the kernel's own, as it is written."""
     found = {f"%%{one}" for one in (*DIRECTIVES, BACKGROUND)}
-    for holder in (NamespaceMagics, NamespaceTableMagic, ActivityMagics, OutputMagic):
+    for holder in (NamespaceMagics, NamespaceTableMagic, ActivityMagics, OutputMagic, DurableMagics):
         # Those of cells are help for the directives.
         found |= {f"%{name}" for name in holder.magics["line"]}
         found |= {f"%%{name}" for name in holder.magics["cell"]}

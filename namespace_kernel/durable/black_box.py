@@ -39,7 +39,8 @@ class BlackBox:
     """Writes down which cells run, and on which line they are.
 
     `running` are the cells that run, `asked_to_end` says whether a frontend wants the kernel to end, `tell`
-    shows the line about the kernel before this one. Where no file can be written there is no black box.
+    shows the line about the kernel before this one, `restorable` says what is left of its names. Where no
+    file can be written there is no black box.
 
     Thread: main, but for `begin` and `end`, that of the cell.
     """
@@ -52,6 +53,7 @@ class BlackBox:
         asked_to_end: Callable[[], bool],
         tell: Callable[[str], object],
         log: logging.Logger,
+        restorable: Callable[[], str] = lambda: "",
     ) -> None:
         #: Named after the connection file, and so after the kernel.
         self._path, self._crash_path = (connection_file.with_suffix(end) for end in (".blackbox", ".crash"))
@@ -59,6 +61,7 @@ class BlackBox:
         self._lines = lines
         self._asked_to_end = asked_to_end
         self._tell = tell
+        self._restorable = restorable
         self._pid = os.getpid()
         self._page: Page | None = None
         #: About the kernel before this one, until it has been told.
@@ -101,7 +104,7 @@ class BlackBox:
         if page is None:
             return
         if self._untold and not cell.silent:
-            self._tell(self._untold)
+            self._tell(f"{self._untold}{self._restorable()}")
             self._untold = ""
         code = _CODE.search(cell.code)
         line = "" if code is None else code[1]

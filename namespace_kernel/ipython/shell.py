@@ -23,6 +23,7 @@ from namespace_kernel.ipython.completion.completers import CompleterPerRequest
 from namespace_kernel.ipython.magics.activity import ActivityMagics
 from namespace_kernel.ipython.magics.awaiting import await_magics
 from namespace_kernel.ipython.magics.cells import NamespaceMagics
+from namespace_kernel.ipython.magics.durable import DurableMagics
 from namespace_kernel.ipython.magics.output import OutputMagic
 from namespace_kernel.ipython.magics.variables import NamespaceTableMagic
 from namespace_kernel.ipython.tracebacks.last_error import LastError
@@ -164,7 +165,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
     def init_magics(self) -> None:
         """Overridden to add our own magics."""
         super().init_magics()
-        self.register_magics(NamespaceMagics, NamespaceTableMagic, ActivityMagics, OutputMagic)
+        self.register_magics(NamespaceMagics, NamespaceTableMagic, ActivityMagics, OutputMagic, DurableMagics)
         self.live_tables = LiveTables(self)
 
     async def run_code(self, code_obj: CodeType, result: object = None, *, async_: bool = False) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from namespace_kernel.coroutines.origins import Origins
+from namespace_kernel.durable.durability import Durability
 from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
@@ -49,6 +50,7 @@ class Parts:
     bridges: Bridges
     context: contextvars.Context
     before_cell: Callable[[], None]
+    durability: Durability
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
         """Receive the parts that the app built. Thread: main, before `start`."""
         self.built = built = build(self, parts)
         self.interrupts, self.activities, self.origins = parts.interrupts, parts.activities, parts.origins
+        self.durability = parts.durability
         self.user_loop = parts.user_loop.loop
         self.iopub_thread.kept.limit = lambda: self.kept_output * 2**20
         self.comm_homes, self.gui, self.lanes, self.stops = (

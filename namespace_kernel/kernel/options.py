@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from traitlets import Bool, CaselessStrEnum, Float, HasTraits, Int
+from traitlets import Bool, CaselessStrEnum, Float, HasTraits, Int, Unicode, Union
 
 from namespace_kernel.reports.receipt import Kind
 
@@ -120,6 +120,23 @@ class KernelOptions(HasTraits):
         "cell",
         help="""Where the output of a widget's callback goes: under the cell that displayed the widget, or to
         the comm message that caused it, as in ipykernel.""",
+    ).tag(config=True)
+
+    durable = Union(
+        [Bool(), Unicode()],
+        default_value=False,
+        help="""Keep what cells make on disk from the first cell on, so that `%restore` brings it back after
+        the kernel has ended: `True`, or a name where the kernel does not know the notebook's.""",
+    ).tag(config=True)
+
+    durable_size = Int(
+        20480,
+        help="How many MiB the states that `%durable` keeps may take; older ones go first, never the last.",
+    ).tag(config=True)
+
+    durable_days = Float(
+        30.0,
+        help="After how many days a state that `%durable` keeps goes; never the last.",
     ).tag(config=True)
 
     memory_warning = Float(

@@ -16,7 +16,7 @@ _LONGEST = 60
 
 # JupyterLab's own colours, light or dark; elsewhere the page's. `<style>` is dropped from a notebook that is
 # not trusted: what is left is a plain table.
-_STYLE = """<style>
+STYLE = """<style>
 .nk-table { max-height: 32em; overflow: auto; width: fit-content; max-width: 100% }
 .nk-table table { border-collapse: collapse; margin: 0; font-size: var(--jp-ui-font-size1, 13px) }
 .nk-table th, .nk-table td { text-align: left !important; padding: 2px 10px 2px 6px !important;
@@ -45,9 +45,9 @@ def to_html(table: Table, summary: str) -> str:
     """Static and escaped HTML, which a notebook's file can keep."""
     line = f'<div class="nk-note">{html.escape(summary)}</div>'
     if not table.rows:
-        return _STYLE + line
+        return STYLE + line
     head = "".join(f'<th class="{_CLASSES[column]}">{column.capitalize()}</th>' for column in _COLUMNS)
-    parts = [_STYLE, f'<div class="nk-table"><table><thead><tr>{head}</tr></thead><tbody>']
+    parts = [STYLE, f'<div class="nk-table"><table><thead><tr>{head}</tr></thead><tbody>']
     for title, row in _with_titles(table.rows):
         if title:
             parts.append(f'<tr><th class="g" colspan="{len(_COLUMNS)}">{title}</th></tr>')
@@ -58,7 +58,7 @@ def to_html(table: Table, summary: str) -> str:
 def _html_cell(column: str, text: str) -> str:
     css = "r" if column == "when" and text == "running" else _CLASSES[column]
     attribute = f' class="{css}"' if css else ""
-    return f"<td{attribute}>{html.escape(_cut(text, _LONGEST))}</td>"
+    return f"<td{attribute}>{html.escape(cut(text, _LONGEST))}</td>"
 
 
 def to_plain(table: Table, summary: str, width: int = 100) -> str:
@@ -68,12 +68,12 @@ def to_plain(table: Table, summary: str, width: int = 100) -> str:
     texts = [_texts(row) for row in table.rows]
     used = [number for number, column in enumerate(zip(*texts, strict=True)) if any(column)]
     widths = {
-        number: max(len(_HEADS[number]), max(_width(text[number]) for text in texts)) for number in used
+        number: max(len(_HEADS[number]), max(width_of(text[number]) for text in texts)) for number in used
     }
     _fit(widths, width - 2 * (len(used) - 1))
 
     def line(row: tuple[str, ...]) -> str:
-        cells = [_padded(row[number], widths[number], _COLUMNS[number] == "size") for number in used]
+        cells = [padded(row[number], widths[number], _COLUMNS[number] == "size") for number in used]
         return "  ".join(cells).rstrip()
 
     lines = [line(_HEADS), "─" * (sum(widths.values()) + 2 * (len(used) - 1))]
@@ -106,22 +106,24 @@ def _texts(row: Row) -> tuple[str, ...]:
     return (row.name, row.type, row.size, row.value, row.cell, row.route, row.when)
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """How many columns of a terminal `text` takes."""
     if text.isascii():
         return len(text)
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def _cut(text: str, width: int) -> str:
-    if _width(text) <= width:
+def cut(text: str, width: int) -> str:
+    """`text`, with an ellipsis if it takes more than `width` columns."""
+    if width_of(text) <= width:
         return text
-    while _width(text) > width - 1:
+    while width_of(text) > width - 1:
         text = text[: width - 1] if len(text) > width else text[:-1]
     return text + "…"
 
 
-def _padded(text: str, width: int, right: bool) -> str:
-    text = _cut(text, width)
-    space = " " * (width - _width(text))
+def padded(text: str, width: int, right: bool) -> str:
+    """`text` in exactly `width` columns of a terminal."""
+    text = cut(text, width)
+    space = " " * (width - width_of(text))
     return space + text if right else text + space

@@ -14,6 +14,7 @@ Limitations:
 from __future__ import annotations
 
 import functools
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
@@ -40,6 +41,8 @@ from .turns import Turns
 P = ParamSpec("P")
 T = TypeVar("T")
 _DAY = 86400.0
+#: What cells are called.
+_CELL = re.compile(r"In \[(\d+)\]")
 
 
 @dataclass(slots=True)
@@ -71,7 +74,8 @@ class Journal:
     What is there of an earlier process stays until it is bound anew; `restore` brings it back. `tell` is
     given a line if nothing can be written for a while. `most_bytes` and `most_days` limit what older states
     take. A value is not kept if that takes longer than its cell and than `worth` seconds; `patience` are the
-    seconds after which pickling that does not get on is given up.
+    seconds after which pickling that does not get on is given up. `is_engines` says of a name and its value
+    that whoever runs the cells has put it there.
 
     Thread: any, one at a time; `begin`, `note`, `end`, `cell_began` and `cell_ended` that of the cell.
     """
@@ -86,6 +90,7 @@ class Journal:
         most_days: float = 30.0,
         worth: float = 3.0,
         patience: float = 10.0,
+        is_engines: Callable[[str, object], bool] = lambda name, value: False,
     ) -> None:
         """Raises `JournalError` if `path` cannot be used, or another kernel uses it."""
         self._manager = manager
@@ -105,11 +110,25 @@ class Journal:
             raise JournalError(
                 f"the journal in {path} cannot be read ({error}); remove it, or name another place"
             ) from None
-        self._keeper = Keeper(manager, self._store, self._turns, tell, worth, patience)
+        self._keeper = Keeper(manager, self._store, self._turns, tell, worth, patience, is_engines)
+        self._adopt_cells()
         self._first_state = self._store.last_state()
         self._surroundings_are_back = self._first_state is None
         self._open = True
         self._thread = start_thread(self._keeper.run, "Journal")
+
+    def _adopt_cells(self) -> None:
+        """Cells that ran before have made names, too."""
+        inputs = self._manager.engine.values().get("In", ())
+        written: dict[int, set[str]] = {}
+        for name in self._manager.namespace:
+            writer = self._manager.provenance(name) if type(name) is str else None
+            found = _CELL.fullmatch(writer.execution_id) if writer is not None else None
+            if found:
+                written.setdefault(int(found[1]), set()).add(name)
+        for number in sorted(written):
+            source = inputs[number] if number < len(inputs) else ""
+            self._keeper.add(CellRecord(number, source, frozenset(written[number])))
 
     # Told by whoever runs cells
 
@@ -255,7 +274,7 @@ class Journal:
             lost = [one for one in lost if one.name in asked]
         else:
             kept = [one for one in kept if not self._is_here(one, whole)]
-            lost = [one for one in lost if whole or one.name not in known]
+            lost = [one for one in lost if not self._is_made(one, whole)]
         if names is None and (whole or not self._surroundings_are_back):
             self._put_surroundings(state.serial if whole else self._first_state)
         loading = Loading(self._store, kept, self._manager.live)
@@ -263,12 +282,14 @@ class Journal:
         for line in remarks:
             tell(line)
         loaded = loading.load()
-        gone = frozenset(known) - {NAME} - {one.name for one in all_kept} - {one.name for one in all_lost}
+        there = {one.name for one in all_kept} | {one.name for one in all_lost if self._is_made(one, True)}
+        gone = frozenset(known) - {NAME} - there if whole else frozenset()
         back = [one for one in kept if one.name in loaded.values]
-        self._bind(back, loaded.values, gone if whole else frozenset())
+        self._bind(back, loaded.values, gone)
         lost = [*lost, *loaded.lost]
         recipe = recipe_for(lost, [*all_lost, *loaded.lost])
-        return Restored(state, tuple(back), tuple(lost), gone if whole else frozenset(), remarks, recipe)
+        gone -= {one.name for one in lost}
+        return Restored(state, tuple(back), tuple(lost), gone, remarks, recipe, whole)
 
     def _put_surroundings(self, serial: int | None) -> None:
         """Random numbers and settings as they were; those of the state that was found, not of cells since."""
@@ -282,6 +303,11 @@ class Journal:
     def _is_here(self, one: Kept, whole: bool) -> bool:
         known = self._keeper.known.get(one.name)
         return known is not None and (not whole or known.row.piece == one.piece)
+
+    def _is_made(self, one: Lost, whole: bool) -> bool:
+        """Whether a value is here that was never on disk; of the same cell, if it is to be as it was then."""
+        known = self._keeper.known.get(one.name)
+        return known is not None and (not whole or known.row.maker == one.maker.serial)
 
     def _bind(self, back: list[Kept], values: dict[str, Any], gone: frozenset[str]) -> None:
         written = {

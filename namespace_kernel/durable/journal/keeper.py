@@ -78,12 +78,14 @@ class Keeper:
         tell: Callable[[str], object],
         worth: float,
         patience: float,
+        is_engines: Callable[[str, object], bool],
     ) -> None:
         self._manager = manager
         self._store = store
         self._turns = turns
         self._tell = tell
         self._worth = worth
+        self._is_engines = is_engines
         self._hands = Hands(patience)
         self._taker = Taker(manager.live, self._hands)
         self._condition = threading.Condition()
@@ -206,7 +208,11 @@ class Keeper:
             self._note(serial, record)
         self._alive = [one for one in self._alive if self._note_alive(*one)]
         live = self._manager.namespace
-        names = {name: value for name, value in live.items() if _is_kept(name)}
+        names = {
+            name: value
+            for name, value in live.items()
+            if _is_kept(name) and not self._is_engines(name, value)
+        }
         around = self.surroundings.look() if self._cells else self.surroundings.seen
         if around:
             names[NAME] = around

@@ -86,7 +86,7 @@ class Restored:
     """What is back, and what is not. `gone` are names that the state does not have and that were deleted.
 
     `remarks` were told before anything was loaded: of other versions of Python and of packages. `recipe` are
-    the cells that make what is lost, in order.
+    the cells that make what is lost, in order. `whole` if all is as it was in that state.
     """
 
     state: State
@@ -95,6 +95,7 @@ class Restored:
     gone: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
     recipe: tuple[Maker, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
