@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from namespace_kernel.remote.memory.regions import Region, can_share, received
+from namespace_kernel.remote.memory.regions import Changes, Region, can_share, received
 
 #: Descriptors that Linux lets one message carry.
 _MOST = 253
@@ -33,7 +33,7 @@ class Handover:
 
         def reduce(region: Region) -> tuple[object, ...]:
             regions.append(region)
-            return _take, (len(regions) - 1, region.size, region.digest)
+            return _take, (len(regions) - 1, region.size, region.digest, region.changes)
 
         return ChainMap({Region: reduce}, copyreg.dispatch_table)
 
@@ -84,8 +84,8 @@ class Handover:
 _receiver: ContextVar[Handover] = ContextVar("receiver")
 
 
-def _take(number: int, size: int, digest: bytes) -> Region:
-    return received(_receiver.get().take(number), size, digest)
+def _take(number: int, size: int, digest: bytes, changes: Changes) -> Region:
+    return received(_receiver.get().take(number), size, digest, changes)
 
 
 def handover_pair() -> tuple[Handover | None, list[socket.socket]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import mmap
 import os
+import re
 
 from namespace_kernel.remote.memory.regions import Region, address_of
 
@@ -17,6 +18,7 @@ _ENTRY = 8
 #: Of the last byte of an entry: the page is there, it is swapped out, it is the file's.
 _THERE, _SWAPPED, _FILES = 0x80, 0x40, 0x20
 _UNTOUCHED = bytes(top for top in range(256) if not top & (_THERE | _SWAPPED) or top & _FILES)
+_WRITTEN = re.compile(b"[^" + re.escape(_UNTOUCHED) + b"]+")
 
 
 def is_untouched(mapped: mmap.mmap) -> bool:
@@ -25,6 +27,18 @@ def is_untouched(mapped: mmap.mmap) -> bool:
         return _can_tell() and not _tops(mapped).translate(None, _UNTOUCHED)
     except OSError:
         return False
+
+
+def written(mapped: mmap.mmap) -> list[slice] | None:
+    """Which parts of `mapped` have been written to; `None` if that is not known."""
+    try:
+        tops = _tops(mapped) if _can_tell() else None
+    except OSError:
+        tops = None
+    if tops is None:
+        return None
+    found = (one.span() for one in _WRITTEN.finditer(tops))
+    return [slice(begin * mmap.PAGESIZE, min(end * mmap.PAGESIZE, len(mapped))) for begin, end in found]
 
 
 @functools.cache

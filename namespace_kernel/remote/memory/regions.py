@@ -10,6 +10,7 @@ import contextlib
 import mmap
 import os
 import sys
+from collections.abc import Sequence
 from pickle import PickleBuffer
 from typing import SupportsIndex
 
@@ -20,22 +21,29 @@ _STEP = 2**18
 #: Regions that a process has at most, if it may have so many descriptors. One message can carry them all.
 _MOST = 200
 
+#: Where they begin, and what is there now.
+Changes = Sequence[tuple[int, bytes]]
+
 
 class Region:
     """The content of one buffer: `size` bytes with that `digest`. The descriptor is closed with the object.
 
+    With `changes` (where they begin, and bytes) it is what another region holds, and these instead of what is
+    there. Such a one has no digest.
+
     Thread: any.
     """
 
-    __slots__ = ("__weakref__", "descriptor", "digest", "size")
+    __slots__ = ("__weakref__", "changes", "descriptor", "digest", "size")
 
     #: How many there are in this process.
     count = 0
 
-    def __init__(self, descriptor: int, size: int, digest: bytes) -> None:
+    def __init__(self, descriptor: int, size: int, digest: bytes, changes: Changes = ()) -> None:
         self.descriptor = descriptor
         self.size = size
         self.digest = digest
+        self.changes = changes
         Region.count += 1
 
     def __len__(self) -> int:
@@ -43,7 +51,14 @@ class Region:
 
     def map(self) -> mmap.mmap:
         """Memory with its content. What is written there nobody else sees. Raises `OSError`."""
-        return _map(self.descriptor, self.size)
+        mapped = _map(self.descriptor, self.size)
+        for begin, content in self.changes:
+            mapped[begin : begin + len(content)] = content
+        return mapped
+
+    def changed(self, changes: Changes) -> Region:
+        """One that differs from this one. Raises `OSError`."""
+        return Region(os.dup(self.descriptor), self.size, b"", changes)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[object, ...]:
         """To where nobody shares memory with this process, its content travels."""
@@ -91,11 +106,11 @@ def fill(raw: memoryview) -> Region:
     return region
 
 
-def received(descriptor: int, size: int, digest: bytes) -> Region:
+def received(descriptor: int, size: int, digest: bytes, changes: Changes) -> Region:
     """What another process has filled. Raises `ValueError` if it is not what it should be."""
     import fcntl
 
-    region = Region(descriptor, size, digest)
+    region = Region(descriptor, size, digest, changes)
     try:
         sealed = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _seals() == _seals()
     except OSError:

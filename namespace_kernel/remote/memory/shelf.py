@@ -9,9 +9,12 @@ from functools import partial
 from weakref import ReferenceType, ref
 
 from namespace_kernel.base.weak_references import WeakKeys, WeakValues
-from namespace_kernel.remote.memory.pages import is_untouched
+from namespace_kernel.remote.memory.pages import is_untouched, written
 from namespace_kernel.remote.memory.regions import LARGE, Region, address_of, can_share, fill, room
 from namespace_kernel.remote.transfer.packing import Buffer, content_digest
+
+#: If less than this part of a region has been written to, only that travels.
+_FEW = 4
 
 _log = logging.getLogger("namespace_kernel")
 
@@ -58,7 +61,7 @@ class Shelf:
     def map(self, region: Region) -> mmap.mmap:
         """Memory with the content of a region that has come. It is the region itself until it is changed."""
         mapped = region.map()
-        if room() > 0:
+        if room() > 0 and not region.changes:
             place = address_of(mapped), len(mapped)
             # What is called at its end is no Python, in which a Stop would be lost.
             self._used[place] = ref(mapped, partial(self._used.pop, place)), region
@@ -95,14 +98,19 @@ class Maps:
 
     def region_of(self, raw: memoryview) -> Region | None:
         """The region whose memory `raw` is, all of it and not written to."""
+        region, mapped = self._at(raw)
+        return region if mapped is not None and is_untouched(mapped) else None
+
+    def _at(self, raw: memoryview) -> tuple[Region, mmap.mmap] | tuple[None, None]:
+        """The region that was mapped for `raw`, whose memory that is, and the mapping."""
         if len(raw) < LARGE:
-            return None
+            return None, None
         place = address_of(raw), len(raw)
         for region, there in self._mapped.items():
             for mapped in there:
-                if (address_of(mapped), len(mapped)) == place and is_untouched(mapped):
-                    return region
-        return None
+                if (address_of(mapped), len(mapped)) == place:
+                    return region, mapped
+        return None, None
 
     def digest_of(self, raw: memoryview) -> bytes:
         """The digest of what `raw` holds now."""
@@ -115,7 +123,11 @@ class Maps:
             return raw
         self.room -= 1
         try:
-            return self.region_of(raw) or fill(raw)
+            region, mapped = self._at(raw)
+            parts = None if mapped is None else written(mapped)
+            if region is None or parts is None or sum(map(_length, parts)) > len(raw) // _FEW:
+                return fill(raw)
+            return region.changed([(part.start, bytes(raw[part])) for part in parts]) if parts else region
         except (OSError, MemoryError):
             return raw
 
@@ -123,6 +135,11 @@ class Maps:
         """Let go of memory that no later cell can use: it was written to."""
         for _, there in self._mapped.items():
             there[:] = [one for one in there if is_untouched(one)][:1]
+
+
+def _length(part: slice) -> int:
+    size: int = part.stop - part.start
+    return size
 
 
 def _references(things: list[mmap.mmap], number: int) -> int:

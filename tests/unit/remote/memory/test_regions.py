@@ -395,7 +395,7 @@ def test_a_worker_sends_back_what_came_without_a_copy() -> None:
     array[5] = 7
     back = maps.share(raw_of(array))
     assert isinstance(back, Region) and np.frombuffer(back.map())[5] == 7
-    assert maps.digest_of(raw_of(array)) == back.digest
+    assert maps.digest_of(raw_of(array)) == content_digest(array.tobytes())
     maps.room = 0
     assert maps.share(raw_of(array)) == raw_of(array)
 
@@ -419,3 +419,33 @@ def test_a_draft_is_torn_by_nobody() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+PARTS = {
+    "the first": [0],
+    "the last": [-1],
+    "two together": [0, 600],
+    "here and there": [5, 100_000, 299_999],
+    "every page": list(range(0, 300_000, 500)),
+}
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+def test_what_was_changed_in_place_travels_and_nothing_else(
+    parts: list[int], ends: tuple[Handover, Handover]
+) -> None:
+    maps, region = Maps(), fill(memoryview(np.arange(300_000.0)).cast("B"))
+    array = np.frombuffer(maps.map(region))
+    array[parts] = -1
+    maps.room = 1
+    back = maps.share(raw_of(array))
+    assert isinstance(back, Region) and back is not region
+    if pages._can_tell():
+        travels = sum(len(content) for _, content in back.changes)
+        assert travels <= len(parts) * mmap.PAGESIZE and (travels > 0) == (len(parts) < 100)
+    shelf = Shelf()
+    there = np.frombuffer(shelf.map(sent(back, ends)))
+    assert np.array_equal(there, array)
+    assert np.array_equal(np.frombuffer(region.map()), np.arange(300_000.0))
+    again = shelf.share(raw_of(there))
+    assert isinstance(again, Region) and again.digest == content_digest(array.tobytes()) and not again.changes
