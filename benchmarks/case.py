@@ -31,6 +31,7 @@ class Group(StrEnum):
     CODE = "code"
     NAMES_10K = "10,000 names"
     NAMES_100K = "100,000 names"
+    NAMES_1M = "1,000,000 names"
     HEAP = "heap of two million"
     GROWTH = "growth"
 

@@ -59,6 +59,7 @@ def _comm(name: str, during: str) -> Case:
 def _names(group: Group, setup: str, count: int = 20) -> list[Case]:
     return [
         Case(f"`x = 1`, {group}", "ms", group, c.round_trip("x = 1", count), setup),
+        Case(f"`x = int(1)`, which calls, {group}", "ms", group, c.round_trip("x = int(1)", count), setup),
         Case(f"500 cells at once, {group}", "ms", group, c.at_once("x = 1", 500), setup, rounds=3),
     ]
 
@@ -84,6 +85,7 @@ CASES = [
     Case("processor time of `x = 1`", "ms", Group.CELLS, c.cpu_per_cell),
     *_names(Group.NAMES_10K, make_names(10_000)),
     *_names(Group.NAMES_100K, make_names(100_000)),
+    *_names(Group.NAMES_1M, make_names(1_000_000)),
     *_names(Group.HEAP, "if 'heap' not in globals(): heap = [[i] for i in range(2_000_000)]"),
     Case(
         "100,000 printed lines",

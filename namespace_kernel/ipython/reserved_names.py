@@ -44,6 +44,10 @@ class ShellNames:
             if name in names:
                 setattr(self._shell.displayhook, name, names[name])
 
+    def transforms(self) -> bool:
+        """See `EngineSource`."""
+        return bool(self._shell.ast_transformers)
+
     def results(self) -> list[object]:
         """See `EngineSource`."""
         hook, outputs = self._shell.displayhook, self._shell.history_manager.output_hist

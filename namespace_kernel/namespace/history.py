@@ -38,6 +38,10 @@ class ResultHistory:
         old = self._last
         self._last = (names.get("_", old[0]), names.get("__", old[1]), names.get("___", old[2]))
 
+    def transforms(self) -> bool:
+        """See `EngineSource`."""
+        return False
+
     def results(self) -> list[object]:
         """See `EngineSource`."""
         return [*self._last, *self.outputs.values()]

@@ -13,13 +13,10 @@ Limitations:
 
 from __future__ import annotations
 
-import builtins
-import threading
 import types
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import CoroutineType
-from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import coroutines_of_tasks, was_never_started
 from namespace_kernel.base.cell import COPYING, CellChanges, Context, Names, Namespace, Outcome
@@ -27,25 +24,26 @@ from namespace_kernel.base.lines import NativeCoroutine
 from namespace_kernel.base.weak_references import WeakThings
 
 from .assignments import assigned
-from .history import ResultHistory
-from .merge import changes_between
+from .foresight import foreseen
+from .merge import changes_between, part_of
 from .provenance import Provenance, ProvenanceBook
 from .reserved_names import (
-    ALWAYS_RIGHT,
     MODULE_NAMES,
-    RESULT_NAMES,
-    EngineSource,
     drop_odd_keys,
     is_engine_name,
-    set_right,
 )
+from .store import NamespaceStore
 from .writers import View, Written, changed_meanwhile, changes_in, contested, last_writers, own_changes
+
+#: From so many names on a cell's text is read, so that only those that it can bind are compared. To copy and
+#: compare so many takes a tenth of a round trip.
+MANY = 5_000
 
 #: The contexts of code that somebody else has run, with its result among the updates.
 _RESULT_CONTEXTS = frozenset((Context.ASYNC, Context.THREAD))
 
 
-class AsyncNamespaceManager:
+class AsyncNamespaceManager(NamespaceStore):
     """A merge-only namespace for code that runs in an event loop and in threads.
 
     `module` is the module whose dict becomes the store; a fresh `__main__` by default, which is not
@@ -59,45 +57,10 @@ class AsyncNamespaceManager:
     def __init__(
         self, module: types.ModuleType | None = None, *, keeps_current: Callable[[], bool] = lambda: False
     ) -> None:
-        self.module = types.ModuleType("__main__") if module is None else module
-        self.history = ResultHistory()
-        self._live: Namespace = self.module.__dict__
-        self._live.setdefault("__builtins__", builtins)
-        self._lock = threading.RLock()
-        self._engine: EngineSource = self.history
-        self._exception: BaseException | None = None
-        self._exit_code = 0
+        super().__init__(types.ModuleType("__main__") if module is None else module)
         self._provenance = ProvenanceBook()
-        self._running: list[View] = []
         self._keeps_current = keeps_current
         self._coroutines: WeakThings[NativeCoroutine] = WeakThings()
-        self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
-        self.restore_engine_names()
-
-    # The store
-
-    @property
-    def live(self) -> Namespace:
-        """The store itself, for running code in. Do not iterate over it."""
-        return self._live
-
-    @property
-    def namespace(self) -> Namespace:
-        """A snapshot of all names."""
-        with self._lock:
-            return self._live.copy()
-
-    def look_up(self, name: str) -> Any:
-        """The value of `name`, `None` if there is none, or if it cannot be reached (see `reserved_names`)."""
-        try:
-            return self._live.get(name)
-        except Exception:
-            return None
-
-    @property
-    def lock(self) -> threading.RLock:
-        """The lock of every operation, for callers that combine several."""
-        return self._lock
 
     def get_for_execution(self, context: str) -> Namespace:
         """Return the dict for code of `context`: a copy for one of `COPYING`, the live one for any other."""
@@ -126,16 +89,6 @@ class AsyncNamespaceManager:
                 self._shift_results(accepted.get("_result", accepted.get("__result__")))
             return refused
 
-    def _shift_results(self, value: object) -> None:
-        """Make `value` the newest result of whoever says what the results are, unless it is `None`."""
-        if value is None:
-            return
-        current = self._engine.values()
-        names = {"_": value, "__": current["_"], "___": current["__"]}
-        self._engine.accept(names)
-        if len(self._running) <= 1 and "_" not in vars(builtins):
-            self._live.update(names)
-
     def merge_thread_results(
         self,
         thread_namespace: Names,
@@ -163,11 +116,19 @@ class AsyncNamespaceManager:
     def open(self, context: Context, execution_id: str = "", source: str = "", aside: bool = False) -> View:
         """Begin an execution: return what it runs in and what to compare with."""
         with self._lock:
-            base = self._live.copy()
+            binds = self._foreseen(source, context)
+            base = self._live.copy() if binds is None else part_of(self._live, binds)
             namespace = base.copy() if context in COPYING else self._live
-            view = View(context, namespace, base, self._provenance.serial, execution_id, source, aside)
+            serial = self._provenance.serial
+            view = View(context, namespace, base, serial, execution_id, source, aside, binds)
             self._running.append(view)
             return view
+
+    def _foreseen(self, source: str, context: Context) -> frozenset[str] | None:
+        """The names that a cell can bind, if to know it saves more than it costs."""
+        if context in COPYING or len(self._live) < MANY or self._engine.transforms():
+            return None
+        return foreseen(source, self._live)
 
     def close(self, view: View, execution_id: str, outcome: Outcome) -> CellChanges:
         """End an execution: merge what it changed and set the engine's names right.
@@ -224,77 +185,6 @@ class AsyncNamespaceManager:
         self._provenance.record(own, changes.deleted, execution_id, context, opened)
         self._track(own.values())
         return replace(changes, overwritten=frozenset(overwritten & touched))
-
-    # Engine names
-
-    def attach_engine(self, engine: EngineSource) -> None:
-        """Let `engine` say from now on what the engine names are (the kernel's shell).
-
-        Thread: the one that builds the session, before code runs.
-        """
-        self._engine = engine
-        self.restore_engine_names()
-
-    def restore_engine_names(
-        self, touched: set[str] | None = None, in_use: Set[str] = frozenset()
-    ) -> set[str]:
-        """Set every engine name right but those `in_use`; return those that were wrong."""
-        with self._lock:
-            for name, value in self._module_names.items():
-                if name not in self._live or (name in ALWAYS_RIGHT and self._live[name] is not value):
-                    self._live[name] = value
-            state = {"_exit_code": self._exit_code, "_exception": self._exception}
-            return set_right(self._live, self._engine, state, touched or set(), in_use)
-
-    @property
-    def engine(self) -> EngineSource:
-        """Who says what the engine names are."""
-        return self._engine
-
-    @property
-    def exception(self) -> BaseException | None:
-        """What `_exception` is: the last execution's error."""
-        return self._exception
-
-    @property
-    def exit_code(self) -> int:
-        """What `_exit_code` is: of the last command or `sys.exit(n)`."""
-        return self._exit_code
-
-    def set_exit_code(self, code: int) -> None:
-        """Make `code` the value of `_exit_code`."""
-        with self._lock:
-            self._exit_code = code
-            self._live["_exit_code"] = code
-
-    def record_input(self, code: str) -> int:
-        """Remember `code` (`_i`, `_iN`); return its number N, counted from 1."""
-        with self._lock:
-            number = self.history.record_input(code)
-            self._live[f"_i{number}"] = code
-            return number
-
-    def record_result(self, value: object, number: int | None = None) -> None:
-        """Make `value`, of input `number` (by default the last), the newest result, unless it is `None`.
-
-        `_`, `__` and `___` follow at once, or, if another execution may be using them, when it ends.
-        """
-        if value is None:
-            return
-        with self._lock:
-            number = len(self.history.inputs) - 1 if number is None else number
-            self.history.record_result(value, number)
-            self._live[f"_{number}"] = value
-            if len(self._running) <= 1 and "_" not in vars(builtins):
-                names = self.history.values()
-                self._live.update({name: names[name] for name in RESULT_NAMES})
-
-    def remember_module_names(self) -> None:
-        """Take what the module's dict holds now (`__builtins__`, …) as what to put back.
-
-        Thread: as `attach_engine`.
-        """
-        self._module_names = {name: self._live[name] for name in MODULE_NAMES if name in self._live}
 
     def remove_user_names(self) -> None:
         """Remove every name but the engine's and the module's (`%reset`)."""

@@ -5,6 +5,7 @@ A numpy array, a pandas frame or an object whose `__eq__` raises is compared lik
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import compress, filterfalse, islice, repeat
 from operator import is_, is_not
 
@@ -40,6 +41,24 @@ def changes_between(before: Namespace, after: Namespace) -> CellChanges:
     if len(after) - len(before) != more:
         raise RuntimeError("The namespace changed while it was compared: compare a copy of it.")
     return changes
+
+
+def changes_among(names: Iterable[str], before: Namespace, after: Namespace) -> CellChanges:
+    """Return which of `names` `after` added, rebound and deleted against `before`.
+
+    Others may add and delete names meanwhile.
+    """
+    now = part_of(after, names)
+    return CellChanges(
+        {name: value for name, value in now.items() if name not in before},
+        {name: value for name, value in now.items() if name in before and before[name] is not value},
+        frozenset(before.keys() - now.keys()),
+    )
+
+
+def part_of(names: Namespace, chosen: Iterable[str]) -> Namespace:
+    """Those of `names` that are `chosen`. Others may add and delete names meanwhile."""
+    return {name: value for name in chosen if (value := names.get(name, MISSING)) is not MISSING}
 
 
 def _is_users(name: object) -> bool:

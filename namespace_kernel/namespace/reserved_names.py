@@ -79,6 +79,9 @@ class EngineSource(Protocol):
     def accept(self, names: Namespace) -> None:
         """Take what the engine itself wrote into the namespace for right from now on."""
 
+    def transforms(self) -> bool:
+        """Whether somebody may change a cell's syntax tree, so that other code runs than its text says."""
+
     def results(self) -> list[object]:
         """Every reference to a result that the engine keeps outside the namespace."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from namespace_kernel.base.cell import CellChanges, Context, Names, Namespace
 
 from .assignments import assigned
-from .merge import changes_between
+from .merge import changes_among, changes_between
 from .provenance import ProvenanceBook
 from .reserved_names import MISSING
 
@@ -18,7 +18,8 @@ from .reserved_names import MISSING
 class View:
     """What one execution sees: the dict it runs in, the state to compare with afterwards, and when it
     was opened (the provenance's serial number then). `source` is the code that runs. One that runs `aside`
-    (in the background) leaves `_exception` alone.
+    (in the background) leaves `_exception` alone. If it is known which names its code can bind, `binds`
+    says so, and `base` has no others.
     """
 
     context: Context
@@ -28,11 +29,19 @@ class View:
     execution_id: str = ""
     source: str = ""
     aside: bool = False
+    binds: frozenset[str] | None = None
     began: float = field(default_factory=time.time)
+
+    def has_changed(self, name: str, value_id: int) -> bool:
+        """Whether `name`, of which the value has this id now, may be what the execution has changed."""
+        may_bind = self.binds is None or name in self.binds
+        return may_bind and id(self.base.get(name, MISSING)) != value_id
 
 
 def changes_in(live: Namespace, view: View) -> CellChanges:
     """What has changed in `live` since `view` was opened; without a copy, if nobody adds names meanwhile."""
+    if view.binds is not None:
+        return changes_among(view.binds, view.base, live)
     try:
         return changes_between(view.base, live)
     except (RuntimeError, KeyError):  # "dictionary changed size during iteration"
@@ -136,7 +145,7 @@ def last_writers(live: Namespace, book: ProvenanceBook, views: Iterable[View]) -
         changed = tuple(
             number
             for number, view in enumerate(running)
-            if id(view.base.get(name, MISSING)) != value_id
+            if view.has_changed(name, value_id)
             and not (recorded and entry is not None and entry.serial > view.opened)
         )
         if changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ class Opened:
     live: bool
     assigns: frozenset[str]
     aside: bool
+    foreseen: bool
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Model:
         made.views = {}
         for key, view in self.views.items():
             names = made.names if view.live else dict(view.names)
-            made.views[key] = Opened(names, view.base, view.serial, view.live, view.assigns, view.aside)
+            made.views[key] = dataclasses.replace(view, names=names)
         return made
 
     def state(self) -> State:
@@ -99,9 +101,9 @@ class Model:
         self.book.clear()
         self.exception = None
 
-    def open(self, key: int, live: bool, assigns: frozenset[str], aside: bool) -> None:
+    def open(self, key: int, live: bool, assigns: frozenset[str], aside: bool, foreseen: bool) -> None:
         names = self.names if live else dict(self.names)
-        self.views[key] = Opened(names, dict(self.names), self.serial, live, assigns, aside)
+        self.views[key] = Opened(names, dict(self.names), self.serial, live, assigns, aside, foreseen)
 
     def write(self, key: int, written: dict[str, Any], deleted: set[str]) -> None:
         names = self.views[key].names
@@ -118,8 +120,10 @@ class Model:
         if not view.live and error is not None:
             self.serial += 1
             return
-        written = {n: v for n, v in view.names.items() if view.base.get(n) is not v}
-        deleted = view.base.keys() - view.names.keys()
+        may_bind = view.assigns if view.live and view.foreseen else {*view.base, *view.names}
+        names = {name for name in may_bind if isinstance(name, str)}
+        written = {n: v for n, v in view.names.items() if n in names and view.base.get(n) is not v}
+        deleted = (view.base.keys() - view.names.keys()) & names
         if view.live:
             theirs = {name for other in self.views.values() if other.live for name in other.assigns}
             theirs -= view.assigns
@@ -179,10 +183,12 @@ class Store:
     def reset(self) -> None:
         self.manager.remove_user_names()
 
-    def open(self, key: int, live: bool, assigns: frozenset[str], aside: bool) -> None:
-        source = "\n".join(f"{name} = 0" for name in sorted(assigns))
+    def open(self, key: int, live: bool, assigns: frozenset[str], aside: bool, foreseen: bool) -> None:
+        lines = ["pass" if foreseen else "f()", *(f"{name} = 0" for name in sorted(assigns))]
+        source = "\n".join(lines)
         context = Context.MAIN if live else Context.ISOLATED
-        self.views[key] = self.manager.open(context, str(key), source, aside)
+        self.views[key] = view = self.manager.open(context, str(key), source, aside)
+        assert (view.binds is not None) == (live and foreseen)
 
     def write(self, key: int, written: dict[str, Any], deleted: set[str]) -> None:
         names = self.views[key].namespace

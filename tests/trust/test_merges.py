@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from namespace_kernel import AsyncNamespaceManager, ExecutionContextBridge
+from namespace_kernel.namespace import manager
 from tests.trust.figures import Trial
 from tests.trust.machines import run_machine
 from tests.trust.store_model import Error, Model, State, Store
@@ -57,6 +58,12 @@ class HesitantLock:
 
 
 @pytest.fixture(autouse=True)
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is meant for large namespaces is done in small ones."""
+    monkeypatch.setattr(manager, "MANY", 0)
+
+
+@pytest.fixture(autouse=True)
 def eager_switching() -> Iterator[None]:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -80,6 +87,8 @@ class Overlapping(RuleBasedStateMachine):
         self._cells: list[int] = []
         #: Those of which no operation has been gathered: what one cell does is in order.
         self._free: list[int] = []
+        #: What the cells may bind of which the text tells it.
+        self._foreseen: dict[int, frozenset[str]] = {}
 
     def _value(self) -> str:
         return f"value {next(self._numbers)}"
@@ -115,19 +124,25 @@ class Overlapping(RuleBasedStateMachine):
     def reset(self) -> None:
         self._gather("reset")
 
-    @rule(live=st.booleans(), assigns=FEW, aside=st.booleans())
-    def open(self, live: bool, assigns: list[str], aside: bool) -> None:
+    @rule(live=st.booleans(), assigns=FEW, aside=st.booleans(), foreseen=st.booleans())
+    def open(self, live: bool, assigns: list[str], aside: bool, foreseen: bool) -> None:
         key = next(self._numbers)
         self._cells.append(key)
-        self._gather("open", key, live, frozenset(assigns), aside)
+        if live and foreseen:
+            self._foreseen[key] = frozenset(assigns)
+        self._gather("open", key, live, frozenset(assigns), aside, foreseen)
 
     def _cell(self, number: int) -> int | None:
         return self._free[number % len(self._free)] if self._free else None
 
-    @rule(number=st.integers(0, 9), names=FEW, engine=SABOTAGE, deleted=FEW)
-    def write(self, number: int, names: list[str], engine: list[str], deleted: list[str]) -> None:
+    @rule(number=st.integers(0, 9), names=FEW, engine=SABOTAGE, deleted=FEW, odd=st.booleans())
+    def write(self, number: int, names: list[Any], engine: list[str], deleted: list[str], odd: bool) -> None:
         if (key := self._cell(number)) is not None:
             self._free.remove(key)
+            if (may_bind := self._foreseen.get(key)) is not None:
+                names, deleted, engine = sorted(may_bind)[:1] if names else [], sorted(may_bind)[:1], []
+            elif odd:
+                names = [7]  # no name
             # One step of code, as a cell's are not merged at once, but each is whole.
             (written, gone) = ([names[0]], []) if names else (engine[:1], deleted[:1])
             self._gather("write", key, self._named(written), {*gone} - {*written} if not written else set())
@@ -209,10 +224,10 @@ def test_operations_that_overlap_come_to_what_some_order_does(trial: Trial) -> N
     unit="cells",
 )
 def test_the_history_of_overlapping_cells_has_an_order(trial: Trial) -> None:
-    manager = AsyncNamespaceManager()
-    manager._lock = HesitantLock(manager._lock, trial.random())  # type: ignore[assignment]
-    bridge = ExecutionContextBridge(manager)
-    manager.update_namespace({"x": 0, "y": 0})
+    store = AsyncNamespaceManager()
+    store._lock = HesitantLock(store._lock, trial.random())  # type: ignore[assignment]
+    bridge = ExecutionContextBridge(store)
+    store.update_namespace({"x": 0, "y": 0})
     #: Number of a cell → when it began and ended, and what it read. Cell 0 wrote before all.
     history: dict[int, tuple[float, float, int, int]] = {0: (-1.0, -0.5, 0, 0)}
     numbers = count(1)
@@ -241,8 +256,8 @@ def test_the_history_of_overlapping_cells_has_an_order(trial: Trial) -> None:
                 ]
                 assert not hidden, f"it read what cell {x} wrote, after cells {hidden[:3]} wrote"
     with trial.holding("at the end"):
-        assert manager.live["x"] == manager.live["y"]
-        assert manager.provenance("x") == manager.provenance("y")
+        assert store.live["x"] == store.live["y"]
+        assert store.provenance("x") == store.provenance("y")
         assert threading.active_count() < 50
 
 
