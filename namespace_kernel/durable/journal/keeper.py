@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 
 from namespace_kernel.base.cell import Names
+from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.safe_facts import class_name
 from namespace_kernel.base.words import words_of
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
@@ -37,6 +38,8 @@ _log = logging.getLogger("namespace_kernel")
 
 #: Seconds between two looks whether it is the journal's turn.
 _PACE = 0.02
+#: Seconds after the last state in which it looks by itself whether a cell has ended.
+_WAKEFUL = 2.0
 #: The part of the time in which it writes while cells run.
 _BESIDE = 0.025
 
@@ -107,6 +110,7 @@ class Keeper:
         self.surroundings = Surroundings()
         self._told = False
         self._asked = True
+        self._looks_by_itself = False
         self._closed = False
 
     # Other threads
@@ -117,7 +121,8 @@ class Keeper:
             self._serial += 1
             self._ended.append((self._serial, record))
             self._turns.idle.clear()
-            self._condition.notify()
+            if not self._looks_by_itself:  # to wake it now would hold up the reply
+                self._condition.notify_all()
             return self._serial
 
     def ask(self) -> None:
@@ -167,11 +172,20 @@ class Keeper:
                 if not self._pending:
                     self._turns.idle.set()
                     self._condition.notify_all()
-                self._condition.wait_for(lambda: self._closed or self._pending)
+                self._rest()
                 if self._closed:
                     self._hands.close()
                     return
             self._serve()
+
+    def _rest(self) -> None:
+        """Wait until there is something to do. Soon after a cell it looks by itself: the next is at hand."""
+        self._looks_by_itself = True
+        until = monotonic() + _WAKEFUL
+        while not (self._closed or self._pending) and monotonic() < until:
+            self._condition.wait(_PACE)
+        self._looks_by_itself = False
+        self._condition.wait_for(lambda: self._closed or self._pending)
 
     def _serve(self) -> None:
         if not self._turns.is_quiet:
