@@ -352,3 +352,46 @@ def test_a_kernel_that_died_is_explained_under_the_next_cell(
     expect(notebook.cell(1)).to_contain_text("crashed by a segmentation fault (SIGSEGV) while In [1] ran")
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "died.png")
+
+
+def test_the_names_of_a_kernel_that_died_are_back_and_so_after_a_restart(
+    page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    example = json.loads((ROOT / "examples" / "durable.ipynb").read_text())
+    example["metadata"]["kernelspec"] = {
+        "name": installed_kernelspec,
+        "display_name": "",
+        "language": "python",
+    }
+    (server.files / "durable.ipynb").write_text(json.dumps(example))
+    page.set_viewport_size({"width": 1000, "height": 1300})
+    notebook = LabNotebook(page, server, "durable.ipynb")
+    sources = ["".join(cell["source"]) for cell in example["cells"] if cell["cell_type"] == "code"]
+    dies, back = (number for number, code in enumerate(sources) if "SIGKILL" in code or code == "%restore")
+
+    def run(number: int) -> None:
+        notebook.cell(number).locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+
+    for number in range(dies):
+        run(number)
+        expect(notebook.prompt(number)).to_have_text(f"[{number + 1}]:")
+    expect(notebook.cell(dies - 1)).to_contain_text("cannot pickle 'generator' object")
+    run(dies)
+    page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
+    notebook.expect_kernel_status("Idle")
+    run(back)
+    expect(notebook.cell(back)).to_contain_text("the kernel before this one")
+    expect(notebook.cell(back).locator("table")).to_contain_text("not back")
+    notebook.cell(back).scroll_into_view_if_needed()
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "durable_restored.png")
+    run(back + 1)
+    expect(notebook.cell(back + 1)).to_contain_text("True, True, 365")
+    notebook.restart()
+    notebook.expect_kernel_status("Idle")
+    run(back)
+    expect(notebook.prompt(back)).to_have_text("[1]:")
+    run(back + 1)
+    expect(notebook.prompt(back + 1)).to_have_text("[2]:")
+    expect(notebook.cell(back + 1)).to_contain_text("True, True, 365")
