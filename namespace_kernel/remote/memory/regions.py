@@ -7,12 +7,13 @@ they write. It ends with the last process that has it, however that ends: there 
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 import os
 import sys
 from collections.abc import Sequence
 from pickle import PickleBuffer
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 #: Bytes from which a buffer is worth a region.
 LARGE = 2**20
@@ -130,10 +131,19 @@ def address_of(raw: memoryview | mmap.mmap) -> int:
     """Where the bytes of `raw` stand, also if they may not be written."""
     import ctypes
 
-    view = (ctypes.c_void_p * 32)()  # a `Py_buffer`, which begins with the address
+    view = _py_buffer()()
     ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(raw), view, 0)
     ctypes.pythonapi.PyBuffer_Release(view)
-    return view[0] or 0
+    address: int = view[0] or 0
+    return address
+
+
+@functools.cache
+def _py_buffer() -> Any:
+    """Room for a `Py_buffer`, which begins with the address."""
+    import ctypes
+
+    return ctypes.c_void_p * 32
 
 
 def _map(descriptor: int, size: int) -> mmap.mmap:

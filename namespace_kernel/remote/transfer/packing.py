@@ -8,6 +8,7 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from mmap import mmap
 from pickle import PickleBuffer
 from types import CodeType
@@ -98,7 +99,9 @@ class Draft:
         self._file = io.BytesIO()
         self._buffers: list[memoryview] = []
         pickler = load("cloudpickle", f"{__package__}.pickler").NamespacePickler
-        self._pickler: NamespacePickler = pickler(self._file, home, self._keep_buffer, known or {}, exactly)
+        # No method of ours: the pickler would refer to us, and what it has seen would wait for the collector.
+        keep = partial(_keep_buffer, self._buffers)
+        self._pickler: NamespacePickler = pickler(self._file, home, keep, known or {}, exactly)
         self._exactly = exactly
 
     def add(self, values: Names) -> Draft:
@@ -154,12 +157,13 @@ class Draft:
         buffers = tuple(map(share, self._buffers))
         return Piece(self.names, _digest(self.names, stream, map(content_digest, buffers)), stream, buffers)
 
-    def _keep_buffer(self, buffer: PickleBuffer) -> bool:
-        raw = buffer.raw()
-        if raw.nbytes < _OUT_OF_BAND:
-            return True
-        self._buffers.append(raw)
-        return False
+
+def _keep_buffer(buffers: list[memoryview], buffer: PickleBuffer) -> bool:
+    raw = buffer.raw()
+    if raw.nbytes < _OUT_OF_BAND:
+        return True
+    buffers.append(raw)
+    return False
 
 
 def pack(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import numpy as np
@@ -277,3 +278,19 @@ def test_names_of_equal_values_are_pieces_of_their_own(values: str) -> None:
     assert {piece.digest for piece in sent.pieces}.isdisjoint(
         piece.digest for piece in parcel(namespace(f"def f(): return 1\nc, d = {values}"), "c, d").pieces
     )
+
+
+@pytest.mark.parametrize("source", ["m", "m, f", "f, large", "m, also, f, large"])
+def test_what_was_packed_is_let_go_without_the_collector(source: str) -> None:
+    live = namespace("import numpy as np; large = {str(n): [n] for n in range(99)}\ndef f(): return large")
+    live["m"] = live["also"] = array = np.arange(9_000)
+    parcel(live, source)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sys.getrefcount(array), sys.getrefcount(live)
+        sent = parcel(live, source)
+        del sent
+        assert (sys.getrefcount(array), sys.getrefcount(live)) == before
+    finally:
+        gc.enable()
