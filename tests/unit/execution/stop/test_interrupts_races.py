@@ -117,6 +117,27 @@ def test_a_stop_between_a_cell_s_begin_and_its_code_is_kept_for_it(desk: Desk) -
     assert "sync" not in begun and desk.is_ours()
 
 
+@pytest.mark.parametrize("before", ["while it waited for the loop", "before its code", "not at all"])
+def test_a_stop_before_an_async_cell_s_code_cancels_it_as_it_begins(desk: Desk, before: str) -> None:
+    execution = execution_of()
+    execution.interrupted = before == "while it waited for the loop"
+
+    async def cell() -> bool:
+        task = asyncio.create_task(asyncio.Event().wait())
+        with desk.controller.async_code(execution, task, asyncio.get_running_loop()):
+            for _ in range(3):
+                await asyncio.sleep(0)
+        ended = task.cancelled()
+        task.cancel()
+        return ended
+
+    if before == "before its code":
+        desk.controller.begin_cell()
+        signal.raise_signal(signal.SIGINT)
+    assert asyncio.run(cell()) is execution.interrupted is (before != "not at all")
+    desk.controller.end_cell()
+
+
 @pytest.mark.parametrize("begins_again", [False, True])
 def test_a_stop_that_came_for_one_cell_is_not_kept_for_the_next(desk: Desk, begins_again: bool) -> None:
     desk.controller.begin_cell()

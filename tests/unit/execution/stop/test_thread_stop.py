@@ -147,3 +147,69 @@ async def test_where_the_cell_stands_can_be_seen() -> None:
     assert not steps.cr_running
     task.cancel()
     await task
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_comes_after_the_end_is_not_raised(closed: bool) -> None:
+    raised: list[int] = []
+    stop = ThreadStop()
+    stop.again = lambda: raised.append(1)  # type: ignore[assignment]
+    if closed:
+        stop.close()
+    assert stop.stop() is not closed
+    assert len(raised) == (not closed)
+    stop.close()
+
+
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_one_that_comes_while_the_cell_is_ending_is_told(times: int) -> None:
+    class Interrupted:
+        """A lock; a Stop comes just before it is taken."""
+
+        left = times
+
+        def __enter__(self) -> None:
+            if self.left:
+                self.left -= 1
+                raise KeyboardInterrupt
+
+        def __exit__(self, *details: object) -> None: ...
+
+    stop = ThreadStop()
+    stop._lock = Interrupted()  # type: ignore[assignment]
+    assert stop.close() is (times > 0)
+    assert ThreadStop.of_caller() is None
+    assert not stop.stop()
+
+
+async def test_one_between_two_steps_arrives_where_the_cell_goes_on() -> None:
+    seen: list[str] = []
+    goes_on = asyncio.Event()
+    steps = Steps(body(goes_on.wait, seen))
+    task: asyncio.Task[Outcome] = asyncio.Task(steps)
+    await asyncio.sleep(0)
+    assert not steps.stop() and steps.wanted
+    goes_on.set()
+    outcome = await asyncio.wait_for(task, 40)
+    assert isinstance(outcome.error, KeyboardInterrupt) and not steps.wanted
+    assert seen == ["began", "KeyboardInterrupt"]
+
+
+async def test_one_before_the_first_step_keeps_the_cell_from_beginning() -> None:
+    seen: list[str] = []
+    steps = Steps(body(lambda: 42, seen))
+    assert not steps.stop() and steps.wanted
+    task: asyncio.Task[Outcome] = asyncio.Task(steps)
+    await asyncio.wait({task}, timeout=40)
+    assert task.cancelled() and seen == []
+
+
+async def test_one_that_came_as_a_cancellation_is_not_wanted_any_more() -> None:
+    seen: list[str] = []
+    steps = Steps(body(waiting, seen))
+    task: asyncio.Task[Outcome] = asyncio.Task(steps)
+    await asyncio.sleep(0)
+    assert not steps.stop()
+    task.cancel()
+    assert isinstance((await task).error, asyncio.CancelledError)
+    assert not steps.wanted and seen == ["began", "CancelledError"]
