@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import FunctionType
 from typing import Any
 
-from IPython.core.formatters import BaseFormatter, DisplayFormatter
+from IPython.core.formatters import BaseFormatter, DisplayFormatter, PlainTextFormatter
 
 _PLAIN_TYPES = (int, float, complex, bool, str, bytes, list, tuple, dict, set, frozenset)
 
@@ -16,6 +17,9 @@ _PLAIN = {
 }
 
 _TEXT = "text/plain"
+_NONE = (type(None).__mro__, ())
+#: Where the functions are that show objects of built-in types, unless somebody has registered others.
+_OF_IPYTHON = ("IPython.lib.pretty", "IPython.core.formatters")
 
 
 class QuickDisplayFormatter(DisplayFormatter):
@@ -38,6 +42,18 @@ class QuickDisplayFormatter(DisplayFormatter):
             {} if data is None else {_TEXT: data},
             {} if metadata is None else {_TEXT: metadata},
         )
+
+    def runs_no_code(self) -> bool:
+        """Whether what objects of a built-in type look like is IPython's business alone. Thread: any."""
+        text = self.formatters.get(_TEXT)
+        if type(text) is not PlainTextFormatter or any(
+            self._is_special(None, text, *known) for known in (*_PLAIN.values(), _NONE)
+        ):
+            return False
+        by_type: dict[Any, Any] = text.type_printers
+        printers = [by_type[kind] for kind in (*_PLAIN_TYPES, *_NONE[0]) if kind in by_type]
+        printers += [*text.singleton_printers.values(), *text.deferred_printers.values()]
+        return all(type(one) is FunctionType and one.__module__ in _OF_IPYTHON for one in printers)
 
     def _is_special(self, obj: object, text: object, types: Iterable[type], names: Iterable[object]) -> bool:
         """Whether any formatter but the one for text may have something to say about `obj`."""

@@ -122,7 +122,19 @@ def build(kernel: NamespaceKernel, parts: Parts) -> Built:
 
     # Channels
     shell_channel = ShellChannel(
-        kernel, session, stream, lanes, aborts, comms, handlers, parents, streams, iopub, publishing, thread
+        kernel,
+        session,
+        shell,
+        stream,
+        lanes,
+        aborts,
+        comms,
+        handlers,
+        parents,
+        streams,
+        iopub,
+        publishing,
+        thread,
     )
     replies = ReplySocket(kernel.control_thread, kernel.control_stream)
     control_channel = ControlChannel(

@@ -3,6 +3,7 @@
 | message                                         | answered by                              |
 |-------------------------------------------------|------------------------------------------|
 | `execute_request`                               | its lane: main, or a subshell's worker   |
+| the same from a variable view, while a cell runs| the protocol thread, if no code runs     |
 | `complete_request`, `inspect_request`           | the introspection thread                 |
 | `is_complete_request`, `history_request`        | a second one: transformers, SQLite       |
 | `comm_open`, `comm_msg`, `comm_close`           | the user loop, one after the other       |
@@ -20,12 +21,14 @@ from ipykernel.subshell_manager import UnknownSubshellError
 
 from namespace_kernel.base.errors import RequestError
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.ipython.shell import NamespaceShell
 
 from .comms import Comms
 from .lanes.aborts import Aborts
 from .lanes.lanes import Lane, Lanes, is_urgent
 from .lanes.parents import Parents
 from .lanes.request_thread import RequestThread
+from .lanes.variable_views import answer_beside
 from .wire.handlers import Handlers
 from .wire.iopub import IOPub
 from .wire.protocol_thread import ProtocolThread
@@ -74,6 +77,7 @@ class ShellChannel:
         self,
         kernel: IPythonKernel,
         session: KernelSession,
+        shell: NamespaceShell,
         stream: SharedStream,
         lanes: Lanes,
         aborts: Aborts,
@@ -87,6 +91,7 @@ class ShellChannel:
     ) -> None:
         self._kernel = kernel
         self._session = session
+        self._shell = shell
         self._stream = stream
         self._lanes = lanes
         self._aborts = aborts
@@ -128,6 +133,8 @@ class ShellChannel:
             submit(request)
         elif monotonic() < lane.abort_until:
             self._aborts.abort(request)
+        elif (content := answer_beside(request, lane, self._shell)) is not None:
+            self._send_beside(request, content)
         else:
             self._publishing.look_soon(self._thread.io_loop.call_later)
             lane.put(request)
@@ -142,6 +149,16 @@ class ShellChannel:
     def _refuse(self, request: Request) -> None:
         error = UnknownSubshellError(request.lane_id or "")
         self._kernel._send_unknown_subshell_reply(request.idents, request.message, error)
+
+    def _send_beside(self, request: Request, content: Message) -> None:
+        """Answer a request of a variable view while a cell runs."""
+        message = request.message
+        self._iopub.busy(message)
+        metadata = self._kernel.finish_metadata(message, self._kernel.init_metadata(message), content)
+        self._session.send(
+            request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
+        )
+        self._iopub.idle(message)
 
     def _answer(self, request: Request) -> None:
         """Answer anything but a cell or a comm message."""

@@ -6,14 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from namespace_kernel.base.originals import (
-    Originals,
-    describe_replaced,
-    keep_running,
-    monotonic,
-    put_back,
-    shield,
-)
+from namespace_kernel.base.originals import Originals, describe_replaced, keep_running, put_back, shield
 from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
@@ -58,7 +51,7 @@ class CellService:
 
         Guarantees: whatever fails meanwhile, there is one reply, and busy and idle are a pair.
         """
-        lane.running_since = monotonic()
+        lane.running = request
         try:  # no `shield`: the fewer frames are above a cell, the deeper it can recurse
             if lane.lane_id is None:
                 self._before_cell()
@@ -70,7 +63,7 @@ class CellService:
         except BaseException as error:
             self._cells.fail(lane, request, error, put_back(error))
         finally:
-            lane.running_since = None
+            lane.running = None
             lane.served += 1
 
 

@@ -68,8 +68,8 @@ class Lane:
         self._latest: dict[object, Request] = {}
         #: Until then (`time.monotonic`), cells that arrive are aborted.
         self.abort_until = 0.0
-        #: Since when a cell runs (`time.monotonic`), `None` between two cells, and how many have run.
-        self.running_since: float | None = None
+        #: The cell that runs, `None` between two, and how many have run.
+        self.running: Request | None = None
         self.served = 0
 
     def copy_context(self) -> contextvars.Context:
@@ -93,7 +93,7 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether no cell runs or waits. Thread: any."""
-        return self.running_since is None and self.cells.empty()
+        return self.running is None and self.cells.empty()
 
     def abort_for(self, seconds: float) -> None:
         """Let cells that arrive within so many seconds be aborted. Thread: protocol."""

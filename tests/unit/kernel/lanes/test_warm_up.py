@@ -83,9 +83,9 @@ def test_none_is_taken_for_a_program(content: dict[str, Any]) -> None:
 def test_none_is_taken_while_cells_run_wait_or_have_just_run() -> None:
     kernel = Kernel()
     kernel.cell()
-    kernel.lane.running_since = 1.0
+    kernel.lane.running = request(PERSON)
     kernel.moment()
-    kernel.lane.running_since = None
+    kernel.lane.running = None
     kernel.lane.put(request(PERSON))
     kernel.moment()
     kernel.lane.take_waiting()
@@ -100,7 +100,7 @@ def test_a_cell_that_comes_in_a_step_is_waited_for_before_the_next() -> None:
     kernel = Kernel()
 
     def begin() -> None:
-        kernel.lane.running_since = 1.0
+        kernel.lane.running = request(PERSON)
 
     kernel.second_step = begin  # type: ignore[method-assign]
     kernel.cell()
@@ -108,7 +108,7 @@ def test_a_cell_that_comes_in_a_step_is_waited_for_before_the_next() -> None:
     assert kernel.taken == [0, 1]
     kernel.moment()
     assert kernel.taken == [0, 1]
-    kernel.lane.running_since = None
+    kernel.lane.running = None
     kernel.moment()
     assert kernel.taken == [0, 1, 2] and not kernel.timers
 
