@@ -11,6 +11,7 @@ import pytest
 
 from namespace_kernel.remote.sites.dask_run import DaskConnection, DaskRun
 from namespace_kernel.remote.transfer.messages import CellRequest, Lost, Printed, Report
+from tests.unit.remote.transfer.travel import namespace, parcel
 
 SOON = 0.0
 
@@ -160,3 +161,21 @@ def test_a_scheduler_that_has_closed_is_told_at_once_and_one_that_is_away_later(
     assert cluster.next() is None
     cluster.client.status = "closed"
     assert "scheduler" in why(cluster.next())
+
+
+@pytest.mark.parametrize("cells", [1, 4])
+def test_what_is_large_is_sent_to_the_cluster_once(cells: int) -> None:
+    client: Any = Client()
+    scattered: list[object] = []
+    client.scatter = lambda piece, hash: (
+        scattered.append(piece) or SimpleNamespace(status="finished")  # type: ignore[func-returns-value]
+    )
+    connection = DaskConnection(client)
+    live = namespace("import numpy as np; a = np.ones(20_000); b = [np.ones(9_000)] * 2; small = [1]")
+    for _ in range(cells):
+        given = connection.futures_of(parcel(live, "a, b, small").pieces)
+        assert sum(isinstance(one, SimpleNamespace) for one in given) == 2
+    assert len(scattered) == 2
+    live["a"][5] = 7
+    connection.futures_of(parcel(live, "a, b, small").pieces)
+    assert len(scattered) == 3
