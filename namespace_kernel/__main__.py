@@ -29,8 +29,39 @@ def leave_folder_out() -> None:
         del sys.path[0]
 
 
+def open_standard_streams() -> None:
+    """Let descriptors 0 to 2 lead nowhere where the parent has closed them.
+
+    Otherwise a socket of the kernel's gets such a number, and whatever writes to its output writes into that.
+
+    Thread: main, before all else.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None and sys.platform != "win32":
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, number)
+            if nowhere != number:
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115, for good
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
+def leave_missing_folder() -> None:
+    """Go home where the working directory is gone: IPython's application would end."""
+    try:
+        os.getcwd()
+    except OSError:
+        home = os.path.expanduser("~")
+        folder = home if os.path.isdir(home) else os.sep
+        os.chdir(folder)
+        print(f"namespace_kernel: the working directory is gone, so cells begin in {folder}", file=sys.stderr)
+
+
 def main() -> None:
     """Dispatch the command line."""
+    open_standard_streams()
     leave_folder_out()
     words = sys.argv[1:]
     if words in (["--help"], ["-h"]):
@@ -45,15 +76,43 @@ def main() -> None:
         sys.exit(run(words))
     if words and not words[0].startswith("-"):
         sys.exit(unknown(words[0]))
+    leave_missing_folder()
     # Nearly all that a start makes, modules and their functions, stays: looking for garbage among it takes a
     # tenth of the time. The app turns the collector on, before it runs anything of the user's.
     gc.disable()
-    from namespace_kernel.kernel.lent_modules import import_packages
+    try:
+        from namespace_kernel.kernel.lent_modules import import_packages
 
-    import_packages()
-    from namespace_kernel.app import launch_new_instance
-
+        import_packages()
+        from namespace_kernel.app import launch_new_instance
+    except Exception as error:
+        if not (file := shadowing(error)):
+            raise
+        sys.exit(
+            f"namespace_kernel cannot start: {type(error).__name__}: {error}; {file} stands in the place of "
+            "a module of Python's, so rename it, or take its folder off PYTHONPATH"
+        )
     launch_new_instance()
+
+
+def shadowing(error: BaseException) -> str:
+    """The file because of which an import failed: it has the name of one of Python's and comes before it."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    trace = error.__traceback__
+    while trace is not None:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    library = os.path.dirname(os.__file__)
+    for file in reversed(files):
+        folder, name = os.path.split(file or "")
+        is_package = name == "__init__.py"
+        folder, name = os.path.split(folder) if is_package else (folder, name.partition(".")[0])
+        if name not in sys.stdlib_module_names or not os.path.isabs(folder) or name == "__main__":
+            continue
+        inside = os.path.relpath(folder, library)
+        if inside.split(os.sep)[0] not in (".", "lib-dynload") and folder in sys.path:
+            return str(file)
+    return ""
 
 
 def run(words: list[str]) -> int:

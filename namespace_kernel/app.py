@@ -46,7 +46,12 @@ from namespace_kernel.namespace.reserved_names import MODULE_NAMES
 _REMEDIES = {
     errno.EADDRINUSE: "; another program has one of the ports, so start the kernel once more",
     errno.EMFILE: "; a kernel needs about a hundred, so raise the limit (`ulimit -n`)",
+    errno.ENOMEM: "; a kernel needs some 30 threads and, with their stacks, 2 GB of address space, "
+    "so raise the limits (`ulimit -u`, `ulimit -v`)",
+    errno.EFBIG: "; no file may be written here, so raise the limit (`ulimit -f`)",
 }
+#: What Python says where the system has no room for a further thread.
+_NO_THREAD = "can't start new thread"
 
 
 class NamespaceKernelApp(IPKernelApp):
@@ -106,12 +111,17 @@ class NamespaceKernelApp(IPKernelApp):
         app = cls.instance(**kwargs)
         try:
             app.initialize(argv)
-        except (OSError, zmq.ZMQError) as error:
+        except (OSError, zmq.ZMQError, MemoryError) as error:
+            app._end_before_start(error)
+        except RuntimeError as error:
+            if str(error) != _NO_THREAD:
+                raise
             app._end_before_start(error)
         app.start()
 
-    def _end_before_start(self, error: OSError | zmq.ZMQError) -> NoReturn:
-        line = f"namespace_kernel cannot start: {error}{_REMEDIES.get(error.errno or 0, '')}\n"
+    def _end_before_start(self, error: Exception) -> NoReturn:
+        number = getattr(error, "errno", None) or (0 if isinstance(error, OSError) else errno.ENOMEM)
+        line = f"namespace_kernel cannot start: {str(error) or 'out of memory'}{_REMEDIES.get(number, '')}\n"
         outside = getattr(sys.stderr, "descriptor_outside", None)
         with contextlib.suppress(OSError):
             os.write(2 if outside is None else outside, line.encode())

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from codecs import getincrementaldecoder
+from codecs import getincrementaldecoder, lookup
 from collections.abc import Callable
 from functools import partial
 from subprocess import PIPE, STDOUT, CalledProcessError
@@ -21,7 +21,7 @@ from IPython.utils.text import LSString, SList
 
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.threads import Popen
-from namespace_kernel.execution.stop.supervised import Supervised, in_terminal
+from namespace_kernel.execution.stop.supervised import Supervised, encoded, in_terminal
 
 
 class ExitCodes(Protocol):
@@ -35,7 +35,9 @@ class Text:
     """What a command prints, decoded and handed to `write` piece by piece."""
 
     def __init__(self, encoding: str, write: Callable[[str], object]) -> None:
-        self._decode = getincrementaldecoder(encoding)("replace").decode
+        # Where the locale knows ASCII alone, nearly every command prints UTF-8 all the same.
+        known = "utf-8" if lookup(encoding).name == "ascii" else encoding
+        self._decode = getincrementaldecoder(known)("replace").decode
         self._write = write
 
     def __call__(self, chunk: bytes, final: bool = False) -> None:
@@ -142,7 +144,7 @@ class ShellCommands:
 
 def _in_shell(command: str, **pipes: Any) -> subprocess.Popen[bytes]:
     executable = os.environ.get("SHELL")
-    return Popen(command, shell=True, executable=executable, process_group=0, **pipes)
+    return Popen(encoded(command), shell=True, executable=executable, process_group=0, **pipes)
 
 
 def _users_shell() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernel import client
 from tests.kernel.cells import PATIENCE
 from tests.kernel.client import ARGV, Notebook
 from tests.trust.conftest import goes_on
@@ -25,6 +26,7 @@ ENVIRONMENTS = {
     "warnings are errors": {"PYTHONWARNINGS": "error"},
     "no locale": {"LANG": "C", "LC_ALL": "C"},
     "output is ASCII": {"PYTHONIOENCODING": "ascii"},
+    "no locale, and no UTF-8": {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "no home": {"HOME": "/no/such/folder", "IPYTHONDIR": "/no/such/folder/ipython"},
     "IPython's folder is a file": {"IPYTHONDIR": __file__},
     "no folder for temporary files": {"TMPDIR": "/no/such/folder"},
@@ -37,6 +39,7 @@ def test_a_kernel_starts_and_cells_run_as_ever(name: str, tmp_path: Path, kernel
     try:
         assert notebook.run("print('é'); kept = ['kept']").text == "é\n"
         assert notebook.run("!echo é").text.strip() == "é"
+        assert notebook.run("told = !echo é\nprint(*told)").text == "é\n"
         goes_on(notebook)
         notebook.request("shutdown_request", {"restart": False}, channel="control")
         assert notebook.wait_exit(PATIENCE) == 0
@@ -72,3 +75,90 @@ def test_too_few_files_are_no_traceback(files: int, tmp_path: Path, kernel_env: 
     ended = subprocess.run(limited, env=kernel_env, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode and "Traceback" not in ended.stderr
     assert "Too many open files" in ended.stderr
+
+
+CLOSED = {
+    "its input": "exec <&-",
+    "its output": "exec >&-",
+    "its errors": "exec 2>&-",
+    "all": "exec <&- >&- 2>&-",
+}
+
+
+def _through_a_shell(monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    """Let kernels be started by a shell that carries out `before`."""
+    monkeypatch.setattr(client, "ARGV", ["/bin/sh", "-c", f'{before}; exec "$0" "$@"', *ARGV])
+
+
+@pytest.mark.parametrize("what", CLOSED)
+def test_a_kernel_starts_though_standard_descriptors_are_closed(
+    what: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kernel_env: dict[str, str]
+) -> None:
+    _through_a_shell(monkeypatch, CLOSED[what])
+    notebook = Notebook(tmp_path, kernel_env)
+    try:
+        notebook.run("import os; kept = ['kept']")
+        cell = notebook.run("os.write(1, b'out\\n'), os.write(2, b'error\\n'); None")
+        assert (cell.stdout, cell.stderr) == ("out\n", "error\n")
+        assert notebook.run("!echo child; echo other >&2").text.split() == ["child", "other"]
+        assert notebook.run("%%isolated\nprint('far')").text == "far\n"
+        goes_on(notebook)
+    finally:
+        notebook.close()
+
+
+def test_a_kernel_whose_folder_is_gone_begins_at_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kernel_env: dict[str, str]
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    _through_a_shell(monkeypatch, "mkdir gone && cd gone && rmdir ../gone")
+    notebook = Notebook(tmp_path, kernel_env | {"HOME": str(home)})
+    try:
+        assert notebook.run("import os; kept = ['kept']; print(os.getcwd())").text == f"{home}\n"
+        assert notebook.log.count(f"the working directory is gone, so cells begin in {home}") == 1
+        goes_on(notebook)
+    finally:
+        notebook.close()
+
+
+def _ends_at_the_start(before: str, tmp_path: Path, env: dict[str, str]) -> str:
+    """What a kernel that a shell starts writes until it ends. It fails."""
+    argv = [str(tmp_path / "connection.json") if word == "{connection_file}" else word for word in ARGV]
+    by_shell = ["/bin/sh", "-c", f'{before}; exec "$0" "$@"', *argv]
+    ended = subprocess.run(by_shell, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
+    return ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit is none")
+@pytest.mark.parametrize("size", [300_000, 450_000, 600_000])
+def test_too_little_address_space_is_one_line(size: int, tmp_path: Path, kernel_env: dict[str, str]) -> None:
+    told = _ends_at_the_start(f"ulimit -v {size}", tmp_path, kernel_env)
+    assert told.count("cannot start: ") == told.count("`ulimit -v`") == 1
+
+
+def test_where_no_file_may_be_written_is_one_line(tmp_path: Path, kernel_env: dict[str, str]) -> None:
+    told = _ends_at_the_start("ulimit -f 0", tmp_path, kernel_env)
+    assert told.count("cannot start: [Errno 27] File too large") == told.count("`ulimit -f`") == 1
+
+
+SHADOWING = {
+    "queue.py": "raise RuntimeError('mine')",
+    "select.py": "",
+    "asyncio/__init__.py": "1/0",
+    "logging/__init__.py": "import os",
+    "random.py": "from math import *",
+}
+
+
+@pytest.mark.parametrize("name", SHADOWING)
+def test_a_file_in_the_place_of_a_module_of_python_is_named(
+    name: str, tmp_path: Path, kernel_env: dict[str, str]
+) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(SHADOWING[name])
+    told = _ends_at_the_start(":", tmp_path, kernel_env | {"PYTHONPATH": str(tmp_path)})
+    assert told.count("cannot start: ") == told.count(f"{file} stands in the place of") == 1
+    assert "take its folder off PYTHONPATH" in told

@@ -227,6 +227,14 @@ class Supervised:
                     os.write(process.stdout.fileno(), b"\x03")
 
 
+def encoded(command: str) -> bytes:
+    """As the system encodes it; if that knows too few characters, as everybody else does. Thread: any."""
+    try:
+        return os.fsencode(command)
+    except UnicodeEncodeError:
+        return command.encode(errors="surrogateescape")
+
+
 def in_terminal(shell: str, command: str) -> subprocess.Popen[bytes]:
     """Start `command` by `shell` in a terminal of its own, whose other end is the result's `stdout`.
 
@@ -239,7 +247,7 @@ def in_terminal(shell: str, command: str) -> subprocess.Popen[bytes]:
     try:
         termios.tcsetwinsize(slave, (24, 80))
         process = Popen(
-            ["/bin/sh", "-c", 'exec "$@" <>"$0"', os.ttyname(slave), shell, "-c", command],
+            ["/bin/sh", "-c", 'exec "$@" <>"$0"', os.ttyname(slave), shell, "-c", encoded(command)],
             stdin=slave,
             stdout=slave,
             stderr=slave,
