@@ -13,7 +13,8 @@ from .variables_text import STYLE, cut, padded, width_of
 Bundle = dict[str, str]
 _Row = tuple[str, ...]
 #: Rows that are shown of each kind; the rest is counted. Characters after which a text is cut.
-_ROWS, _LONGEST = 300, 80
+_ROWS, _LONGEST = 300, 120
+_WRAPS = ' style="white-space: normal; min-width: 16em"'
 
 
 def of_restored(restored: Restored) -> Bundle:
@@ -132,7 +133,8 @@ def _html(titles: _Row, rows: Sequence[_Row], note: str) -> str:
 
     def cells(tag: str, row: _Row) -> str:
         return "".join(
-            f'<{tag} class="{_class_of(classes.get(title, ""), text)}">{html.escape(text)}</{tag}>'
+            f'<{tag} class="{_class_of(classes.get(title, ""), text)}"{_WRAPS if title == "Why" else ""}>'
+            f"{html.escape(text)}</{tag}>"
             for title, text in zip(titles, row, strict=True)
         )
 

@@ -29,6 +29,7 @@ from namespace_kernel.execution.hooks import Settling
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.namespace.provenance import Provenance
 
+from .checks import Checks
 from .hands import start_thread
 from .keeper import Keeper
 from .loading import Loading, recipe_for
@@ -112,6 +113,7 @@ class Journal:
             ) from None
         self._keeper = Keeper(manager, self._store, self._turns, tell, worth, patience, is_engines)
         self._adopt_cells()
+        self._checks = Checks(manager, self._store.blobs, tell)
         self._first_state = self._store.last_state()
         self._surroundings_are_back = self._first_state is None
         self._open = True
@@ -134,6 +136,7 @@ class Journal:
 
     def begin(self, execution: Execution) -> None:
         """A cell begins: for `ExecutionContextBridge`, as `begins`."""
+        self._checks.before(execution.route.source)
         if not execution.cell.background:
             self._turns.began()
 
@@ -286,10 +289,16 @@ class Journal:
         gone = frozenset(known) - {NAME} - there if whole else frozenset()
         back = [one for one in kept if one.name in loaded.values]
         self._bind(back, loaded.values, gone)
+        if loaded.unchecked:
+            self._checks.add(loaded.unchecked)
+            start_thread(lambda: self._checks.run(self._may_check), "Journal's checks")
         lost = [*lost, *loaded.lost]
         recipe = recipe_for(lost, [*all_lost, *loaded.lost])
         gone -= {one.name for one in lost}
         return Restored(state, tuple(back), tuple(lost), gone, remarks, recipe, whole)
+
+    def _may_check(self) -> bool:
+        return not self._turns.cells_run
 
     def _put_surroundings(self, serial: int | None) -> None:
         """Random numbers and settings as they were; those of the state that was found, not of cells since."""
@@ -337,6 +346,7 @@ class Journal:
         if timeout != 0.0:
             self.flush(timeout)
         self._open = False
+        self._checks.close()
         self._keeper.close()
         self._thread.join(5.0)
         self._store.close()

@@ -18,8 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .blobs import Blobs, Buffer, digest_of
-from .compression import squeeze, unsqueeze
+from .blobs import Blobs, Buffer, digest_of, squeeze, unsqueeze
 from .records import CellRecord, Kept, Lost, Maker, State
 from .surroundings import NAME
 

@@ -218,3 +218,24 @@ def test_large_buffers_may_be_changed_and_the_files_do_not(start: Start) -> None
     third = start()
     third.journal.restore()
     assert np.array_equal(third.names["a"], np.arange(200_000))
+
+
+def test_what_is_too_large_to_look_through_at_once_is_looked_at_before_a_cell_reads_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("namespace_kernel.durable.journal.loading._AT_ONCE", 0)
+    monkeypatch.setattr("namespace_kernel.durable.journal.journal.Journal._may_check", lambda self: False)
+    first = start()
+    first.keep("import numpy as np\na = np.arange(200_000)\nb = np.ones(200_000)\ndef f(): return b.sum()")
+    folder = first.journal.path / "buffers"
+    damaged = max(folder.iterdir(), key=lambda path: np.fromfile(path).max())
+    data = bytearray(damaged.read_bytes())
+    data[1000] ^= 1
+    damaged.write_bytes(data)
+    second = start()
+    second.journal.restore()
+    second.run("x = a.sum()")
+    assert second.names["x"] == 19999900000 and "b" in second.names and not second.told
+    with pytest.raises(NameError):
+        second.run("f()")
+    assert second.told == ["`b` is gone: its file on disk is damaged; In [1] makes it again"]
