@@ -20,6 +20,7 @@ WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
     ("asyncio.tasks", "create_task all_tasks", "where no loop runs the user loop is meant"),
     ("asyncio.tasks", "gather shield", "the user loop stands still; failures that they take are told of"),
     ("asyncio.tasks", "as_completed ensure_future", "the user loop stands still, as for all that follows"),
+    ("asyncio.base_futures", "_future_repr_info", "a task's repr does not show the kernel's callbacks"),
     ("asyncio.futures", "wrap_future", "called by a cell's thread"),
     ("asyncio.Queue", "put_nowait get_nowait task_done shutdown", "called by a cell's thread"),
     ("asyncio.Event", "set clear", "called by a cell's thread"),

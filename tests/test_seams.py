@@ -179,6 +179,7 @@ def test_whoever_patches_is_asked_here() -> None:
         "execution.user_loop.loop_policy",
         "execution.user_loop.loop_setting",
         "execution.user_loop.signal_patch",
+        "execution.user_loop.tasks",
         "ipython.captures",
         "ipython.completion.jedi_cache",
         "ipython.completion.jedi_names",

@@ -189,3 +189,26 @@ def test_a_warning_and_a_record_about_the_caller_are_about_the_cells_line(notebo
     )
     code += "def tell(level): logging.error(level, stacklevel=level)\nfor level in (1, 2, 3, 9): tell(level)"
     assert notebook.run(code).stdout.splitlines() == ["2 tell 1", *(f"3 <module> {n}" for n in (2, 3, 9))]
+
+
+REPRS = {
+    "a task": "import asyncio\nasync def f(): await asyncio.sleep(60)\nt = asyncio.create_task(f()); repr(t)",
+    "a task in an async cell": "await asyncio.sleep(0)\nt = asyncio.create_task(f()); repr(t)",
+    "a gathering": "t = asyncio.gather(f(), f()); await asyncio.sleep(0); repr((t, asyncio.all_tasks()))",
+    "a task that a user waits for": (
+        "def mine(task): pass\nt = asyncio.create_task(f()); t.add_done_callback(mine); repr(t)"
+    ),
+    "an awaited task": "repr(asyncio.current_task())\nawait asyncio.sleep(0)\nrepr(asyncio.current_task())",
+    "a future": "t = asyncio.get_event_loop().create_future(); repr(t)",
+}
+
+
+def test_the_repr_of_a_task_shows_no_callback_of_ours(notebook: Notebook) -> None:
+    assert notebook.run(REPRS["a task"]).status == "ok"
+    for what, code in REPRS.items():
+        shown = str(notebook.run(code).result)
+        assert "pending" in shown, (what, shown)
+        for ours in ("LoopTasks", "_look_for_failure", "_Delivery", "Visit", "cb=[]"):
+            assert ours not in shown, (what, shown)
+        assert ("mine()" in shown) == (what == "a task that a user waits for"), shown
+    notebook.run("for task in asyncio.all_tasks(): task.cancel()")

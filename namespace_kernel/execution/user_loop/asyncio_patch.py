@@ -21,6 +21,7 @@ from namespace_kernel.base.patching import Function, Patch
 from namespace_kernel.base.weak_references import WeakThings
 
 from .asyncio_names import STILL, twice
+from .tasks import TASK_REPRS
 from .thread_aware_loop import ThreadAwareLoop
 
 if sys.version_info >= (3, 14):
@@ -56,6 +57,7 @@ class AsyncioFront:
             *twice(asyncio.tasks, "as_completed", self._still_at_each),
             *twice(asyncio.tasks, "ensure_future", self._still),
             *twice(asyncio.futures, "wrap_future", self._still),
+            *TASK_REPRS,
             *(Patch(kind, name, self._still) for kind, names in STILL for name in names),
         )
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.lines import Lines, Notices
+from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.safe_facts import called_function
 from namespace_kernel.base.started import note_start
 from namespace_kernel.coroutines.deferred import DeferredCoroutine
 
 #: How long, in seconds, a task's exception may wait to be retrieved after its cell has ended.
 _RETRIEVAL_TIME = 0.05
+
+_PACKAGE = __name__.partition(".")[0]
 
 _STOPPED = "the user loop was stopped by user code; it is running again"
 
@@ -109,3 +114,27 @@ class LoopTasks:
             context.copy().run(self._report, error, "callback")  # since 3.12 we are called inside of it
         else:
             loop.default_exception_handler(details)
+
+
+def _without_ours(describe: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
+    """What the repr of a task says, without the callbacks that the kernel has added."""
+
+    def future_repr_info(future: Any) -> list[str]:
+        info, callbacks = describe(future), future._callbacks or []
+        others = [one for one in callbacks if not _is_ours(one[0])]
+        if len(others) < len(callbacks):
+            shown = asyncio.base_futures._format_callbacks
+            place = info.index(shown(callbacks))
+            info[place : place + 1] = [shown(others)] if others else []
+        return info
+
+    return future_repr_info
+
+
+def _is_ours(callback: object) -> bool:
+    function = called_function(callback)
+    return type(function) is FunctionType and str(function.__module__).partition(".")[0] == _PACKAGE
+
+
+#: asyncio shows in the repr of a task, and in its warnings, who waits for the task.
+TASK_REPRS = (Patch("asyncio.base_futures", "_future_repr_info", _without_ours),)
