@@ -111,7 +111,9 @@ class Journal:
             raise JournalError(
                 f"the journal in {path} cannot be read ({error}); remove it, or name another place"
             ) from None
-        self._keeper = Keeper(manager, self._store, self._turns, tell, worth, patience, is_engines)
+        self._keeper = Keeper(
+            manager, self._store, self._turns, tell, worth, patience, is_engines, most_bytes
+        )
         self._adopt_cells()
         self._checks = Checks(manager, self._store.blobs, tell)
         self._first_state = self._store.last_state()

@@ -82,6 +82,7 @@ class Keeper:
         worth: float,
         patience: float,
         is_engines: Callable[[str, object], bool],
+        most_bytes: int,
     ) -> None:
         self._manager = manager
         self._store = store
@@ -89,6 +90,7 @@ class Keeper:
         self._tell = tell
         self._worth = worth
         self._is_engines = is_engines
+        self._most_bytes, self._grown = most_bytes, 0
         self._hands = Hands(patience)
         self._taker = Taker(manager.live, self._hands)
         self._condition = threading.Condition()
@@ -362,6 +364,10 @@ class Keeper:
         self._store.write(
             Step(step.serial, step.parent, step.cells, tuple(new), tuple(changed), step.deleted)
         )
+        self._grown += sum(one.size for one in new)
+        if self._grown > self._most_bytes / 8:
+            self._grown = 0
+            self._store.prune(self._most_bytes, 0.0)
         with self._condition:
             self.problem, self._told = "", False
             self.parent = step.serial

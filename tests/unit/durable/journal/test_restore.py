@@ -239,3 +239,15 @@ def test_what_is_too_large_to_look_through_at_once_is_looked_at_before_a_cell_re
     with pytest.raises(NameError):
         second.run("f()")
     assert second.told == ["`b` is gone: its file on disk is damaged; In [1] makes it again"]
+
+
+def test_older_states_go_while_cells_run_and_never_the_last(start: Start) -> None:
+    first = start(most_bytes=6 * MEGABYTE)
+    first.keep("import numpy as np\nkept = 1")
+    for number in range(12):
+        first.keep(f"a = np.full(2**18, {number}.0)")
+    status = first.journal.status()
+    assert status.size < 9 * MEGABYTE and 1 <= status.states < 8
+    second = start()
+    second.journal.restore()
+    assert second.names["a"][0] == 11.0 and second.names["kept"] == 1
