@@ -43,8 +43,9 @@ from namespace_kernel.ipython.tracebacks.thread_errors import ThreadErrors
 from namespace_kernel.kernel.handlers import Parts
 from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.lanes.executors import Bridges, Sites
+from namespace_kernel.kernel.wire.passages import Room
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
-from namespace_kernel.kernel.wire.stdout import CellStream, Room
+from namespace_kernel.kernel.wire.stdout import CellStream
 from namespace_kernel.namespace.reserved_names import MISSING
 from namespace_kernel.remote.sites.dask import DaskSite
 from namespace_kernel.remote.sites.isolated import IsolatedSite
@@ -215,7 +216,8 @@ def _running(ground: Ground, black_box: BlackBox) -> Running:
     )
     signals = SignalFront(lambda: user_loop.home_ident, wakeup.wake_main)
     asyncio = AsyncioFront(user_loop.loop, ground.runs_cells)
-    room = Room((kernel._stdout, kernel._stderr), black_box.fileno)
+    streams = (kernel._stdout, kernel._stderr)
+    room = Room([one for one in streams if isinstance(one, CellStream)], black_box.fileno)
     ground.timers.call_later(room.delay, room.make)
     return Running(interrupts, user_loop, wakeup, signals, asyncio, SideCells(), room)
 

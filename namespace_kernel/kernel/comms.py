@@ -27,14 +27,12 @@ from namespace_kernel.ipython.cell_events import CellEvents
 from namespace_kernel.ipython.display import _handled
 from namespace_kernel.ipython.shell import NamespaceShell
 
+from .lanes.answers import Answers
 from .lanes.lanes import Lane
 from .lanes.parents import Parents
 from .options import KernelOptions
-from .wire.handlers import Handlers
-from .wire.iopub import IOPub
 from .wire.request import Message, Replies, Request, answer
 from .wire.session import KernelSession
-from .wire.standard_streams import StandardStreams
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -94,6 +92,7 @@ class CommHomes:
         seen_by_comms = _CommsKernel(kernel, session)
         self._comms = comm_manager.comms
         self._current = parents.current
+        self.adopt = parents.adopt
         self._homes: dict[str, _Home] = {}
         register = comm_manager.register_comm
 
@@ -138,10 +137,7 @@ class Comms:
         options: KernelOptions,
         shell: NamespaceShell,
         events: CellEvents,
-        handlers: Handlers,
-        parents: Parents,
-        streams: StandardStreams,
-        iopub: IOPub,
+        answers: Answers,
         foreground: Lane,
         user_loop: UserLoop,
         side_cells: SideCells,
@@ -151,10 +147,7 @@ class Comms:
         self._options = options
         self._shell = shell
         self._events = events
-        self._handlers = handlers
-        self._parents = parents
-        self._streams = streams
-        self._iopub = iopub
+        self._answers = answers
         self._foreground = foreground
         self._user_loop = user_loop
         self._side_cells = side_cells
@@ -177,22 +170,20 @@ class Comms:
         of_cell = self._options.callback_output == "cell"
         home = self._homes.of(request) if of_cell else _Home(request, None)
         execution.owner = home.execution
-        _go_home.set(partial(self._parents.adopt, home.request))
-        self._parents.adopt(home.request)
+        _go_home.set(partial(self._homes.adopt, home.request))
+        self._homes.adopt(home.request)
         execution.home = contextvars.copy_context()
         execution.settled = True
-        self._iopub.busy(request.message)
-        stop = ThreadStop()
-        self._side_cells.enter(execution, stop.stop)
-        self._events.messages.add(execution)
-        try:
-            self._handlers.answer(request)
-        finally:
-            self._events.messages.discard(execution)
-            stop.close()
-            self._side_cells.leave(execution)
-            self._streams.hand_over()
-            self._iopub.idle(request.message)
+        with self._answers.giving(request, self._answers.streams.hand_over) as handlers:
+            stop = ThreadStop()
+            self._side_cells.enter(execution, stop.stop)
+            self._events.messages.add(execution)
+            try:
+                handlers.answer(request)
+            finally:
+                self._events.messages.discard(execution)
+                stop.close()
+                self._side_cells.leave(execution)
 
     def deliver(self, replies: Replies, idents: list[bytes], message: Message) -> None:
         """Handle one message for a comm; an error in its callback is shown, not logged."""

@@ -20,6 +20,7 @@ from .debugging.requests import ControlChannel
 from .execute import CellRequests
 from .introspection import Introspection, load_jedi
 from .lanes.aborts import Aborts
+from .lanes.answers import Answers
 from .lanes.background import BackgroundCells
 from .lanes.executors import Bridges
 from .lanes.foreground import Beside, CellService, Foreground
@@ -100,16 +101,14 @@ def build(kernel: NamespaceKernel, parts: Parts) -> Built:
 
     # Other messages
     comm_homes = CommHomes(kernel, session, parents)
+    answers = Answers(handlers, parents, streams, iopub)
     comms = Comms(
         kernel,
         comm_homes,
         kernel,
         shell,
         shell.events,
-        handlers,
-        parents,
-        streams,
-        iopub,
+        answers,
         foreground_lane,
         user_loop,
         side_cells,
@@ -122,19 +121,7 @@ def build(kernel: NamespaceKernel, parts: Parts) -> Built:
 
     # Channels
     shell_channel = ShellChannel(
-        kernel,
-        session,
-        shell,
-        stream,
-        lanes,
-        aborts,
-        comms,
-        handlers,
-        parents,
-        streams,
-        iopub,
-        publishing,
-        thread,
+        kernel, session, shell, stream, lanes, aborts, comms, answers, publishing, thread
     )
     replies = ReplySocket(kernel.control_thread, kernel.control_stream)
     control_channel = ControlChannel(

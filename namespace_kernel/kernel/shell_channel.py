@@ -25,19 +25,16 @@ from namespace_kernel.ipython.shell import NamespaceShell
 
 from .comms import Comms
 from .lanes.aborts import Aborts
+from .lanes.answers import Answers
 from .lanes.lanes import Lane, Lanes, is_urgent
-from .lanes.parents import Parents
 from .lanes.request_thread import RequestThread
 from .lanes.variable_views import answer_beside
-from .wire.handlers import Handlers
-from .wire.iopub import IOPub
 from .wire.protocol_thread import ProtocolThread
 from .wire.publishing import PublishingThread
 from .wire.request import Message, Replies, Request
 from .wire.request_fields import check_fields
 from .wire.session import KernelSession
 from .wire.shell_stream import SharedStream
-from .wire.standard_streams import StandardStreams
 
 
 def read(
@@ -82,10 +79,7 @@ class ShellChannel:
         lanes: Lanes,
         aborts: Aborts,
         comms: Comms,
-        handlers: Handlers,
-        parents: Parents,
-        streams: StandardStreams,
-        iopub: IOPub,
+        answers: Answers,
         publishing: PublishingThread,
         thread: ProtocolThread,
     ) -> None:
@@ -95,10 +89,7 @@ class ShellChannel:
         self._stream = stream
         self._lanes = lanes
         self._aborts = aborts
-        self._handlers = handlers
-        self._parents = parents
-        self._streams = streams
-        self._iopub = iopub
+        self._answers = answers
         self._publishing = publishing
         self._thread = thread
         introspection = RequestThread("Introspection", self._answer_apart, thread)
@@ -129,7 +120,8 @@ class ShellChannel:
         if lane is None:
             self._refuse(request)
         elif request.kind != "execute_request":
-            submit = self._answer if request.error else self._others.get(request.kind, self._answer)
+            give = self._answers.give
+            submit = give if request.error else self._others.get(request.kind, give)
             submit(request)
         elif monotonic() < lane.abort_until:
             self._aborts.abort(request)
@@ -153,32 +145,12 @@ class ShellChannel:
     def _send_beside(self, request: Request, content: Message) -> None:
         """Answer a request of a variable view while a cell runs."""
         message = request.message
-        self._iopub.busy(message)
         metadata = self._kernel.finish_metadata(message, self._kernel.init_metadata(message), content)
-        self._session.send(
-            request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
-        )
-        self._iopub.idle(message)
-
-    def _answer(self, request: Request) -> None:
-        """Answer anything but a cell or a comm message."""
-        self._iopub.busy(request.message)
-        try:
-            self._handlers.answer(request)
-        finally:
-            self._iopub.idle(request.message)
+        with self._answers.giving(request):
+            self._session.send(
+                request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
+            )
 
     def _answer_apart(self, request: Request) -> None:
-        """Answer what asks the user's objects: what they print and display meanwhile is the request's, as in
-        ipykernel, and not the last cell's. Thread: a request thread.
-        """
-        contextvars.copy_context().run(self._answer_as, request)
-
-    def _answer_as(self, request: Request) -> None:
-        self._parents.adopt(request)
-        self._iopub.busy(request.message)
-        try:
-            self._handlers.answer(request)
-        finally:
-            self._streams.hand_over_own()
-            self._iopub.idle(request.message)
+        """Answer what asks the user's objects. Thread: a request thread."""
+        contextvars.copy_context().run(self._answers.give_as_its_own, request)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import sys
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from namespace_kernel.base.threads import readable
 
@@ -78,3 +82,56 @@ def _file() -> int:
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+class Watched(Protocol):
+    """A stream whose file descriptor is watched: `CellStream`."""
+
+    @property
+    def watched_pipe(self) -> int | None:
+        """The pipe of the descriptor."""
+
+    @property
+    def descriptor_outside(self) -> int | None:
+        """The descriptor of the process's own output."""
+
+    def use_passage(self, passage: Passage) -> None:
+        """From now on read what comes through `passage`."""
+
+
+class Room:
+    """The process that makes room for what C code writes to the descriptors of `streams`.
+
+    It outlives this one, and writes how that ended to the page that `page` is the descriptor of.
+
+    Thread: any.
+    """
+
+    #: Seconds after the start when it is made, if no cell has come by then.
+    delay = 0.2
+
+    def __init__(self, streams: Iterable[Watched], page: int | None) -> None:
+        self._page = page
+        self._streams = list(streams)
+        self._making = threading.Lock()
+        self._is_made = False
+
+    def make(self) -> None:
+        """Start it, once: before the first cell, and best when nobody waits, for it takes milliseconds.
+
+        Without it there is room as in ipykernel.
+        """
+        with self._making:
+            if not self._is_made:
+                self._is_made = True
+                self._open()
+
+    def _open(self) -> None:
+        pipes = [one.watched_pipe for one in self._streams if one.watched_pipe is not None]
+        outputs = [one.descriptor_outside for one in self._streams if one.descriptor_outside is not None]
+        if len(pipes) == len(outputs) == 2:
+            with contextlib.suppress(OSError):
+                for stream, passage in zip(
+                    self._streams, open_passages(pipes, outputs, self._page), strict=True
+                ):
+                    stream.use_passage(passage)

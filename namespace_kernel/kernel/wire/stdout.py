@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import logging
 import os
 import sys
 import threading
-from collections.abc import Iterable
 from datetime import datetime
 from os import getpid
 from threading import get_ident
@@ -21,7 +19,7 @@ from namespace_kernel.base.frames import hide, unseen
 from namespace_kernel.base.originals import keep_running
 from namespace_kernel.base.threads import readable
 
-from .passages import Passage, open_passages
+from .passages import Passage
 from .written import Written
 
 _log = logging.getLogger("namespace_kernel")
@@ -299,41 +297,3 @@ class Direct:
     def flush(self) -> None:
         """As a file's."""
         self._stream.flush()
-
-
-class Room:
-    """The process that makes room for what C code writes to the descriptors of `streams`.
-
-    It outlives this one, and writes how that ended to the page that `page` is the descriptor of.
-
-    Thread: any.
-    """
-
-    #: Seconds after the start when it is made, if no cell has come by then.
-    delay = 0.2
-
-    def __init__(self, streams: Iterable[object], page: int | None) -> None:
-        self._page = page
-        self._streams = [stream for stream in streams if isinstance(stream, CellStream)]
-        self._making = threading.Lock()
-        self._is_made = False
-
-    def make(self) -> None:
-        """Start it, once: before the first cell, and best when nobody waits, for it takes milliseconds.
-
-        Without it there is room as in ipykernel.
-        """
-        with self._making:
-            if not self._is_made:
-                self._is_made = True
-                self._open()
-
-    def _open(self) -> None:
-        pipes = [one.watched_pipe for one in self._streams if one.watched_pipe is not None]
-        outputs = [one.descriptor_outside for one in self._streams if one.descriptor_outside is not None]
-        if len(pipes) == len(outputs) == 2:
-            with contextlib.suppress(OSError):
-                for stream, passage in zip(
-                    self._streams, open_passages(pipes, outputs, self._page), strict=True
-                ):
-                    stream.use_passage(passage)
