@@ -338,3 +338,40 @@ def test_what_completion_asks_may_exit(kernel: Notebook) -> None:
 def test_exit_still_ends_the_kernel(spoilt: Notebook) -> None:
     spoilt.submit("exit()")
     assert spoilt.wait_exit() == 0
+
+
+# --- Switches of the interpreter, and limits of the process
+
+TRACING = "import sys, threading\ndef trace(*_): return trace\n"
+SWITCHES = {
+    "no garbage collection": "import gc; gc.disable()",
+    "threads that hardly switch": "import sys; sys.setswitchinterval(5)",
+    "a trace": TRACING + "sys.settrace(trace)",
+    "a trace that fails": "import sys\ndef trace(*_): 1/0\nsys.settrace(trace)",
+    "a profile": TRACING + "sys.setprofile(trace)",
+    "a trace of threads": TRACING + "threading.settrace(trace); threading.setprofile(trace)",
+    "no session": "get_ipython().kernel.session = None",
+    "a folder that is gone": "import os, tempfile\n"
+    "folder = tempfile.mkdtemp()\nos.chdir(folder)\nos.rmdir(folder)",
+    "a lock of logging's": "import logging\nfor reference in logging._handlerList: reference().acquire()",
+    "an impossible list": "[0] * 10**13",
+    "a result without memory": "class Greedy:\n    def __repr__(self): raise MemoryError\nGreedy()",
+}
+LIMITS = {
+    "no file may be written": "RLIMIT_FSIZE, (0, 10**9)",
+    "no file may be opened": "RLIMIT_NOFILE, (3, 1000)",
+    "no process may be started": "RLIMIT_NPROC, (0, 1000)",
+}
+if sys.platform != "win32":
+    SWITCHES |= {
+        name: f"import resource; resource.setrlimit(resource.{what})" for name, what in LIMITS.items()
+    }
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_cells_run_whatever_is_switched(name: str, spoilt: Notebook) -> None:
+    cell = run(spoilt, SWITCHES[name])
+    assert cell.status == "ok" or cell.reply["ename"] in ("MemoryError", "ZeroDivisionError"), cell.text
+    goes_on(spoilt)
+    spoilt.request("shutdown_request", {"restart": False}, channel="control")
+    assert spoilt.wait_exit() == 0
