@@ -103,10 +103,14 @@ class Store:
         database = path / _DATABASE
         os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
         self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
-        self.last_serial = self._one("SELECT max(serial) FROM cells") or 0
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+            self.last_serial = self._one("SELECT max(serial) FROM cells") or 0
+        except BaseException:
+            self._db.close()
+            raise
 
     def _one(self, query: str, *values: object) -> int | None:
         with self._lock, closing(self._db.execute(query, values)) as rows:
