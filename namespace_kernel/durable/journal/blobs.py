@@ -16,6 +16,7 @@ from typing import Any
 import xxhash
 
 from namespace_kernel.base.errors import JournalError
+from namespace_kernel.remote.memory.own_memory import OwnMap
 
 #: So many bytes are hashed or written by one call: less than a millisecond's work.
 SLICE = 1 << 20
@@ -107,7 +108,7 @@ class Blobs:
             with open(self._file(digest), "rb") as file:
                 if os.fstat(file.fileno()).st_size != size:
                     raise JournalError("its file on disk is cut")
-                return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY) if size else b"")
+                return memoryview(OwnMap(file.fileno(), size, access=mmap.ACCESS_COPY) if size else b"")
         except OSError as error:
             raise JournalError(f"its file on disk cannot be read: {error.strerror}") from None
 

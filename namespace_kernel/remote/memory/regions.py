@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pickle import PickleBuffer
 from typing import Any, SupportsIndex
 
+from namespace_kernel.remote.memory.own_memory import OwnMap
+
 #: Bytes from which a buffer is worth a region.
 LARGE = 2**20
 #: Bytes that are copied at a time, so that they are still in the processor's cache when they are hashed.
@@ -148,11 +150,11 @@ def _py_buffer() -> Any:
 
 def _map(descriptor: int, size: int) -> mmap.mmap:
     if sys.version_info >= (3, 13):
-        return mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE, trackfd=False)
+        return OwnMap(descriptor, size, flags=mmap.MAP_PRIVATE, trackfd=False)
     # Python's object would keep a descriptor open. So it gets memory without a file, and that is replaced.
     import ctypes
 
-    mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    mapped = OwnMap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_longlong)

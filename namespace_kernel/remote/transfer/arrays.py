@@ -43,9 +43,9 @@ def reduce_view(array: Any) -> tuple[Any, ...] | None:
 def _owner_of(array: Any, numpy: Any) -> Any:
     """What owns the memory of `array`, if others can see that memory, too."""
     owner = array.base
-    if isinstance(owner, memoryview):  # what was unpickled has an array between itself and its buffer
+    if isinstance(owner, memoryview):
         owner = owner.obj
-    if isinstance(owner, bytearray | mmap.mmap):
+    if type(owner) in (bytearray, mmap.mmap):  # not `OwnMap`: a value's own memory
         return owner
     direct = True
     while _is_array(owner, numpy) and _is_array(owner.base, numpy) and not isinstance(owner, numpy.memmap):

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from io import FileIO
 from typing import TYPE_CHECKING, Any, Protocol
 
+from namespace_kernel.remote.memory.own_memory import OwnBytes
+
 if TYPE_CHECKING:
     from namespace_kernel.remote.memory.handover import Handover
     from namespace_kernel.remote.memory.regions import Region
@@ -83,7 +85,7 @@ def _write(pipe: FileIO, parts: Iterable[memoryview]) -> None:
 
 
 def _read(pipe: Source, length: int) -> bytearray:
-    data = bytearray(length)
+    data = OwnBytes(length)
     rest = memoryview(data)
     while rest:
         count = pipe.readinto(rest)

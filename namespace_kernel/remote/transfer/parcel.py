@@ -14,6 +14,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import MissingPackageError
+from namespace_kernel.remote.memory.own_memory import OwnBytes
 from namespace_kernel.remote.memory.regions import Region
 
 from .packing import Buffer, Draft, Piece, goes_by_reference
@@ -72,7 +73,7 @@ class Parcel:
 
 
 def _own(buffers: Iterable[Buffer | Region]) -> tuple[Buffer | Region, ...]:
-    return tuple(one if isinstance(one, Region) else bytearray(one) for one in buffers)
+    return tuple(one if isinstance(one, Region) else OwnBytes(one) for one in buffers)
 
 
 def make_parcel(
