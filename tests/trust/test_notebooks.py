@@ -26,6 +26,7 @@ NAMES = sorted(
 )
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.trust(
     "journal_notebooks",
     "Interrupted after any cell, a notebook goes on with the outputs of an uninterrupted run",

@@ -27,6 +27,7 @@ def run(folder: Path, what: str, names: list[str]) -> subprocess.CompletedProces
     return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.trust(
     "journal_zoo",
     "A value comes back from a killed process as it was, or is named as lost",
