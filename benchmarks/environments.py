@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +52,15 @@ _KERNELS = {
         ["-m", "xpython_launcher", "-f", "{connection_file}"],
     ),
     "akernel": (["akernel==0.4.*"], ["-m", "akernel", "launch", "-f", "{connection_file}"]),
+    # What keeps names: in ipykernel, see `benchmarks.durable`.
+    "kishu": (
+        ["kishu==0.3.*", "ipykernel==7.4.*"],
+        [_FROZEN, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    ),
+    "dill": (
+        ["dill==0.4.*", "ipykernel==7.4.*"],
+        [_FROZEN, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    ),
     FLOOR: ([], [str(ROOT / "benchmarks" / "floor.py"), "{connection_file}"]),
 }
 NAMES = tuple(_KERNELS)
@@ -58,13 +68,18 @@ NAMES = tuple(_KERNELS)
 USUAL = (OURS, REFERENCE, "async-kernel", "xeus-python", FLOOR)
 
 
-def prepare(name: str) -> Kernel:
-    """Make the kernel's environment if it is missing; how to start it. Raises `NotAvailable`."""
+def prepare(name: str, libraries: Sequence[str] = ()) -> Kernel:
+    """Make the kernel's environment if it is missing, with `libraries`; how to start it.
+
+    Raises `NotAvailable`.
+    """
     packages, arguments = _KERNELS[name]
     home = OURS if name == FLOOR else name
+    if libraries:  # beside the one that others measure
+        packages, home = [*packages, *libraries], f"{home}-with-libraries"
     python = _DIRECTORY / home / "bin" / "python"
-    if home == OURS:
-        _install_ours(python)
+    if name in (OURS, FLOOR):
+        _install_ours(python, libraries)
     elif not python.exists():
         _make(python, packages)
     package = OURS if name == FLOOR else name
@@ -96,14 +111,14 @@ def machine() -> str:
     )
 
 
-def _install_ours(python: Path) -> None:
+def _install_ours(python: Path, libraries: Sequence[str]) -> None:
     """As a user gets it: a wheel, not the source tree; anew whenever the source is younger."""
     stamp = python.parents[1] / ".installed"
     sources = [ROOT / "pyproject.toml", *(ROOT / OURS).rglob("*.py")]
     if stamp.exists() and max(path.stat().st_mtime for path in sources) <= stamp.stat().st_mtime:
         return
     if not python.exists():
-        _make(python, [str(ROOT)])
+        _make(python, [f"{ROOT}[durable]" if libraries else str(ROOT), *libraries])
     else:
         _pip(python, ["--force-reinstall", "--no-deps", str(ROOT)])
     stamp.touch()
