@@ -54,7 +54,7 @@ _begin()"""
 _DILL = """\
 def _begin():
     import dill
-    def dump(_): dill.dump_session({folder!r} + "/session", refimported=True)
+    def dump(_): dill.dump_session({folder!r} + "/session")
     get_ipython().events.register("post_run_cell", dump)
 _begin()"""
 
@@ -83,7 +83,7 @@ def text_of(messages: list[Message]) -> str:
     """What a cell printed, its value, or its error."""
     parts = []
     for message in messages:
-        if message.kind == "stream":
+        if message.kind == "stream" and message.content["name"] == "stdout":
             parts.append(message.content["text"])
         elif message.kind == "execute_result":
             parts.append(message.content["data"]["text/plain"] + "\n")
@@ -165,7 +165,7 @@ def long_cells(way: Way, kernel: Kernel, folder: Path) -> list[float]:
     with session(way, kernel, folder) as one:
         one.run(_ARRAYS.format(count=10))
         one.settle()
-        code = "for _ in range(60): arrays[0] += np.sqrt(arrays[1])"
+        code = "for _ in range(500): arrays[0] += np.sqrt(arrays[1])"
         return [one.run(code)[0] * 1000 for _ in range(8)]
 
 

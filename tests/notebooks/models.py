@@ -157,8 +157,8 @@ throw(1000)
 # %%
 throw(500); child = rng.spawn(1)[0]
 # %%
-hits, total, child.random().round(9)
+hits, total, round(child.random(), 9)
 # %%
-throw(10); round(4 * hits / total, 6), rng.random().round(9)
+throw(10); round(4 * hits / total, 6), round(rng.random(), 9)
 """,
 }

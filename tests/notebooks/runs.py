@@ -18,6 +18,7 @@ from namespace_kernel import AsyncNamespaceManager
 from namespace_kernel.durable.journal.journal import Journal
 from namespace_kernel.durable.journal.records import CellRecord
 
+_ERROR = re.compile(r"\w*(Error|Exception)\b")
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
@@ -79,6 +80,8 @@ def run_all(folder: Path, cells: Iterable[str]) -> tuple[list[str], list[str]]:
     run, outputs, wrong = Run(folder), [], []
     for number, source in enumerate(cells, 1):
         outputs.append(run.cell(number, source))
+        if _ERROR.match(outputs[-1].rstrip().rpartition("\n")[2]):
+            wrong.append(f"cell {number} fails: {outputs[-1]}")
         if not run.journal.flush(60.0):
             wrong.append(f"after cell {number} the state was not kept: {run.journal.status()}")
     run.journal.close()
