@@ -308,7 +308,7 @@ def described(wheel: Path) -> Message:
 
 
 def test_users_are_offered_no_extras_for_developers(described: Message) -> None:
-    assert set(described.get_all("Provides-Extra", [])) == {"isolated", "dask", "all"}
+    assert set(described.get_all("Provides-Extra", [])) == {"isolated", "dask", "durable", "all"}
 
 
 def test_a_plain_install_has_what_isolated_cells_need(described: Message) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import mmap
 import sys
-from functools import partial
-from weakref import ReferenceType, ref
 
 from namespace_kernel.base.weak_references import WeakKeys, WeakValues
 from namespace_kernel.remote.memory.pages import is_untouched, written
@@ -34,7 +32,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self._sent: WeakValues[Place, Region] = WeakValues()
-        self._used: dict[Place, tuple[ReferenceType[mmap.mmap], Region]] = {}
+        self._mapped: WeakValues[Place, mmap.mmap] = WeakValues()
+        self._regions: WeakKeys[mmap.mmap, Region] = WeakKeys()
         self._told = False
 
     def share(self, raw: memoryview) -> Buffer | Region:
@@ -42,8 +41,8 @@ class Shelf:
         if len(raw) < LARGE or not can_share():
             return raw
         place = address_of(raw), len(raw)
-        reference, region = self._used.get(place, (None, None))
-        mapped = None if reference is None else reference()
+        mapped = self._mapped.get(place)
+        region = None if mapped is None else self._regions.get(mapped)
         if region is not None and mapped is not None and is_untouched(mapped):
             return region
         region = self._sent.get(place)
@@ -62,9 +61,8 @@ class Shelf:
         """Memory with the content of a region that has come. It is the region itself until it is changed."""
         mapped = region.map()
         if room() > 0 and not region.changes:
-            place = address_of(mapped), len(mapped)
-            # What is called at its end is no Python, in which a Stop would be lost.
-            self._used[place] = ref(mapped, partial(self._used.pop, place)), region
+            self._mapped[address_of(mapped), len(mapped)] = mapped
+            self._regions[mapped] = region
         return mapped
 
     def tell(self, what: str) -> None:
