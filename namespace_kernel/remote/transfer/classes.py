@@ -7,6 +7,7 @@ the user, which have done their work already: they would register the class a se
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,10 @@ def reduce_class(made: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
     content.pop("__slotnames__", None)  # `copyreg` keeps it in the class
     for name in [name for name, value in content.items() if _is_slot(made, value)]:
         del content[name]
+    if sys.version_info >= (3, 14):  # where cloudpickle leaves them out, for they are made when asked for
+        content.pop("__annotations_cache__", None)
+        if annotations := annotations_of(made):
+            content["__annotations__"] = annotations
     if issubclass(made, Enum):
         _check_members(made)
         slots = {"members": {member.name: _extras(member) for member in made}}
@@ -37,6 +42,15 @@ def reduce_class(made: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         if "__slots__" in content:
             arguments[3]["__slots__"] = content.pop("__slots__")
     return (make, arguments), (content, slots)
+
+
+def annotations_of(definition: Any) -> dict[str, object]:
+    """The annotations of a function or a class; none if they cannot be had."""
+    try:
+        annotations: dict[str, object] = definition.__annotations__
+    except Exception:  # Python 3.14 evaluates them now, and one names something that does not exist yet
+        return {}
+    return annotations
 
 
 def _is_slot(made: type, value: object) -> bool:

@@ -21,7 +21,7 @@ import cloudpickle
 from cloudpickle import cloudpickle as internals
 
 from . import arrays, exact, values
-from .classes import reduce_class, set_content
+from .classes import annotations_of, reduce_class, set_content
 from .reads import names_read, nested
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
             self.files.update(one.co_filename for one in nested(code))
             self.codes.append(code)
         slots = {name: getattr(function, name) for name in _SLOTS}
-        slots["__annotations__"] = _annotations_of(function)
+        slots["__annotations__"] = annotations_of(function)
         if sys.version_info >= (3, 12):
             slots["__type_params__"] = function.__type_params__
         state = ({"".join(name): value for name, value in function.__dict__.items()}, slots)
@@ -170,13 +170,6 @@ def goes_by_reference(definition: object) -> bool:
     """Whether `definition` is pickled as its module and name."""
     answer: bool = internals._should_pickle_by_reference(definition)
     return answer
-
-
-def _annotations_of(function: FunctionType) -> dict[str, object]:
-    try:
-        return function.__annotations__
-    except NameError:  # Python 3.14 evaluates them now, and one names something that does not exist yet
-        return {}
 
 
 def _cell(cell: CellType) -> tuple[object, ...]:

@@ -47,6 +47,8 @@ def reduce(value: Any, kind: type) -> tuple[Any, ...] | None:
     if kind is functools.cached_property:
         state = {name: one for name, one in vars(value).items() if name != "lock"}
         return functools.cached_property, (value.func,), state
+    if kind is functools.partialmethod:  # from Python 3.14 on pickle leaves out the function
+        return make_partialmethod, (value.func, value.args, value.keywords), value.__dict__
     if kind is FunctionType and is_dispatcher(value):
         return (
             make_dispatcher,
@@ -71,6 +73,7 @@ def concern(kind: type) -> bool:
         kind in _VIEWS
         or kind in _TYPING
         or kind in (types.MappingProxyType, memoryview, _CACHED, functools.cached_property, FunctionType)
+        or kind is functools.partialmethod
         or issubclass(kind, BaseException)
         or (kind.__module__ == "__main__" and issubclass(kind, _bare()))
     )
@@ -133,6 +136,13 @@ def make_cached(parameters: dict[str, Any], function: Callable[..., object]) -> 
     """A `functools.lru_cache`, empty."""
     cached: Callable[..., object] = functools.lru_cache(**parameters)(function)
     return cached
+
+
+def make_partialmethod(
+    function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> functools.partialmethod[Any]:
+    """A `functools.partialmethod`."""
+    return functools.partialmethod(function, *args, **keywords)
 
 
 def make_memoryview(whole: Any, form: str, shape: tuple[int, ...] | None, readonly: bool) -> memoryview:
