@@ -77,6 +77,7 @@ class One:
 def test_thousands_of_cells_side_by_side(fresh_notebook: Notebook) -> None:
     notebook = fresh_notebook
     notebook.run("import asyncio, threading, time")
+    notebook.ask("complete_request", {"code": "pri", "cursor_pos": 3})  # loads jedi, of which memory grows
     notebook.run("get_ipython().displayhook.cache_size = 10_000")  # it warns when it drops old results
     chance = random.Random(SEED)
     expected = Expected()

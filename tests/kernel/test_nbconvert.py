@@ -17,7 +17,8 @@ from nbclient.exceptions import CellExecutionError
 from tests.kernel.cells import plain
 from tests.kernel.client import ROOT
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.ipynb"))
+#: Those that run to their end: one kills its kernel, see `test_durable_example.py`.
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.ipynb") if path.stem != "durable")
 #: One starts processes and a cluster: seconds that a loaded machine needs.
 PATIENCE = 280
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=[path.stem for path in EXAMPLES])
