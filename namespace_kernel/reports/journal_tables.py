@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from namespace_kernel.durable.journal.records import Kept, Maker, Restored, State, Status
 
-from .variables_text import STYLE, cut, padded, width_of
+from .variables_text import STYLE, cut, line_of, rule_below, widths_of
 
 Bundle = dict[str, str]
 _Row = tuple[str, ...]
 #: Rows that are shown of each kind; the rest is counted. Characters after which a text is cut.
 _ROWS, _LONGEST = 300, 120
-_WRAPS = ' style="white-space: normal; min-width: 16em"'
+_WRAPS = ' style="white-space: normal; min-width: 10em"'
 
 
 def of_restored(restored: Restored) -> Bundle:
@@ -115,14 +115,10 @@ def _bundle(titles: _Row, rows: Sequence[_Row], note: str) -> Bundle:
 def _plain(titles: _Row, rows: Sequence[_Row], note: str) -> str:
     if not rows:
         return note
-    used = [number for number, column in enumerate(zip(*rows, strict=True)) if any(column)]
-    widths = {number: max(width_of(row[number]) for row in (titles, *rows)) for number in used}
-
-    def line(row: _Row) -> str:
-        return "  ".join(padded(row[n], widths[n], titles[n] in ("Size", "Names")) for n in used).rstrip()
-
-    rule = "─" * (sum(widths.values()) + 2 * (len(used) - 1))
-    return "\n".join([line(titles), rule, *map(line, rows), "", note])
+    widths = widths_of(titles, rows)
+    right = {number for number, title in enumerate(titles) if title in ("Size", "Names")}
+    head, *lines = (line_of(row, widths, right) for row in (titles, *rows))
+    return "\n".join([head, rule_below(widths), *lines, "", note])
 
 
 def _html(titles: _Row, rows: Sequence[_Row], note: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Container, Iterable, Mapping, Sequence
 from unicodedata import combining, east_asian_width
 
 from .variables import TITLES, Row, Table
 
 _COLUMNS = ("name", "type", "size", "value", "cell", "route", "when")
 _HEADS = tuple(column.capitalize() for column in _COLUMNS)
+#: Columns that stand at their right edge.
+_NUMBERS = {_COLUMNS.index("size")}
 #: Where a column of the plain table may be cut, to that width, when it does not fit.
 _MINIMA = {"name": 20, "type": 12, "value": 10, "cell": 12, "size": 12}
 #: Characters after which HTML is cut.
@@ -66,22 +69,34 @@ def to_plain(table: Table, summary: str, width: int = 100) -> str:
     if not table.rows:
         return summary
     texts = [_texts(row) for row in table.rows]
-    used = [number for number, column in enumerate(zip(*texts, strict=True)) if any(column)]
-    widths = {
-        number: max(len(_HEADS[number]), max(width_of(text[number]) for text in texts)) for number in used
-    }
-    _fit(widths, width - 2 * (len(used) - 1))
+    widths = widths_of(_HEADS, texts)
+    _fit(widths, width - 2 * (len(widths) - 1))
 
     def line(row: tuple[str, ...]) -> str:
-        cells = [padded(row[number], widths[number], _COLUMNS[number] == "size") for number in used]
-        return "  ".join(cells).rstrip()
+        return line_of(row, widths, _NUMBERS)
 
-    lines = [line(_HEADS), "─" * (sum(widths.values()) + 2 * (len(used) - 1))]
+    lines = [line(_HEADS), rule_below(widths)]
     for title, row in _with_titles(table.rows):
         if title:
             lines += ["", title]
         lines.append(line(_texts(row)))
     return "\n".join([*lines, "", summary])
+
+
+def widths_of(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> dict[int, int]:
+    """How many characters wide each column of a table is; those in which nothing stands are left out."""
+    columns = enumerate(zip(*rows, strict=True))
+    return {number: max(map(_width, (heads[number], *column))) for number, column in columns if any(column)}
+
+
+def line_of(row: Sequence[str], widths: Mapping[int, int], right: Container[int]) -> str:
+    """One row of a table; the columns `right` stand at their right edge."""
+    return "  ".join(_padded(row[number], widths[number], number in right) for number in widths).rstrip()
+
+
+def rule_below(widths: Mapping[int, int]) -> str:
+    """What stands below the heads."""
+    return "─" * (sum(widths.values()) + 2 * (len(widths) - 1))
 
 
 def _fit(widths: dict[int, int], room: int) -> None:
@@ -106,7 +121,7 @@ def _texts(row: Row) -> tuple[str, ...]:
     return (row.name, row.type, row.size, row.value, row.cell, row.route, row.when)
 
 
-def width_of(text: str) -> int:
+def _width(text: str) -> int:
     """How many columns of a terminal `text` takes."""
     if text.isascii():
         return len(text)
@@ -115,15 +130,15 @@ def width_of(text: str) -> int:
 
 def cut(text: str, width: int) -> str:
     """`text`, with an ellipsis if it takes more than `width` columns."""
-    if width_of(text) <= width:
+    if _width(text) <= width:
         return text
-    while width_of(text) > width - 1:
+    while _width(text) > width - 1:
         text = text[: width - 1] if len(text) > width else text[:-1]
     return text + "…"
 
 
-def padded(text: str, width: int, right: bool) -> str:
+def _padded(text: str, width: int, right: bool) -> str:
     """`text` in exactly `width` columns of a terminal."""
     text = cut(text, width)
-    space = " " * (width - width_of(text))
+    space = " " * (width - _width(text))
     return space + text if right else text + space
