@@ -261,7 +261,7 @@ class NamespaceKernelApp(IPKernelApp):
         self.house.sites.isolated.close(self.kernel.tasks_time)
         self.house.sites.dask.close()
         self.house.user_loop.close(self.kernel.tasks_time)
-        self.house.durability.close()
+        self.house.durability.stop()
         ending.replied.wait()
         self.house.patches.undo()
         self.house.black_box.close()

@@ -147,7 +147,3 @@ class Durability:
             return ""
         many = "1 name" if count == 1 else f"{count} names"
         return f"; `%restore` brings {many} back" if count else ""
-
-    def close(self) -> None:
-        """The kernel ends in order."""
-        self.stop()

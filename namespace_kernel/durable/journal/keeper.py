@@ -245,14 +245,8 @@ class Keeper:
 
         taken = self._take_all(names, check)
         known, pieces = self._rows_for(taken, names)
-        step = Step(
-            self._label,
-            self.parent,
-            dict(self._cells),
-            (),
-            tuple(one.row for one in known.values()),
-            frozenset(deleted),
-        )
+        rows = tuple(one.row for one in known.values())
+        step = Step(self._label, self.parent, dict(self._cells), names=rows, deleted=frozenset(deleted))
         self._turns.idle.set()  # the state is taken: a cell need not wait for what follows
         return step, known, pieces
 
@@ -361,9 +355,7 @@ class Keeper:
             buffers = tuple((name, len(buffer)) for name, buffer in taken.buffers)
             new.append(Stored(digest, taken.stream_digest, taken.stream, buffers, taken.needs))
         changed = [row for row in step.names if self._differs(row)]
-        self._store.write(
-            Step(step.serial, step.parent, step.cells, tuple(new), tuple(changed), step.deleted)
-        )
+        self._store.write(replace(step, pieces=tuple(new), names=tuple(changed)))
         self._grown += sum(one.size for one in new)
         if self._grown > self._most_bytes / 8:
             self._grown = 0

@@ -170,12 +170,11 @@ class Store:
 
     def _piece_row(self, serial: int, piece: Stored) -> tuple[object, ...]:
         codec, stream = squeeze(bytes(piece.stream))
-        if len(stream) >= _OWN_FILE:
-            codec, name = f"{codec}@{digest_of(stream)}", digest_of(stream)
+        size = len(stream)
+        if size >= _OWN_FILE:
+            name = digest_of(stream)
             self.blobs.write(name, stream)
-            stream, size = b"", len(stream)
-        else:
-            size = len(stream)
+            codec, stream = f"{codec}@{name}", b""
         buffers, needs = json.dumps(piece.buffers), json.dumps(dict(piece.needs))
         return (
             piece.digest,

@@ -23,10 +23,7 @@ _WRITTEN = re.compile(b"[^" + re.escape(_UNTOUCHED) + b"]+")
 
 def is_untouched(mapped: mmap.mmap) -> bool:
     """Whether nothing has been written to `mapped`, the memory of a region."""
-    try:
-        return _can_tell() and not _tops(mapped).translate(None, _UNTOUCHED)
-    except OSError:
-        return False
+    return written(mapped) == []
 
 
 def written(mapped: mmap.mmap) -> list[slice] | None:
