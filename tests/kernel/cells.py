@@ -155,3 +155,13 @@ def is_receipt(content: Message) -> bool:
 def plain(text: str) -> str:
     """Without colours."""
     return ANSI.sub("", text)
+
+
+def rows_by_name(cell: Cell) -> dict[str, list[str]]:
+    """The newest table under the cell: name → the other columns, in the order of the rows."""
+    found = {}
+    for row in re.findall(r"<tr>(.*?)</tr>", cell.displays[-1]["text/html"]):
+        name, *rest = re.findall(r"<td[^>]*>(.*?)</td>", row) or [""]
+        if name:
+            found[name] = rest
+    return found

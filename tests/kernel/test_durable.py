@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.cells import Cell
+from tests.kernel.cells import Cell, rows_by_name
 from tests.kernel.client import Notebook
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="directories and signals are POSIX's")
@@ -39,6 +39,10 @@ class Kernels:
         os.kill(notebook.pid, signal.SIGKILL)
         notebook.wait_exit()
 
+    def close(self) -> None:
+        for one in self.started:
+            one.close()
+
     @property
     def journals(self) -> Path:
         return self.directory / "data" / "namespace_kernel" / "journals"
@@ -51,10 +55,8 @@ class Kernels:
 
 @pytest.fixture
 def kernels(tmp_path: Path, kernel_env: dict[str, str]) -> Iterator[Kernels]:
-    found = Kernels(tmp_path, kernel_env)
-    yield found
-    for one in found.started:
-        one.close()
+    with closing(Kernels(tmp_path, kernel_env)) as found:
+        yield found
 
 
 def keep(notebook: Notebook, *cells: str) -> None:
@@ -65,14 +67,9 @@ def keep(notebook: Notebook, *cells: str) -> None:
 
 
 def rows(cell: Cell) -> dict[str, list[str]]:
-    """Name → the other columns of the table under a cell."""
+    """See `rows_by_name`, of a cell that has succeeded."""
     assert cell.status == "ok", cell.text
-    found = {}
-    for row in re.findall(r"<tr>(.*?)</tr>", cell.displays[-1]["text/html"]):
-        name, *rest = re.findall(r"<td[^>]*>(.*?)</td>", row) or [""]
-        if name:
-            found[name] = rest
-    return found
+    return rows_by_name(cell)
 
 
 def test_a_kernel_that_never_asked_writes_and_imports_nothing(kernels: Kernels) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,8 @@ NOTEBOOKS = {
 
 @pytest.fixture
 def kernels(tmp_path: Path, kernel_env: dict[str, str]) -> Iterator[Kernels]:
-    found = Kernels(tmp_path, kernel_env)
-    yield found
-    for one in found.started:
-        one.close()
+    with closing(Kernels(tmp_path, kernel_env)) as found:
+        yield found
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.kernel.cells import Cell
+from tests.kernel.cells import Cell, rows_by_name
 from tests.kernel.client import Notebook
 
 SETUP = """\
@@ -15,20 +15,10 @@ import numpy as np, pandas as pd
 """
 
 
-def rows(cell: Cell) -> dict[str, list[str]]:
-    """The newest table under the cell: name → the other columns, in the order of the rows."""
-    found = {}
-    for row in re.findall(r"<tr>(.*?)</tr>", cell.displays[-1]["text/html"]):
-        name, *rest = re.findall(r"<td[^>]*>(.*?)</td>", row) or [""]
-        if name:
-            found[name] = rest
-    return found
-
-
 def show(notebook: Notebook, *arguments: str) -> dict[str, list[str]]:
     cell = notebook.run(" ".join(["%namespace", *arguments]))
     assert cell.status == "ok", cell.text
-    return rows(cell)
+    return rows_by_name(cell)
 
 
 def updates(cell: Cell) -> int:
@@ -65,7 +55,7 @@ def test_who_wrote_a_name_and_the_newest_first(notebook: Notebook) -> None:
         "thread.start(); thread.join()"
     ).count
     cell = notebook.run("by_this = 1\n%namespace by_*")
-    table = rows(cell)
+    table = rows_by_name(cell)
     assert list(table) == ["by_this", "by_thread", "by_task", "by_async", "by_sync"]
     assert [row[3:5] for row in table.values()] == [
         place(cell.count, "sync"),
@@ -117,7 +107,7 @@ def test_wrong_options_are_an_error_that_says_so(arguments: str, notebook: Noteb
 def test_of_many_names_the_newest_are_shown_and_the_rest_is_counted(fresh_notebook: Notebook) -> None:
     fresh_notebook.run("globals().update({f'x{number}': number for number in range(10_000)})")
     cell = fresh_notebook.run("%namespace")
-    assert len(rows(cell)) == 1000
+    assert len(rows_by_name(cell)) == 1000
     assert "10,000 names; the 1,000 newest are shown, 9,000 more are not" in cell.text
 
 
@@ -136,35 +126,35 @@ def test_a_live_table_shows_what_a_thread_writes_while_a_cell_blocks(fresh_noteb
         "threading.Thread(target=write, daemon=True).start()\n"
         "time.sleep(600)"
     )
-    live.wait_for(lambda cell: "from_thread" in rows(cell), "a table with the thread's name")
-    first = rows(live)
+    live.wait_for(lambda cell: "from_thread" in rows_by_name(cell), "a table with the thread's name")
+    first = rows_by_name(live)
     assert first["from_thread"][3:] == [f"In [{live.count + 1}]", "sync", "running"]
-    live.wait_for(lambda cell: rows(cell)["counts"][1] > first["counts"][1], "a longer list")
+    live.wait_for(lambda cell: rows_by_name(cell)["counts"][1] > first["counts"][1], "a longer list")
     assert not blocking.done
     assert {content["transient"]["display_id"] for _, content in live.outputs} == {display_id}
     assert [kind for kind, _ in blocking.outputs] == []
     fresh_notebook.interrupt("SIGINT")
     blocking.wait()
     assert blocking.error == ("KeyboardInterrupt", "")
-    assert rows(live)["from_thread"][5] != "running"
+    assert rows_by_name(live)["from_thread"][5] != "running"
 
 
 def test_a_live_table_follows_cells_and_is_sent_only_if_it_changed(fresh_notebook: Notebook) -> None:
     live = fresh_notebook.run("%namespace --live x*")
     assert "No name matches" in live.text
     writing = fresh_notebook.run("x1 = 1")
-    assert rows(live)["x1"][2:5] == ["1", f"In [{writing.count}]", "sync"]
+    assert rows_by_name(live)["x1"][2:5] == ["1", f"In [{writing.count}]", "sync"]
     fresh_notebook.run("import asyncio\nawait asyncio.sleep(0); x2 = [1]")
-    assert list(rows(live)) == ["x2", "x1"]
+    assert list(rows_by_name(live)) == ["x2", "x1"]
     sent = updates(live)
     fresh_notebook.run("other = 1")
     fresh_notebook.run("pass", silent=True)
     assert updates(live) == sent
     fresh_notebook.run("x2.append(3)")
-    assert rows(live)["x2"][1] == "2"
+    assert rows_by_name(live)["x2"][1] == "2"
     fresh_notebook.run("from IPython.display import clear_output; clear_output()")
     fresh_notebook.run("%%capture\nx3 = 1")
-    assert "x3" in rows(live), "neither another cell's capture nor a cleared output ends it"
+    assert "x3" in rows_by_name(live), "neither another cell's capture nor a cleared output ends it"
 
 
 def test_stop_ends_the_live_tables(fresh_notebook: Notebook) -> None:
@@ -184,7 +174,7 @@ def test_stop_ends_the_live_tables(fresh_notebook: Notebook) -> None:
     assert "No table of %namespace is live" in fresh_notebook.run("%namespace --stop").text
     again = fresh_notebook.run("%namespace --live")
     fresh_notebook.run("z = 1")
-    assert "z" in rows(again)
+    assert "z" in rows_by_name(again)
 
 
 def test_a_cell_that_runs_again_has_one_live_table_or_none(fresh_notebook: Notebook) -> None:
@@ -194,10 +184,10 @@ def test_a_cell_that_runs_again_has_one_live_table_or_none(fresh_notebook: Noteb
     first = run("%namespace --live")
     second = run("%namespace --live")
     fresh_notebook.run("x = 1")
-    assert "x" in rows(second) and "x" not in rows(first)
+    assert "x" in rows_by_name(second) and "x" not in rows_by_name(first)
     run("'edited'")
     fresh_notebook.run("y = 1")
-    assert "y" not in rows(second)
+    assert "y" not in rows_by_name(second)
 
 
 @pytest.mark.parametrize("how", ["exit()", "a shutdown request"])
