@@ -164,3 +164,26 @@ def test_exit_ends_console_and_kernel(terminal: Terminal) -> None:
     assert terminal.child.exitstatus == 0
     _, alive = psutil.wait_procs([kernel], timeout=PATIENCE)
     assert not alive, "the kernel outlives its console"
+
+
+def test_names_come_back_in_the_next_console(
+    installed_kernelspec: str, kernel_env: dict[str, str], tmp_path: Path
+) -> None:
+    first = Terminal(installed_kernelspec, kernel_env, tmp_path)
+    first.expect("In [1]: ")
+    first.enter("%durable")
+    first.expect("`%durable NAME` names it")
+    first.enter("%durable console")
+    first.expect("from now on")
+    first.enter("kept = other = [42]")
+    first.enter("exit")
+    first.child.expect(pexpect.EOF, timeout=PATIENCE)
+    second = Terminal(installed_kernelspec, kernel_env, tmp_path)
+    second.expect("In [1]: ")
+    second.enter("%durable console")
+    second.expect("2 names of before: `%restore` brings them back")
+    second.enter("%restore")
+    second.expect("2 names are back")
+    second.enter("kept is other and kept")
+    second.expect(": [42]")
+    second.child.close(force=True)
