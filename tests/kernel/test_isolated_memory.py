@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from tests import shared_memory
 from tests.kernel.cells import PATIENCE
 from tests.kernel.client import Notebook
 
@@ -140,7 +141,7 @@ def test_without_memory_to_share_it_goes_through_the_pipe(fresh_notebook: Notebo
 
 @pytest.mark.parametrize("way", ["SIGKILL", "os.abort()", "sys.exit"])
 def test_a_worker_that_dies_leaves_nothing_and_harms_no_array(way: str, prepared: Notebook) -> None:
-    shared = set(os.listdir("/dev/shm"))
+    shared = shared_memory.names()
     end = {
         "SIGKILL": "os.kill(os.getpid(), 9)",
         "os.abort()": "os.abort()",
@@ -151,7 +152,7 @@ def test_a_worker_that_dies_leaves_nothing_and_harms_no_array(way: str, prepared
     assert cell.error is not None and cell.error[0] == "WorkerLostError"
     assert prepared.run("float(a[0]), float(b[0]), float(b[-1])").result == "(0.0, 0.0, 999998.0)"
     assert prepared.run("%%isolated\nfloat(a[0] + b[1])").result == "2.0"
-    assert set(os.listdir("/dev/shm")) <= shared
+    assert shared_memory.left_behind(shared, prepared.pid) == set()
 
 
 def test_a_worker_that_is_killed_while_it_gets_an_array_is_told(prepared: Notebook) -> None:
@@ -179,7 +180,7 @@ def test_a_stop_while_arrays_travel_leaves_all_as_it_was(prepared: Notebook) -> 
 
 
 def test_a_kernel_that_is_killed_leaves_no_memory_and_no_process(fresh_notebook: Notebook) -> None:
-    shared = set(os.listdir("/dev/shm"))
+    shared = shared_memory.names()
     fresh_notebook.run(MAKE)
     fresh_notebook.run("%%isolated\nimport os\nb = a + 1; worker = os.getpid()")
     fresh_notebook.run("%%isolated\nfloat(b.sum())")
@@ -187,4 +188,4 @@ def test_a_kernel_that_is_killed_leaves_no_memory_and_no_process(fresh_notebook:
     kernel, worker = (psutil.Process(int(number)) for number in numbers.strip("()").split(","))
     kernel.kill()
     _, alive = psutil.wait_procs([worker], PATIENCE)
-    assert not alive and set(os.listdir("/dev/shm")) <= shared
+    assert not alive and shared_memory.left_behind(shared) == set()

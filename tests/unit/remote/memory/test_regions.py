@@ -23,6 +23,7 @@ from namespace_kernel.remote.memory.regions import LARGE, Region, address_of, fi
 from namespace_kernel.remote.memory.shelf import Maps, Shelf
 from namespace_kernel.remote.transfer.frames import read_message, write_message
 from namespace_kernel.remote.transfer.packing import Draft, Piece, content_digest, new_arrival, unpack
+from tests import shared_memory
 from tests.unit.remote.transfer.travel import namespace, parcel
 
 pytestmark = pytest.mark.skipif(not regions.can_share(), reason="no such memory")
@@ -211,9 +212,9 @@ def test_a_process_that_is_killed_leaves_nothing() -> None:
         "region = fill(memoryview(bytes(2**20)))\nmapped = region.map()\nmapped[0] = 1\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    before = set(os.listdir("/dev/shm"))
+    before = shared_memory.names()
     assert subprocess.run([sys.executable, "-c", code]).returncode < 0
-    assert set(os.listdir("/dev/shm")) <= before
+    assert shared_memory.left_behind(before) == set()
 
 
 # What a buffer travels as
