@@ -56,15 +56,23 @@ SWALLOWED = {
     "a weak reference's callback": "weakref.ref(kept := Thing(), end); del kept",
     "a callback of C": "ctypes.CFUNCTYPE(None)(end)()",
     "a generator that ends": "generator = generate(); next(generator); del generator",
+    "then an open socket ends": "Ending().kept = socket.socket()",
+    "then an open file ends": "Ending().kept = File()",
+    "then a circle ends": (
+        "ending = Ending()\nending.kept = ending, socket.socket(), File()\ndel ending; gc.collect()"
+    ),
+    "then more than one": "kept = [Ending(), socket.socket(), File(), socket.socket()]; kept.clear()",
 }
 TO_SWALLOW = """\
-import ctypes, signal, weakref
+import ctypes, gc, io, signal, socket, weakref
 def end(*ignored): print('at its end', flush=True); blocked.wait()
 def generate():
     try: yield
     finally: end()
 class Thing: pass
 class Ending: __del__ = end
+class File(io.RawIOBase):
+    def close(self): sum(range(20)); super().close()
 import threading
 blocked = threading.Event()
 """
@@ -83,6 +91,17 @@ def test_a_stop_of_code_where_exceptions_are_ignored_ends_the_cell(
     cell.wait()
     assert cell.reply["ename"] == "KeyboardInterrupt" and "ignored" not in cell.text
     assert notebook.run("6 * 7").result == "42"
+
+
+def test_a_stop_while_another_error_is_told_of_comes_again(notebook: Notebook) -> None:
+    notebook.run(TO_SWALLOW + "import sys\nclass Failing:\n    def __del__(self): 1/0")
+    notebook.run("class Stderr(io.StringIO):\n    def write(self, text): end()")
+    cell = notebook.submit("before, sys.stderr = sys.stderr, Stderr()\nFailing()\nwhile True: pass")
+    cell.wait_for_text("at its end")
+    notebook.interrupt("SIGINT")
+    cell.wait()
+    notebook.run("sys.stderr = before")
+    assert cell.reply["ename"] == "KeyboardInterrupt"
 
 
 def test_a_stop_of_a_background_cell_comes_again_too(notebook: Notebook) -> None:
