@@ -5,11 +5,22 @@ import gc
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 COMMANDS = {
     "install": "put the kernelspec where Jupyter finds it",
     "remove": "take it away",
     "doctor": "check the installation, and say what to mend",
 }
+
+#: So many threads has a kernel whose first cells have run, and so large a stack where the system sets none.
+_THREADS, _STACK = 30, 2 * 2**20
+#: Bytes of address space beside their stacks.
+_ADDRESS_SPACE = 160 * 10**6
+#: `M_ARENA_MAX` of `<malloc.h>`.
+_ARENA_MAX = -8
 
 
 def leave_folder_out() -> None:
@@ -77,6 +88,7 @@ def main() -> None:
     if words and not words[0].startswith("-"):
         sys.exit(unknown(words[0]))
     leave_missing_folder()
+    check_address_space()
     # Nearly all that a start makes, modules and their functions, stays: looking for garbage among it takes a
     # tenth of the time. The app turns the collector on, before it runs anything of the user's.
     gc.disable()
@@ -84,33 +96,74 @@ def main() -> None:
         from namespace_kernel.kernel.lent_modules import import_packages
 
         import_packages()
-        from namespace_kernel.app import launch_new_instance
-    except Exception as error:
+        from namespace_kernel.app import NamespaceKernelApp
+
+        app = NamespaceKernelApp.begin_instance()
+    except BaseException as error:
         if not (file := shadowing(error)):
             raise
-        sys.exit(
-            f"namespace_kernel cannot start: {type(error).__name__}: {error}; {file} stands in the place of "
-            "a module of Python's, so rename it, or take its folder off PYTHONPATH"
+        end_at_start(
+            f"{type(error).__name__}: {error}; {file} stands in the place of the module of that name, "
+            "which the kernel needs, so rename it, or take its folder off PYTHONPATH"
         )
-    launch_new_instance()
+    app.serve()
+
+
+def check_address_space() -> None:
+    """End where the limit of the address space leaves too little for a start.
+
+    A thread that finds no memory for its first step never says that it has begun, and who started it waits
+    for ever. ZeroMQ aborts. So it is asked beforehand. And where there is a limit, C's allocator may not
+    reserve 64 MB for each thread.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        return
+    import contextlib
+    import ctypes
+    import mmap
+
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    needed = _ADDRESS_SPACE + _THREADS * (_STACK if stack == resource.RLIM_INFINITY else stack)
+    try:
+        mmap.mmap(-1, needed).close()
+    except (OSError, MemoryError):
+        end_at_start(
+            f"out of memory; with its threads' stacks a kernel needs {needed // 10**6} MB of address space, "
+            "so raise the limit (`ulimit -v`)"
+        )
+    with contextlib.suppress(AttributeError):  # it is glibc that does so
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+
+
+def end_at_start(why: str) -> "NoReturn":
+    """Say in one line why there is no kernel, and end, though threads of it may run."""
+    outside = getattr(sys.stderr, "descriptor_outside", None)
+    try:
+        os.write(2 if outside is None else outside, f"namespace_kernel cannot start: {why}\n".encode())
+    finally:
+        os._exit(1)
 
 
 def shadowing(error: BaseException) -> str:
-    """The file because of which an import failed: it has the name of one of Python's and comes before it."""
-    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    """The file because of which a start failed: it comes before the module of its name that is installed."""
+    files = []
+    if isinstance(error, Exception):  # it may lack a name; other exceptions come from code that runs
+        files += [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     trace = error.__traceback__
     while trace is not None:
         files.append(trace.tb_frame.f_code.co_filename)
         trace = trace.tb_next
     library = os.path.dirname(os.__file__)
+    first = sys.path[: sys.path.index(library)] if library in sys.path else []
+    finder = sys.modules["_frozen_importlib_external"].PathFinder
     for file in reversed(files):
         folder, name = os.path.split(file or "")
-        is_package = name == "__init__.py"
-        folder, name = os.path.split(folder) if is_package else (folder, name.partition(".")[0])
-        if name not in sys.stdlib_module_names or not os.path.isabs(folder) or name == "__main__":
-            continue
-        inside = os.path.relpath(folder, library)
-        if inside.split(os.sep)[0] not in (".", "lib-dynload") and folder in sys.path:
+        folder, name = os.path.split(folder) if name == "__init__.py" else (folder, name.partition(".")[0])
+        if folder in first and finder.find_spec(name, [one for one in sys.path if one != folder]):
             return str(file)
     return ""
 

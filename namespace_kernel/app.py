@@ -107,17 +107,23 @@ class NamespaceKernelApp(IPKernelApp):
 
     @classmethod
     def launch_instance(cls, argv: Any = None, **kwargs: Any) -> None:
-        """Overridden: a kernel that cannot start says why in one line and ends, though threads of it run."""
+        """Overridden for `begin_instance`."""
+        cls.begin_instance(argv, **kwargs).serve()
+
+    @classmethod
+    def begin_instance(cls, argv: Any = None, **kwargs: Any) -> NamespaceKernelApp:
+        """The application, begun. If it cannot start it says why in one line and ends, though threads run."""
         app = cls.instance(**kwargs)
         try:
             app.initialize(argv)
+            app.begin()
         except (OSError, zmq.ZMQError, MemoryError) as error:
             app._end_before_start(error)
         except RuntimeError as error:
             if str(error) != _NO_THREAD:
                 raise
             app._end_before_start(error)
-        app.start()
+        return app
 
     def _end_before_start(self, error: Exception) -> NoReturn:
         number = getattr(error, "errno", None) or (0 if isinstance(error, OSError) else errno.ENOMEM)
@@ -239,6 +245,11 @@ class NamespaceKernelApp(IPKernelApp):
 
     def start(self) -> None:
         """Overridden: the main thread serves cells, not a tornado loop."""
+        self.begin()
+        self.serve()
+
+    def begin(self) -> None:
+        """Start all that runs beside the main thread. Thread: main."""
         if self.poller is not None:
             self.poller.start()
         self.house.patches.install()
@@ -247,6 +258,9 @@ class NamespaceKernelApp(IPKernelApp):
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._become_plain_python)
         self.kernel.start()
+
+    def serve(self) -> None:
+        """Run cells until the kernel is asked to end. Thread: main."""
         try:
             self.kernel.serve()
         finally:

@@ -131,11 +131,39 @@ def _ends_at_the_start(before: str, tmp_path: Path, env: dict[str, str]) -> str:
     return ended.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit is none")
-@pytest.mark.parametrize("size", [300_000, 450_000, 600_000])
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit is none")
+
+
+@on_linux
+@pytest.mark.parametrize("size", [60_000, 100_000, 200_000, 300_000])
 def test_too_little_address_space_is_one_line(size: int, tmp_path: Path, kernel_env: dict[str, str]) -> None:
-    told = _ends_at_the_start(f"ulimit -v {size}", tmp_path, kernel_env)
-    assert told.count("cannot start: ") == told.count("`ulimit -v`") == 1
+    told = _ends_at_the_start(f"ulimit -s 8192; ulimit -v {size}", tmp_path, kernel_env)
+    assert told.count("cannot start: ") == told.count("`ulimit -v`") == len(told.splitlines()) == 1
+
+
+@on_linux
+def test_large_stacks_are_counted(tmp_path: Path, kernel_env: dict[str, str]) -> None:
+    told = _ends_at_the_start("ulimit -s 100000; ulimit -v 2000000", tmp_path, kernel_env)
+    assert told.count("cannot start: ") == told.count("`ulimit -v`") == len(told.splitlines()) == 1
+
+
+@on_linux
+@pytest.mark.parametrize("size", [450_000, 600_000, 700_000, 1_000_000])
+def test_a_kernel_that_starts_in_little_address_space_answers(
+    size: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kernel_env: dict[str, str]
+) -> None:
+    _through_a_shell(monkeypatch, f"ulimit -s 8192; ulimit -v {size}")
+    notebook = Notebook(tmp_path, kernel_env)
+    try:
+        notebook.run("kept = ['kept']")
+        assert notebook.run("1/0").reply["ename"] == "ZeroDivisionError"
+        assert notebook.run("%%background\nprint('beside')").wait_for_text("beside").status == "ok"
+        assert notebook.ask("complete_request", {"code": "kept.app", "cursor_pos": 8})["matches"] == [
+            "append"
+        ]
+        goes_on(notebook)
+    finally:
+        notebook.close()
 
 
 def test_where_no_file_may_be_written_is_one_line(tmp_path: Path, kernel_env: dict[str, str]) -> None:
@@ -149,11 +177,23 @@ SHADOWING = {
     "asyncio/__init__.py": "1/0",
     "logging/__init__.py": "import os",
     "random.py": "from math import *",
+    "uuid.py": "1/0",
+    "hmac.py": "",
+    "tempfile.py": "import sys; sys.exit('mine')",
+    # What is imported when the sockets are there already.
+    "bdb.py": "1/0",
+    "cmd.py": "raise SystemExit(3)",
+    "code.py": "from no_such_module import name",
+    "pdb.py": "",
+    # What is no module of Python's.
+    "zmq.py": "1/0",
+    "tornado/__init__.py": "",
+    "IPython.py": "raise ImportError('mine')",
 }
 
 
 @pytest.mark.parametrize("name", SHADOWING)
-def test_a_file_in_the_place_of_a_module_of_python_is_named(
+def test_a_file_in_the_place_of_a_module_is_named(
     name: str, tmp_path: Path, kernel_env: dict[str, str]
 ) -> None:
     file = tmp_path / name
@@ -162,3 +202,13 @@ def test_a_file_in_the_place_of_a_module_of_python_is_named(
     told = _ends_at_the_start(":", tmp_path, kernel_env | {"PYTHONPATH": str(tmp_path)})
     assert told.count("cannot start: ") == told.count(f"{file} stands in the place of") == 1
     assert "take its folder off PYTHONPATH" in told
+
+
+def test_a_file_that_ends_the_process_is_not_to_blame_for_a_wrong_option(
+    tmp_path: Path, kernel_env: dict[str, str]
+) -> None:
+    (tmp_path / "uuid.py").write_text("from os import *")
+    argv = [*ARGV[:-2], "--no-such-option", "word"]
+    env = kernel_env | {"PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode and "uuid.py" not in ended.stderr
