@@ -118,7 +118,7 @@ class Durability:
 
     def place(self, name: str = "") -> Path:
         """The directory. Raises `JournalError` if nobody says what the journal is called."""
-        from namespace_kernel.durable.journal.places import folder_for
+        from namespace_kernel.durable.journal.disk.places import folder_for
 
         option = self._wanted()
         name = name or self._name or (option if isinstance(option, str) else "")
@@ -140,7 +140,7 @@ class Durability:
     def restorable(self) -> str:
         """What the line about the kernel before this one adds: how many names are on disk."""
         try:
-            from namespace_kernel.durable.journal.store import names_kept_in
+            from namespace_kernel.durable.journal.disk.store import names_kept_in
 
             count = names_kept_in(self.place())
         except (JournalError, ImportError):

@@ -17,8 +17,8 @@ from namespace_kernel.base.errors import JournalError
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.remote.transfer.reads import names_read
 
-from .blobs import Blobs, digest_of
 from .candidates import reached
+from .disk.blobs import Blobs, digest_of
 from .records import Kept
 
 

@@ -20,23 +20,21 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from namespace_kernel.base.errors import JournalError
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.words import words_of
 from namespace_kernel.execution.hooks import Settling
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
-from namespace_kernel.namespace.provenance import Provenance
 
 from .checks import Checks
-from .hands import start_thread
+from .disk.places import Lock, make_place
+from .disk.store import Store, remove_journal
 from .keeper import Keeper
-from .loading import Loading, recipe_for
-from .places import Lock, make_place
 from .records import CellRecord, Kept, Lost, Restored, State, Status
-from .store import Store, remove_journal
-from .surroundings import NAME
+from .restoring import Restoring
+from .taking.hands import start_thread
 from .turns import Turns
 
 P = ParamSpec("P")
@@ -116,8 +114,7 @@ class Journal:
         )
         self._adopt_cells()
         self._checks = Checks(manager, self._store.blobs, tell)
-        self._first_state = self._store.last_state()
-        self._surroundings_are_back = self._first_state is None
+        self._restoring = Restoring(manager, self._store, self._keeper.changes, self._checks, self._turns)
         self._open = True
         self._thread = start_thread(self._keeper.run, "Journal")
 
@@ -234,10 +231,10 @@ class Journal:
         self.flush(30.0)
         if cell is None:
             state = self._state(lambda one: True, "nothing is kept yet")
-            restored = self._bring_back(state, names, whole=False, tell=tell)
+            restored = self._restoring.bring_back(state, names, whole=False, tell=tell)
         else:
             state = self._state(lambda one: one.number == cell, f"no state after In [{cell}] is kept")
-            restored = self._bring_back(state, names, whole=names is None, tell=tell)
+            restored = self._restoring.bring_back(state, names, whole=names is None, tell=tell)
         self._count_as_cell()
         return restored
 
@@ -248,7 +245,7 @@ class Journal:
         last = self._keeper.parent
         before = None if last is None else self._store.parent_of(last)
         state = self._state(lambda one: one.serial == before, "no earlier state is kept")
-        restored = self._bring_back(state, None, whole=True, tell=lambda line: None)
+        restored = self._restoring.bring_back(state, None, whole=True, tell=lambda line: None)
         self._keeper.parent = state.parent  # what undoes is no step: the next one goes further back
         self._count_as_cell()
         return restored
@@ -263,73 +260,6 @@ class Journal:
             if wanted(state):
                 return state
         raise JournalError(f"{otherwise}; `%restore --list` tells what is")
-
-    def _bring_back(
-        self, state: State, names: Iterable[str] | None, whole: bool, tell: Callable[[str], object]
-    ) -> Restored:
-        all_kept, all_lost = self._store.names_at(state.serial)
-        kept, lost = all_kept, all_lost
-        known = self._keeper.known
-        if names is not None:
-            asked = list(names)
-            missing = set(asked) - {one.name for one in kept} - {one.name for one in lost}
-            if missing:
-                raise JournalError(f"`{min(missing)}` is not kept; `%restore --list` tells what is")
-            kept = [one for one in kept if one.name in asked]
-            lost = [one for one in lost if one.name in asked]
-        else:
-            kept = [one for one in kept if not self._is_here(one, whole)]
-            lost = [one for one in lost if not self._is_made(one, whole)]
-        if names is None and (whole or not self._surroundings_are_back):
-            self._put_surroundings(state.serial if whole else self._first_state)
-        loading = Loading(self._store, kept, self._manager.live)
-        remarks = loading.remarks()
-        for line in remarks:
-            tell(line)
-        loaded = loading.load()
-        there = {one.name for one in all_kept} | {one.name for one in all_lost if self._is_made(one, True)}
-        gone = frozenset(known) - {NAME} - there if whole else frozenset()
-        back = [one for one in kept if one.name in loaded.values]
-        self._bind(back, loaded.values, gone)
-        if loaded.unchecked:
-            self._checks.add(loaded.unchecked)
-            start_thread(lambda: self._checks.run(self._may_check), "Journal's checks")
-        lost = [*lost, *loaded.lost]
-        recipe = recipe_for(lost, [*all_lost, *loaded.lost])
-        gone -= {one.name for one in lost}
-        return Restored(state, tuple(back), tuple(lost), gone, remarks, recipe, whole)
-
-    def _may_check(self) -> bool:
-        return not self._turns.cells_run
-
-    def _put_surroundings(self, serial: int | None) -> None:
-        """Random numbers and settings as they were; those of the state that was found, not of cells since."""
-        self._surroundings_are_back = True
-        kept = None if serial is None else self._store.surroundings_at(serial)
-        if kept is not None:
-            loaded = Loading(self._store, [kept], self._manager.live).load().values
-            if NAME in loaded:
-                self._keeper.surroundings.put(loaded[NAME])
-
-    def _is_here(self, one: Kept, whole: bool) -> bool:
-        known = self._keeper.known.get(one.name)
-        return known is not None and (not whole or known.row.piece == one.piece)
-
-    def _is_made(self, one: Lost, whole: bool) -> bool:
-        """Whether a value is here that was never on disk; of the same cell, if it is to be as it was then."""
-        known = self._keeper.known.get(one.name)
-        return known is not None and (not whole or known.row.maker == one.maker.serial)
-
-    def _bind(self, back: list[Kept], values: dict[str, Any], gone: frozenset[str]) -> None:
-        written = {
-            one.name: Provenance(one.maker.name, "restored", one.maker.ended)
-            for one in back
-            if one.maker.serial
-        }
-        self._manager.put_back(values, written)
-        for name in gone:
-            self._manager.live.pop(name, None)
-        self._keeper.restored({one.name: one.maker.serial for one in back})
 
     # The end
 

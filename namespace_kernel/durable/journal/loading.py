@@ -13,11 +13,12 @@ from namespace_kernel.base.safe_facts import class_name
 from namespace_kernel.base.words import words_of
 from namespace_kernel.remote.transfer.packing import Piece, new_arrival, unpack
 
-from .blobs import digest_of
-from .capture import PYTHON, version_of
 from .checks import Unchecked
+from .disk.blobs import digest_of
+from .disk.steps import Stored
+from .disk.store import Store
 from .records import Kept, Lost, Maker
-from .store import Store, Stored
+from .taking.capture import PYTHON, version_of
 
 #: So many bytes are looked through before the values are there: a fraction of a second.
 _AT_ONCE = 1 << 30

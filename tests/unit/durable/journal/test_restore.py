@@ -224,7 +224,7 @@ def test_what_is_too_large_to_look_through_at_once_is_looked_at_before_a_cell_re
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("namespace_kernel.durable.journal.loading._AT_ONCE", 0)
-    monkeypatch.setattr("namespace_kernel.durable.journal.journal.Journal._may_check", lambda self: False)
+    monkeypatch.setattr("namespace_kernel.durable.journal.restoring.Restoring._may_check", lambda self: False)
     first = start()
     first.keep("import numpy as np\na = np.arange(200_000)\nb = np.ones(200_000)\ndef f(): return b.sum()")
     folder = first.journal.path / "buffers"

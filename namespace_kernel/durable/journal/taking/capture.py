@@ -17,10 +17,9 @@ from typing import Any
 import xxhash
 
 from namespace_kernel.base.cell import Names
+from namespace_kernel.durable.journal.disk.blobs import Buffer, digest_of
 from namespace_kernel.remote.transfer.parcel import is_immutable
 from namespace_kernel.remote.transfer.pickler import NamespacePickler
-
-from .blobs import Buffer, digest_of
 
 #: Buffers from this size on have a file of their own.
 _OWN_FILE = 1 << 16

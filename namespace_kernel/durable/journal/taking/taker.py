@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from namespace_kernel.base.cell import Names
 from namespace_kernel.base.safe_facts import class_name
 from namespace_kernel.base.words import words_of
+from namespace_kernel.durable.journal.turns import GivenUpError
 from namespace_kernel.remote.transfer.exact import Refused
 
 from .capture import Taken, share, take
 from .hands import Hands, HungError, cpu_clock
-from .turns import GivenUpError
 
 Check = Callable[[], object]
 

@@ -13,14 +13,16 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from .blobs import Blobs, Buffer, digest_of, squeeze, unsqueeze
-from .records import CellRecord, Kept, Lost, Maker, State
-from .surroundings import NAME
+from namespace_kernel.durable.journal.records import Kept, Lost, Maker, State
+from namespace_kernel.durable.journal.surroundings import NAME
+
+from .blobs import Blobs, digest_of
+from .compression import squeeze, unsqueeze
+from .steps import Step, Stored
 
 FORMAT = 1
 _DATABASE = "journal.db"
@@ -40,53 +42,6 @@ CREATE TABLE IF NOT EXISTS names (
 CREATE INDEX IF NOT EXISTS open_names ON names (name) WHERE until IS NULL;
 CREATE TABLE IF NOT EXISTS states (serial INTEGER PRIMARY KEY, parent INTEGER, at REAL);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A piece as it is kept. `needs` are versions by package, with `python` if there is code in it.
-
-    `buffers` are digests and sizes. `serial` orders the pieces: the later one's classes are the newer.
-    """
-
-    digest: str
-    stream_digest: str
-    stream: Buffer
-    buffers: tuple[tuple[str, int], ...]
-    needs: Mapping[str, str]
-    serial: int = 0
-
-    @property
-    def size(self) -> int:
-        """How many bytes it holds."""
-        return len(self.stream) + sum(size for _, size in self.buffers)
-
-
-@dataclass(frozen=True, slots=True)
-class NameRow:
-    """What is known of a name from now on: its piece, or the `reason` why there is none.
-
-    With a piece, `reason` says what the value comes back without.
-    """
-
-    name: str
-    type: str
-    size: int
-    maker: int
-    piece: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one transaction adds: the state after the cell `serial`."""
-
-    serial: int
-    parent: int | None
-    cells: Mapping[int, CellRecord]
-    pieces: tuple[Stored, ...] = ()
-    names: tuple[NameRow, ...] = ()
-    deleted: frozenset[str] = field(default_factory=frozenset)
 
 
 class Store:
@@ -261,17 +216,17 @@ class Store:
         files = (self.path / f"{_DATABASE}{end}" for end in ("", "-wal"))
         return sum(self.blobs.digests().values()) + sum(one.stat().st_size for one in files if one.exists())
 
-    def prune(self, most: int, oldest: float, keep: Iterable[int] = ()) -> None:
+    def prune(self, most: int, oldest: float) -> None:
         """Drop states from before `oldest` (`time.time()`), and further ones until no more than `most` bytes
-        are used; never the last, nor those in `keep`.
+        are used; never the last.
         """
         states = self._rows("SELECT serial, at FROM states ORDER BY serial")
-        kept = {self.last_state(), *keep}
-        old = [serial for serial, at in states if float(at) < oldest and serial not in kept]  # type: ignore[arg-type]
+        last = self.last_state()
+        old = [serial for serial, at in states if float(at) < oldest and serial != last]  # type: ignore[arg-type]
         if old:
             self._drop(old)
         while self.size() > most:
-            left = [s for (s, *_) in self._rows("SELECT serial FROM states ORDER BY serial") if s not in kept]
+            left = [s for (s, *_) in self._rows("SELECT serial FROM states ORDER BY serial") if s != last]
             if not left:
                 return
             self._drop(left[: max(1, len(left) // 4)])
