@@ -50,6 +50,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
     display_pub_class = Type(NamespaceDisplayPublisher)
 
     namespace: AsyncNamespaceManager
+    events: CellEvents
     payload_manager: Any
     # Of two cells that overlap, each has its own.
     _last_traceback = PerCell()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from comm.base_comm import CommManager
 from ipykernel.comm.comm import BaseComm
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import HasTraits
@@ -23,7 +24,6 @@ from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.stop.thread_stop import ThreadStop
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
-from namespace_kernel.ipython.cell_events import CellEvents
 from namespace_kernel.ipython.display import _handled
 from namespace_kernel.ipython.shell import NamespaceShell
 
@@ -132,21 +132,19 @@ class Comms:
 
     def __init__(
         self,
-        kernel: IPythonKernel,
+        manager: CommManager,
         homes: CommHomes,
         options: KernelOptions,
         shell: NamespaceShell,
-        events: CellEvents,
         answers: Answers,
         foreground: Lane,
         user_loop: UserLoop,
         side_cells: SideCells,
     ) -> None:
-        self._comm_manager = kernel.comm_manager
+        self._manager = manager
         self._homes = homes
         self._options = options
         self._shell = shell
-        self._events = events
         self._answers = answers
         self._foreground = foreground
         self._user_loop = user_loop
@@ -177,17 +175,17 @@ class Comms:
         with self._answers.giving(request, self._answers.streams.hand_over) as handlers:
             stop = ThreadStop()
             self._side_cells.enter(execution, stop.stop)
-            self._events.messages.add(execution)
+            self._shell.events.messages.add(execution)
             try:
                 handlers.answer(request)
             finally:
-                self._events.messages.discard(execution)
+                self._shell.events.messages.discard(execution)
                 stop.close()
                 self._side_cells.leave(execution)
 
     def deliver(self, replies: Replies, idents: list[bytes], message: Message) -> None:
         """Handle one message for a comm; an error in its callback is shown, not logged."""
-        comm = self._comm_manager.get_comm(message["content"].get("comm_id"))
+        comm = self._manager.get_comm(message["content"].get("comm_id"))
         if comm is not None:
             try:
                 comm.handle_msg(message)

@@ -9,27 +9,24 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.jsonutil import json_clean
 
 from namespace_kernel.base.cell import Cell, Outcome
-from namespace_kernel.base.errors import PayloadError, RequestError
+from namespace_kernel.base.errors import RequestError
 from namespace_kernel.base.execution import complete
 from namespace_kernel.base.originals import describe_replaced, shield
-from namespace_kernel.base.words import words_of
-from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.ipython.shell import NamespaceShell
 
 from .debugging.stand_in import LazyDebugger
-from .lanes.aborts import Aborts
+from .lanes.cell_replies import CellReplies
 from .lanes.lanes import Announced, Lane
 from .lanes.parents import Parents
 from .wire.handlers import error_content
 from .wire.iopub import IOPub
 from .wire.request import Message, Request
 from .wire.request_fields import tags_of
-from .wire.session import KernelSession
 from .wire.standard_streams import StandardStreams
 
 
 class CellRequests:
-    """Announces a cell, runs it, and answers. `kernel` makes the replies' metadata, as ipykernel's.
+    """Announces a cell, runs it, and has it answered. `kernel` makes the replies' metadata, as ipykernel's.
 
     Thread: the lane's, main for the foreground.
     """
@@ -37,23 +34,19 @@ class CellRequests:
     def __init__(
         self,
         kernel: IPythonKernel,
-        session: KernelSession,
         shell: NamespaceShell,
         parents: Parents,
         streams: StandardStreams,
         iopub: IOPub,
-        interrupts: InterruptController,
-        aborts: Aborts,
+        replies: CellReplies,
         debugger: LazyDebugger | None,
     ) -> None:
         self._kernel = kernel
-        self._session = session
         self._shell = shell
         self._parents = parents
         self._streams = streams
         self._iopub = iopub
-        self._interrupts = interrupts
-        self._aborts = aborts
+        self._replies = replies
         self._debugger = debugger
 
     def announce(self, lane: Lane, request: Request) -> Announced:
@@ -96,18 +89,14 @@ class CellRequests:
         else:
             outcome = complete(lane.bridge.execute(announced.cell))
         expressions = message["content"].get("user_expressions") or {}
-        content = lane.context.run(self._reply_to, outcome, expressions)
+        content = lane.context.run(self._replies.content_of, outcome, expressions)
         if lane.lane_id is None:  # what C code and children write is the foreground's
             lane.context.run(self._streams.drain)
         self._streams.take_from_children()
         lane.context.run(self._streams.hand_over)
         content = json_clean(content)
-        self._answer(
-            lane,
-            announced.request,
-            content,
-            self._kernel.finish_metadata(message, announced.metadata, content),
-        )
+        metadata = self._kernel.finish_metadata(message, announced.metadata, content)
+        self._replies.give(lane, announced.request, content, metadata)
         return outcome
 
     def fail(self, lane: Lane, request: Request, error: BaseException, replaced: list[str]) -> Outcome:
@@ -126,43 +115,10 @@ class CellRequests:
                 request.sent.add("error")
                 shown = {key: content[key] for key in ("ename", "evalue", "traceback")}
                 self._iopub.publish_with_next("error", shown, request.message)
-            self._answer(lane, request, content, {})
+            self._replies.give(lane, request, content, {})
         except BaseException:  # the kernel's own parts were taken away; there is no way to say so
             self._kernel.log.exception("a cell has no reply")
         return Outcome(error=error)
-
-    def _answer(self, lane: Lane, request: Request, content: Message, metadata: Message) -> None:
-        """Send what has not been sent: the reply and idle."""
-        message = request.message
-
-        def finish(with_next: bool = False) -> None:
-            if "execute_reply" not in request.sent:
-                self._send_reply(request, content, metadata)
-            if "idle" not in request.sent:
-                request.sent.add("idle")
-                # A subshell's client counts one busy and one idle, as ipykernel sends them.
-                self._iopub.idle(message, of_cell=not lane.is_background, with_next=with_next)
-
-        if lane.lane_id is None:
-            self._interrupts.end_cell()  # whoever has seen the reply does not mean this cell any more
-        asked = message["content"]
-        stops = content["status"] == "error" and not asked.get("silent") and asked.get("stop_on_error", True)
-        if stops and not lane.is_background:
-            self._aborts.finish_failed(lane, finish)
-        else:
-            # The next cell that waits begins at once, and says so.
-            finish(with_next=lane.lane_id is None and not lane.cells.empty())
-
-    def _send_reply(self, request: Request, content: Message, metadata: Message) -> None:
-        self._session.send(
-            request.replies,
-            "execute_reply",
-            content,
-            request.message,
-            metadata=metadata,
-            ident=request.idents,
-        )
-        request.sent.add("execute_reply")
 
     def _show_stop(self, cell: Cell) -> Outcome:
         error = KeyboardInterrupt()
@@ -170,16 +126,6 @@ class CellRequests:
         self._shell.showtraceback((type(error), error, None))
         self._shell.use_number(cell.number + 1)  # as after a cell that ran
         return Outcome(error=error)
-
-    def answer_early(self, announced: Announced) -> None:
-        """Answer a cell whose client would wait for the answer before it goes on."""
-        request, cell = announced.request, announced.cell
-        count = 0 if cell is None else cell.number
-        content = {"status": "ok", "execution_count": count, "user_expressions": {}, "payload": []}
-        request.message["content"]["allow_stdin"] = False  # nobody reads the question any more
-        self._send_reply(request, content, {})
-        request.sent.add("idle")
-        self._iopub.idle(request.message)
 
     def tell(self, announced: Announced, line: str) -> None:
         """Write one line about a cell under it."""
@@ -206,33 +152,3 @@ class CellRequests:
             cell_id=cell_id if isinstance(cell_id, str) else None,
             metadata=metadata,
         )
-
-    def _reply_to(self, outcome: Outcome, user_expressions: dict[str, str]) -> Message:
-        kernel, shell = self._kernel, self._shell
-        reply: Message = {"status": "ok", "execution_count": shell.execution_count - 1}
-        if outcome.succeeded and not shell._last_traceback_during_displayhook:
-            reply["user_expressions"] = shell.user_expressions(user_expressions)
-        else:
-            shown, error = shell.last_shown, outcome.error
-            reply |= {
-                "status": "error",
-                "ename": shown[0] if error is None else type(error).__name__,
-                "evalue": shown[1] if error is None else words_of(error),
-                # What was shown in trio's context (`%autoawait trio`) is not seen here.
-                "traceback": shell._last_traceback or ([] if error is None else shell.lines_of(error)),
-                "engine_info": {
-                    "engine_uuid": kernel.ident,
-                    "engine_id": kernel.int_id,
-                    "method": "execute",
-                },
-                "user_expressions": {},
-            }
-        payload = shell.payload_manager.read_payload()
-        shell.payload_manager.clear_payload()
-        reply["payload"] = payload
-        if payload:
-            try:
-                self._session.pack(payload)
-            except Exception as error:
-                raise PayloadError(words_of(error)) from None
-        return reply

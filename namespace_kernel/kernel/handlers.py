@@ -16,18 +16,21 @@ from namespace_kernel.reports.activities import Activities
 
 from .activity import ActivityRequests
 from .comms import CommHomes, Comms
-from .debugging.requests import ControlChannel
+from .debugging.requests import ControlChannel, DebugTurns
+from .debugging.stand_in import LazyDebugger
 from .execute import CellRequests
 from .introspection import Introspection, load_jedi
 from .lanes.aborts import Aborts
 from .lanes.answers import Answers
 from .lanes.background import BackgroundCells
+from .lanes.cell_replies import CellReplies
 from .lanes.executors import Bridges
-from .lanes.foreground import Beside, CellService, Foreground
+from .lanes.foreground import Beside, BetweenCells, CellService, Foreground
 from .lanes.gui import GuiLoop
 from .lanes.lanes import Lane, Lanes
+from .lanes.variable_views import VariableViews
 from .lanes.warm_up import WarmUp
-from .shell_channel import ShellChannel
+from .shell_channel import OtherMessages, ShellChannel
 from .shutdown import Ending, Shutdown
 from .stop import SideStops
 from .subshells import SubshellRequests
@@ -55,93 +58,128 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """What the kernel, its shell and the app use of it."""
+class Cells:
+    """Who runs cells, and who begins, stops and ends that."""
 
-    ending: Ending
-    gui: GuiLoop
     lanes: Lanes
-    background: BackgroundCells
-    stops: SideStops
-    beside: Beside
     foreground: Foreground
+    background: BackgroundCells
+    beside: Beside
+    gui: GuiLoop
+    stops: SideStops
+    aborts: Aborts
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Who answers what is no cell."""
+
+    handlers: Handlers
+    answers: Answers
     comm_homes: CommHomes
+    comms: Comms
+    introspection: Introspection
+    subshells: SubshellRequests
+    shutdown: Shutdown
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """All of them, and the two channels on which messages arrive."""
+
+    cells: Cells
+    others: Others
     shell_channel: ShellChannel
     control_channel: ControlChannel
-    shutdown: Shutdown
-    subshells: SubshellRequests
-    introspection: Introspection
 
 
 def build(kernel: NamespaceKernel, parts: Parts) -> Built:
     """Build it. Thread: main, before `start`."""
-    session, shell, log = kernel.session, kernel.shell, kernel.log
-    parents, streams, forked = kernel.parents, kernel.streams, kernel.forked
-    thread, publishing, stream = kernel.shell_channel_thread, kernel.iopub_thread, kernel.shell_stream
-    debugger = getattr(kernel, "debugger", None)  # there is none without debugpy
-    user_loop, interrupts, side_cells = parts.user_loop, parts.interrupts, parts.side_cells
-    iopub = IOPub(session, publishing, kernel._topic)
-    handlers = Handlers(kernel.shell_handlers, session, log)
-
-    # Cells
-    gui = GuiLoop(shell, streams)
-    foreground_lane = Lane(None, parts.context, parts.bridges.of_foreground(parts.context), gui.wake)
-    ending = Ending(foreground_lane.put, kernel.ends_process)
-    stops = SideStops(side_cells, user_loop, shell, thread)
-    aborts = Aborts(kernel, stream, thread, iopub)
-    cells = CellRequests(kernel, session, shell, parents, streams, iopub, interrupts, aborts, debugger)
-    background = BackgroundCells(kernel, parts.bridges, cells, side_cells, stops)
-    beside = Beside(background, side_cells, stops, ending, thread)
-    service = CellService(cells, background, interrupts, parts.before_cell)
-    lanes = Lanes(foreground_lane, parts.bridges, service, stops, thread.manager)
-    warm_up = WarmUp(foreground_lane, thread, load_jedi(shell))
-    foreground = Foreground(
-        lanes, service, gui, user_loop, interrupts, ending, forked, shell, streams, iopub, warm_up, log
+    iopub = IOPub(kernel.session, kernel.iopub_thread, kernel._topic)
+    cells = _cells(kernel, parts, iopub)
+    others = _others(kernel, parts, cells, iopub)
+    return Built(
+        cells, others, _shell_channel(kernel, cells, others), _control_channel(kernel, cells, others)
     )
 
-    # Other messages
-    comm_homes = CommHomes(kernel, session, parents)
+
+def _cells(kernel: NamespaceKernel, parts: Parts, iopub: IOPub) -> Cells:
+    session, shell, log = kernel.session, kernel.shell, kernel.log
+    streams, thread = kernel.streams, kernel.shell_channel_thread
+    side_cells, bridges = parts.side_cells, parts.bridges
+    gui = GuiLoop(shell, streams)
+    lane = Lane(None, parts.context, bridges.of_foreground(parts.context), gui.wake)
+    ending = Ending(lane.put, kernel.ends_process)
+    stops = SideStops(side_cells, parts.user_loop, shell, thread)
+    aborts = Aborts(kernel, kernel.shell_stream, thread, iopub)
+    replies = CellReplies(kernel, session, shell, iopub, parts.interrupts, aborts)
+    requests = CellRequests(kernel, shell, kernel.parents, streams, iopub, replies, _debugger(kernel))
+    background = BackgroundCells(kernel, bridges, requests, replies, side_cells, stops)
+    beside = Beside(background, side_cells, stops, ending, thread)
+    service = CellService(requests, background, parts.interrupts, parts.before_cell)
+    lanes = Lanes(lane, bridges, service, stops, thread.manager)
+    between = BetweenCells(lane, gui, parts.user_loop.anchors, iopub, shell, streams, log)
+    warm_up = WarmUp(lane, thread, load_jedi(shell))
+    foreground = Foreground(lane, between, service, warm_up, ending, kernel.forked, log)
+    return Cells(lanes, foreground, background, beside, gui, stops, aborts, ending)
+
+
+def _others(kernel: NamespaceKernel, parts: Parts, cells: Cells, iopub: IOPub) -> Others:
+    session, shell, parents, streams = kernel.session, kernel.shell, kernel.parents, kernel.streams
+    handlers = Handlers(kernel.shell_handlers, session, kernel.log)
     answers = Answers(handlers, parents, streams, iopub)
+    comm_homes = CommHomes(kernel, session, parents)
     comms = Comms(
-        kernel,
+        kernel.comm_manager,
         comm_homes,
         kernel,
         shell,
-        shell.events,
         answers,
-        foreground_lane,
-        user_loop,
-        side_cells,
+        cells.lanes.foreground,
+        parts.user_loop,
+        parts.side_cells,
     )
     introspection = Introspection(kernel, session)
-    subshells = SubshellRequests(lanes, aborts, session)
-    shutdown = Shutdown(kernel, kernel, session, ending, (kernel.control_thread, thread))
+    subshells = SubshellRequests(cells.lanes, cells.aborts, session)
+    threads = (kernel.control_thread, kernel.shell_channel_thread)
+    shutdown = Shutdown(kernel, kernel, session, cells.ending, threads)
     for one in (comms, introspection, subshells, shutdown, ActivityRequests(parts.activities, session)):
         one.register(kernel)
+    return Others(handlers, answers, comm_homes, comms, introspection, subshells, shutdown)
 
-    # Channels
-    shell_channel = ShellChannel(
-        kernel, session, shell, stream, lanes, aborts, comms, answers, publishing, thread
+
+def _shell_channel(kernel: NamespaceKernel, cells: Cells, others: Others) -> ShellChannel:
+    session = kernel.session
+    return ShellChannel(
+        kernel,
+        session,
+        kernel.shell_stream,
+        cells.lanes,
+        cells.aborts,
+        VariableViews(kernel, session, kernel.shell, others.answers),
+        OtherMessages(others.answers, others.comms, kernel.shell_channel_thread),
+        kernel.iopub_thread,
     )
-    replies = ReplySocket(kernel.control_thread, kernel.control_stream)
-    control_channel = ControlChannel(
-        kernel, kernel, session, kernel.control_stream, debugger, foreground_lane, replies, handlers, streams
+
+
+def _control_channel(kernel: NamespaceKernel, cells: Cells, others: Others) -> ControlChannel:
+    debugger, stream = _debugger(kernel), kernel.control_stream
+    return ControlChannel(
+        kernel,
+        kernel.session,
+        stream,
+        None if debugger is None else DebugTurns(debugger, kernel),
+        cells.lanes.foreground,
+        ReplySocket(kernel.control_thread, stream),
+        others.handlers,
+        kernel.streams,
     )
-    return Built(
-        ending,
-        gui,
-        lanes,
-        background,
-        stops,
-        beside,
-        foreground,
-        comm_homes,
-        shell_channel,
-        control_channel,
-        shutdown,
-        subshells,
-        introspection,
-    )
+
+
+def _debugger(kernel: NamespaceKernel) -> LazyDebugger | None:
+    """There is none without debugpy."""
+    return getattr(kernel, "debugger", None)
 
 
 _Answer: TypeAlias = Callable[[Replies, list[bytes], Message], Coroutine[Any, Any, None]]

@@ -75,13 +75,9 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
         self.durability = parts.durability
         self.user_loop = parts.user_loop.loop
         self.iopub_thread.kept.limit = lambda: self.kept_output * 2**20
-        self.comm_homes, self.gui, self.lanes, self.stops = (
-            built.comm_homes,
-            built.gui,
-            built.lanes,
-            built.stops,
-        )
-        self.background, self.beside, self.ending = built.background, built.beside, built.ending
+        cells, self.comm_homes = built.cells, built.others.comm_homes
+        self.gui, self.lanes, self.stops = cells.gui, cells.lanes, cells.stops
+        self.background, self.beside, self.ending = cells.background, cells.beside, cells.ending
         self.shell.configurables.append(self)
 
     def start(self) -> None:
@@ -102,7 +98,7 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
     def serve(self) -> None:
         """Run cells until the kernel is asked to end. Thread: main."""
         self.shell_channel_thread.manager.serve_foreground_here()
-        self.built.foreground.serve(self.originals)
+        self.built.cells.foreground.serve(self.originals)
 
     def after_code(self, error: BaseException | None) -> None:
         """A cell's code is over: what it has taken from the kernel is put back. Thread: the cell's."""
@@ -150,11 +146,11 @@ class NamespaceKernel(KernelOptions, IPythonKernel):
         return history_with_numbers(self.shell, super().do_history, *args, **fields)
 
     execute_request = answered_by(lambda built: built.control_channel.put_cell)
-    shutdown_request = answered_by(lambda built: built.shutdown.answer)
-    comm_info_request = answered_by(lambda built: built.introspection.answer_comm_info)
-    create_subshell_request = answered_by(lambda built: built.subshells.create)
-    delete_subshell_request = answered_by(lambda built: built.subshells.delete)
-    list_subshell_request = answered_by(lambda built: built.subshells.list_ids)
+    shutdown_request = answered_by(lambda built: built.others.shutdown.answer)
+    comm_info_request = answered_by(lambda built: built.others.introspection.answer_comm_info)
+    create_subshell_request = answered_by(lambda built: built.others.subshells.create)
+    delete_subshell_request = answered_by(lambda built: built.others.subshells.delete)
+    list_subshell_request = answered_by(lambda built: built.others.subshells.list_ids)
 
     def _input_request(self, *args: object, **options: object) -> str:
         """Overridden: see `Questions`."""

@@ -21,14 +21,13 @@ from ipykernel.subshell_manager import UnknownSubshellError
 
 from namespace_kernel.base.errors import RequestError
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.ipython.shell import NamespaceShell
 
 from .comms import Comms
 from .lanes.aborts import Aborts
 from .lanes.answers import Answers
 from .lanes.lanes import Lane, Lanes, is_urgent
 from .lanes.request_thread import RequestThread
-from .lanes.variable_views import answer_beside
+from .lanes.variable_views import VariableViews
 from .wire.protocol_thread import ProtocolThread
 from .wire.publishing import PublishingThread
 from .wire.request import Message, Replies, Request
@@ -74,36 +73,21 @@ class ShellChannel:
         self,
         kernel: IPythonKernel,
         session: KernelSession,
-        shell: NamespaceShell,
         stream: SharedStream,
         lanes: Lanes,
         aborts: Aborts,
-        comms: Comms,
-        answers: Answers,
+        views: VariableViews,
+        others: OtherMessages,
         publishing: PublishingThread,
-        thread: ProtocolThread,
     ) -> None:
         self._kernel = kernel
         self._session = session
-        self._shell = shell
         self._stream = stream
         self._lanes = lanes
         self._aborts = aborts
-        self._answers = answers
+        self._views = views
+        self._others = others
         self._publishing = publishing
-        self._thread = thread
-        introspection = RequestThread("Introspection", self._answer_apart, thread)
-        records = RequestThread("Records", self._answer_apart, thread)
-        #: Who answers what is no cell, if it is not this thread.
-        self._others = {
-            "complete_request": introspection.submit,
-            "inspect_request": introspection.submit,
-            "is_complete_request": records.submit,
-            "history_request": records.submit,
-            "comm_open": comms.submit,
-            "comm_msg": comms.submit,
-            "comm_close": comms.submit,
-        }
 
     def receive(self, frames: list[bytes]) -> None:
         """Take a message from the stream."""
@@ -120,15 +104,11 @@ class ShellChannel:
         if lane is None:
             self._refuse(request)
         elif request.kind != "execute_request":
-            give = self._answers.give
-            submit = give if request.error else self._others.get(request.kind, give)
-            submit(request)
+            self._others.submit(request)
         elif monotonic() < lane.abort_until:
             self._aborts.abort(request)
-        elif (content := answer_beside(request, lane, self._shell)) is not None:
-            self._send_beside(request, content)
-        else:
-            self._publishing.look_soon(self._thread.io_loop.call_later)
+        elif not self._views.answer(request, lane):
+            self._publishing.look_soon(self._stream.io_loop.call_later)
             lane.put(request)
 
     def _lane_of(self, request: Request) -> Lane | None:
@@ -142,14 +122,32 @@ class ShellChannel:
         error = UnknownSubshellError(request.lane_id or "")
         self._kernel._send_unknown_subshell_reply(request.idents, request.message, error)
 
-    def _send_beside(self, request: Request, content: Message) -> None:
-        """Answer a request of a variable view while a cell runs."""
-        message = request.message
-        metadata = self._kernel.finish_metadata(message, self._kernel.init_metadata(message), content)
-        with self._answers.giving(request):
-            self._session.send(
-                request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
-            )
+
+class OtherMessages:
+    """What is no cell: each type has the thread that answers it, by default the protocol's.
+
+    Thread: protocol.
+    """
+
+    def __init__(self, answers: Answers, comms: Comms, thread: ProtocolThread) -> None:
+        self._answers = answers
+        introspection = RequestThread("Introspection", self._answer_apart, thread)
+        records = RequestThread("Records", self._answer_apart, thread)
+        self._elsewhere = {
+            "complete_request": introspection.submit,
+            "inspect_request": introspection.submit,
+            "is_complete_request": records.submit,
+            "history_request": records.submit,
+            "comm_open": comms.submit,
+            "comm_msg": comms.submit,
+            "comm_close": comms.submit,
+        }
+
+    def submit(self, request: Request) -> None:
+        """Answer `request`, or hand it over to who does."""
+        answer = self._answers.give
+        submit = answer if request.error else self._elsewhere.get(request.kind, answer)
+        submit(request)
 
     def _answer_apart(self, request: Request) -> None:
         """Answer what asks the user's objects. Thread: a request thread."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from inspect import isawaitable
 
 from ipykernel._version import kernel_protocol_version
@@ -25,10 +27,36 @@ from .stand_in import LazyDebugger
 _SLOW = 1.0
 
 
+class DebugTurns:
+    """Debug requests are answered one after the other; behind one that takes a second none waits on.
+
+    Thread: control.
+    """
+
+    def __init__(self, debugger: LazyDebugger, options: KernelOptions) -> None:
+        self._debugger = debugger
+        self._options = options
+        #: Set when the request that came last is answered.
+        self._last_answered: asyncio.Event | None = None
+
+    async def take(self, answer: Callable[[], Awaitable[None]]) -> None:
+        """Wait for the turn, and `answer`."""
+        self._debugger.patience = self._options.debug_patience
+        before, answered = self._last_answered, asyncio.Event()
+        self._last_answered = answered
+        if before is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(before.wait(), _SLOW)
+        try:
+            await answer()
+        finally:
+            answered.set()
+
+
 class ControlChannel:
     """Answers one request after the other, but debug requests, which do not make the others wait.
 
-    These are answered one after the other; behind one that takes longer than a second none waits on.
+    Without debugpy there are no `debug_turns`. A cell that comes here waits with those of the foreground.
 
     Thread: control.
     """
@@ -36,35 +64,31 @@ class ControlChannel:
     def __init__(
         self,
         kernel: IPythonKernel,
-        options: KernelOptions,
         session: KernelSession,
         stream: ZMQStream,
-        debugger: LazyDebugger | None,
+        debug_turns: DebugTurns | None,
         foreground: Lane,
         replies_of_cells: Replies,
         handlers: Handlers,
         streams: StandardStreams,
     ) -> None:
         self._kernel = kernel
-        self._options = options
         self._session = session
         self._stream = stream
-        self._debugger = debugger
+        self._debug_turns = debug_turns
         self._foreground = foreground
         self._replies_of_cells = replies_of_cells
         self._handlers = handlers
         self._streams = streams
         self._lock = asyncio.Lock()
-        #: Set when the debug request that came last is answered.
-        self._last_answered: asyncio.Event | None = None
 
     async def receive(self, frames: list[bytes]) -> None:
         """Take a message from the stream."""
         request = read(frames, self._stream, self._session, self._kernel.log)
         if request is None:
             return
-        if request.kind == "debug_request" and self._debugger is not None:
-            await self._debug_in_turn(request, self._debugger)
+        if request.kind == "debug_request" and self._debug_turns is not None:
+            await self._debug_turns.take(partial(self._answer, request))
         elif request.kind == "execute_request":  # it waits with the other cells, and is busy when it runs
             self._foreground.put(replace(request, replies=self._replies_of_cells))
         else:
@@ -74,18 +98,6 @@ class ControlChannel:
     async def put_cell(self, replies: Replies, idents: list[bytes], message: Message) -> None:
         """Let a cell wait with the others."""
         self._foreground.put(Request(idents, message, self._replies_of_cells))
-
-    async def _debug_in_turn(self, request: Request, debugger: LazyDebugger) -> None:
-        debugger.patience = self._options.debug_patience
-        before, answered = self._last_answered, asyncio.Event()
-        self._last_answered = answered
-        if before is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(before.wait(), _SLOW)
-        try:
-            await self._answer(request)
-        finally:
-            answered.set()
 
     async def _answer(self, request: Request) -> None:
         """As ipykernel's `process_control`, and any failure is answered."""

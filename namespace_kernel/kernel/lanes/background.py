@@ -26,6 +26,7 @@ from namespace_kernel.kernel.wire.request import Request
 from namespace_kernel.kernel.wire.request_fields import tags_of
 from namespace_kernel.routing.directives import is_background, runs_elsewhere
 
+from .cell_replies import CellReplies
 from .executors import Bridges
 from .lanes import Announced, BackgroundLane, Lane
 
@@ -143,12 +144,14 @@ class BackgroundCells:
         options: KernelOptions,
         bridges: Bridges,
         cells: CellRequests,
+        replies: CellReplies,
         side_cells: SideCells,
         stops: SideStops,
     ) -> None:
         self._options = options
         self._bridges = bridges
         self._cells = cells
+        self._replies = replies
         self._side_cells = side_cells
         self._stops = stops
         self._lock = threading.RLock()
@@ -169,7 +172,7 @@ class BackgroundCells:
             self._run(announced)
             return True
         if content.get("allow_stdin") and "cellId" not in metadata:
-            self._cells.answer_early(announced)  # a terminal shows no prompt before it has the reply
+            self._replies.give_early(announced)  # a terminal shows no prompt before it has the reply
         handle = BackgroundCell(announced.cell.number, lambda: self._cancel(announced))
         wait = None
         if runs_elsewhere(code, tags):

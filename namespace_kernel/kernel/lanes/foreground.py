@@ -9,7 +9,7 @@ from functools import partial
 from namespace_kernel.base.originals import Originals, describe_replaced, keep_running, put_back, shield
 from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.execution.stop.registry import SideCells
-from namespace_kernel.execution.user_loop.user_loop import UserLoop
+from namespace_kernel.execution.user_loop.anchors import Anchors
 from namespace_kernel.ipython.shell import NamespaceShell
 from namespace_kernel.kernel.execute import CellRequests
 from namespace_kernel.kernel.forked_children import ForkedChild
@@ -22,7 +22,7 @@ from namespace_kernel.kernel.wire.standard_streams import StandardStreams
 
 from .background import BackgroundCells
 from .gui import GuiLoop
-from .lanes import Lane, Lanes
+from .lanes import Lane
 from .warm_up import WarmUp
 
 
@@ -65,6 +65,60 @@ class CellService:
         finally:
             lane.running = None
             lane.served += 1
+            if lane.lane_id is None:
+                self._interrupts.end_cell()
+
+
+class BetweenCells:
+    """What the main thread does until the next cell comes: a toolkit's loop runs, and steps of tasks.
+
+    Thread: main.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        gui: GuiLoop,
+        anchors: Anchors,
+        iopub: IOPub,
+        shell: NamespaceShell,
+        streams: StandardStreams,
+        log: logging.Logger,
+    ) -> None:
+        self._lane = lane
+        self._gui = gui
+        self._anchors = anchors
+        self._iopub = iopub
+        self._shell = shell
+        self._streams = streams
+        self._log = log
+
+    def next_request(self, originals: Originals) -> Request | None:
+        """Wait for the next cell; `None` after a step of a task, or after a failure, which is shown."""
+        return shield(partial(self._wait, originals), self._failed)
+
+    def _wait(self, originals: Originals) -> Request | None:
+        lane = self._lane
+        # What a signal's handler or a toolkit's callback prints meanwhile appears under the last cell.
+        next_cell = partial(lane.context.copy().run, self._gui.next_cell, lane.cells)
+        request: Request | None = self._anchors.wait(next_cell, partial(lane.put, None))
+        if request is None:
+            self.let_idle_go()
+        else:
+            originals.note_modules()
+        return request
+
+    def let_idle_go(self) -> None:
+        """There is no next cell, for which the last idle may have waited."""
+        self._iopub.send_now()
+
+    def _failed(self, error: BaseException, replaced: list[str]) -> None:
+        """A signal's handler is called on the main thread, and may raise while no cell runs."""
+        self._log.error("between two cells", exc_info=error)
+        heading = "Between two cells a signal's handler, or what ran then, failed:"
+        self._lane.context.copy().run(self._shell.show_failure, heading, error)
+        self._streams.flush()
+        tell_replaced(self._shell, replaced)
 
 
 class Foreground:
@@ -75,65 +129,35 @@ class Foreground:
 
     def __init__(
         self,
-        lanes: Lanes,
+        lane: Lane,
+        between: BetweenCells,
         service: CellService,
-        gui: GuiLoop,
-        user_loop: UserLoop,
-        interrupts: InterruptController,
+        warm_up: WarmUp,
         ending: Ending,
         forked: ForkedChild,
-        shell: NamespaceShell,
-        streams: StandardStreams,
-        iopub: IOPub,
-        warm_up: WarmUp,
         log: logging.Logger,
     ) -> None:
-        self._lane = lanes.foreground
+        self._lane = lane
+        self._between = between
         self._service = service
-        self._gui = gui
-        self._user_loop = user_loop
-        self._interrupts = interrupts
+        self._warm_up = warm_up
         self._ending = ending
         self._forked = forked
-        self._shell = shell
-        self._streams = streams
-        self._iopub = iopub
-        self._warm_up = warm_up
         self._log = log
 
     def serve(self, originals: Originals) -> None:
         """Run cells until the kernel is asked to end."""
         keep_running(partial(self._serve_cells, originals), self._log)
-        self._iopub.send_now()  # there is no next cell, for which the last idle may have waited
+        self._between.let_idle_go()
 
     def _serve_cells(self, originals: Originals) -> None:
         while not self._ending.requested:
-            request = shield(partial(self._next_request, originals), self._failed_between_cells)
+            request = self._between.next_request(originals)
             if request is not None:
                 self._service.serve(self._lane, request)
-                self._interrupts.end_cell()
             self._forked.end_if_child()
             if request is not None:
                 self._warm_up.cell_ended(request)
-
-    def _next_request(self, originals: Originals) -> Request | None:
-        lane = self._lane
-        # What a signal's handler or a toolkit's callback prints meanwhile appears under the last cell.
-        next_cell = partial(lane.context.copy().run, self._gui.next_cell, lane.cells)
-        request: Request | None = self._user_loop.anchors.wait(next_cell, partial(lane.put, None))
-        if request is None:  # a step was taken, and there is no next cell for which an idle may have waited
-            self._iopub.send_now()
-        else:
-            originals.note_modules()
-        return request
-
-    def _failed_between_cells(self, error: BaseException, replaced: list[str]) -> None:
-        """A signal's handler is called on the main thread, and may raise while no cell runs."""
-        self._log.error("between two cells", exc_info=error)
-        heading = "Between two cells a signal's handler, or what ran then, failed:"
-        self._lane.context.copy().run(self._shell.show_failure, heading, error)
-        self._streams.flush()
-        tell_replaced(self._shell, replaced)
 
 
 def tell_replaced(shell: NamespaceShell, replaced: list[str]) -> None:

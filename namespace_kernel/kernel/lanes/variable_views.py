@@ -9,25 +9,55 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from ipykernel.ipkernel import IPythonKernel
+
 from namespace_kernel.ipython.formatting import QuickDisplayFormatter
 from namespace_kernel.ipython.shell import NamespaceShell
 from namespace_kernel.kernel.wire.request import Message, Request
+from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.namespace.reserved_names import only_names
 from namespace_kernel.reports.plain_values import NotPlain, read
 
+from .answers import Answers
 from .lanes import Lane
 
 #: What a client sends within this time after a cell may build on it, and waits for it.
 _TOGETHER = timedelta(seconds=0.1)
 
 
-def answer_beside(request: Request, lane: Lane, shell: NamespaceShell) -> Message | None:
-    """The content of the reply to `request` if it can be given beside the cell that runs; or `None`.
-
-    It overtakes that cell, and none that its client has sent before it and that has not begun.
+class VariableViews:
+    """Answers them beside the cell that runs. `kernel` makes the replies' metadata, as ipykernel's.
 
     Thread: protocol.
     """
+
+    def __init__(
+        self, kernel: IPythonKernel, session: KernelSession, shell: NamespaceShell, answers: Answers
+    ) -> None:
+        self._kernel = kernel
+        self._session = session
+        self._shell = shell
+        self._answers = answers
+
+    def answer(self, request: Request, lane: Lane) -> bool:
+        """Answer `request` if it can be done now; whether it could.
+
+        It overtakes the cell that runs, and none that its client has sent before it and that has not begun.
+        """
+        content = _content_beside(request, lane, self._shell)
+        if content is None:
+            return False
+        message = request.message
+        metadata = self._kernel.finish_metadata(message, self._kernel.init_metadata(message), content)
+        with self._answers.giving(request):
+            self._session.send(
+                request.replies, "execute_reply", content, message, metadata=metadata, ident=request.idents
+            )
+        return True
+
+
+def _content_beside(request: Request, lane: Lane, shell: NamespaceShell) -> Message | None:
+    """What the reply says, or `None` if the request has to wait for the cell that runs."""
     running, content = lane.running, request.message["content"]
     if running is None or request.error is not None or not _only_asks(content):
         return None
