@@ -100,15 +100,19 @@ class Written:
     def _mark(self, ident: int) -> tuple[Head, ...]:
         """The mark that must stand before what thread `ident` writes now, if any.
 
-        Between its last look at the list and the caller's next line no other thread writes.
+        Between its last look at the list and the caller's next line no other thread writes. That look counts
+        the pieces: the last text may be equal to an earlier one and the very same object, as ":" is.
         """
         pieces = self.pieces
         while True:
-            last, end = self.ident, pieces[-1:]
+            last, end, taken = self.ident, pieces[-1:], self._taken
+            count = len(pieces)
             if last == ident or not end:
                 return ()
             mark = ((None, None, last),) if _is_open(end[0]) and self._prints(last) else ()
-            if self.ident == last and end[0] is (pieces[-1:] or _NOTHING)[0]:
+            # No function is called here, not even `len`.
+            is_same = end[0] is (pieces[count - 1 :] or _NOTHING)[0] and not pieces[count:]
+            if is_same and self.ident == last and self._taken == taken:
                 return mark
 
     def _prints(self, ident: int) -> bool:
@@ -166,7 +170,7 @@ class Written:
             mark = self._mark(get_ident())
             self.pieces += mark
             until = self._taken + len(self.pieces)
-            self._heads += len(mark)
+            self._heads += 1 if mark else 0
         # The date is now's, so that the messages' dates have the order of the messages.
         schedule(partial(self._publish, until, datetime.now(UTC)))
 
@@ -208,6 +212,8 @@ class Written:
         lines: list[list[Piece]] = []
         latest: dict[int, list[Piece]] = {}
         broken: set[int] = set()
+        #: Whose open text stands right before the piece: what that thread adds belongs to the same line.
+        begun = 0
         for piece in pieces:
             if type(piece) is tuple:
                 self._heads -= 1
@@ -217,12 +223,14 @@ class Written:
                     broken.add(piece[2])
                 continue
             ident = self._first[2]
-            if ident not in broken:
+            if ident not in broken and ident != begun:
                 latest[ident] = []
                 lines.append(latest[ident])
             latest[ident].append((*self._first, piece))
+            begun = ident
             if not _is_open(piece):
                 broken.discard(ident)
+                begun = 0
         for ident in broken:
             self._complete(latest[ident], ident)
         return lines
@@ -234,7 +242,8 @@ class Written:
             waiting += [(None, None, ident), self._first]
             self.pieces[:0] = waiting
             self._taken -= len(waiting)
-            self._heads += len(line) + 2
+            heads = len(line) + 2  # before it is added: at a call another thread may add, too
+            self._heads += heads
             line.clear()
             if not self.timer_runs:
                 self.timer_runs = True

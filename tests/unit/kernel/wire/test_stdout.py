@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -201,6 +202,86 @@ def test_threads_that_write_and_flush_at_once_lose_nothing_and_keep_their_order(
     for name in "ab":
         assert [line for line in lines if line[0] == name] == [f"{name}{n}" for n in range(count)]
     assert len(lines) == 2 * count
+
+
+@pytest.mark.parametrize("texts", [(2, "a:1"), (":",), ("", "a:1", ":", "")])
+def test_lines_that_print_writes_in_several_pieces_stay_whole(
+    texts: tuple[object, ...], stream: CellStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream.pub_thread, "_wake", lambda *what: None)
+    monkeypatch.setattr(stream.pub_thread, "call_later", lambda *what: None)
+    stream._written.timer_runs = True
+    count = 10_000
+
+    def write(name: str) -> None:
+        for number in range(count):
+            print(name, number, *texts, "#", sep=":", file=stream)
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in writers:
+            thread.start()
+        while any(thread.is_alive() for thread in writers):
+            stream.hand_over()
+            stream.pub_thread.send_now()
+    finally:
+        sys.setswitchinterval(interval)
+    stream.flush()
+    lines = "".join(sent(stream)).splitlines()
+    rest = ":".join(map(str, (*texts, "#")))
+    for name in "abcd":
+        wanted = [f"{name}:{number}:{rest}" for number in range(count)]
+        assert [line for line in lines if line[0] == name] == wanted
+    assert len(lines) == 4 * count
+
+
+@pytest.mark.parametrize("begun", [("1",), ("1", ":"), ("1", ":", "2", ":")])
+def test_the_beginning_of_a_line_waits_whole_for_its_end(
+    begun: tuple[str, ...], stream: CellStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = stream._written
+    monkeypatch.setattr(written, "_prints", lambda ident: ident == 1)
+    parent: dict[str, str] = {}
+    for text in ("0\n", *begun):
+        written.add(parent, stream, text, ident=1)
+    written.add(parent, stream, "mine\n", ident=2)
+    written.flush()
+    written.add(parent, stream, "0\n", ident=1)
+    written.flush()
+    assert "".join(stream.session.sent) == "".join(("0\nmine\n", *begun, "0\n"))
+
+
+def test_an_open_line_of_one_who_prints_no_more_stays_where_it_is(stream: CellStream) -> None:
+    written, parent = stream._written, {}  # type: ignore[var-annotated]
+    for ident, text in ((1, "one"), (1, " two"), (2, " three\n"), (1, "four\n")):
+        written.add(parent, stream, text, ident)
+    written.flush()
+    assert "".join(stream.session.sent) == "one two three\nfour\n"
+
+
+@pytest.mark.parametrize("separator", [":", " ", "", "--"])
+def test_a_print_is_noticed_that_has_come_as_far_as_the_last_one(
+    separator: str, stream: CellStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other thread ends its line and begins the next, while it is asked whether it prints."""
+    written, parent = stream._written, {}  # type: ignore[var-annotated]
+    rest = ["1", "\n", "2", separator]
+
+    def prints(ident: int) -> bool:
+        between = ident == 1 and bool(rest)
+        written.pieces += rest
+        rest.clear()
+        return ident == 1 and not between
+
+    monkeypatch.setattr(written, "_prints", prints)
+    for text in ("1", separator):
+        written.add(parent, stream, text, ident=1)
+    written.add(parent, stream, "mine\n", ident=2)
+    written.add(parent, stream, "2\n", ident=1)
+    written.flush()
+    assert "".join(stream.session.sent) == f"1{separator}1\n2{separator}2\nmine\n"
 
 
 def test_a_write_asks_for_no_timer_while_one_runs_and_for_one_afterwards(stream: CellStream) -> None:
