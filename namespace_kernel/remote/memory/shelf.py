@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import mmap
+import os
 import sys
+from collections.abc import Iterator
+from functools import partial
 
 from namespace_kernel.base.weak_references import WeakKeys, WeakValues
 from namespace_kernel.remote.memory.pages import is_untouched, written
@@ -13,6 +16,8 @@ from namespace_kernel.remote.transfer.packing import Buffer, content_digest
 
 #: If less than this part of a region has been written to, only that travels.
 _FEW = 4
+#: Bytes that are compared at a time.
+_STEP = 2**16
 
 _log = logging.getLogger("namespace_kernel")
 
@@ -94,26 +99,23 @@ class Maps:
         there.append(region.map())
         return there[-1]
 
-    def region_of(self, raw: memoryview) -> Region | None:
-        """The region whose memory `raw` is, all of it and not written to."""
-        region, mapped = self._at(raw)
-        return region if mapped is not None and is_untouched(mapped) else None
-
-    def _at(self, raw: memoryview) -> tuple[Region, mmap.mmap] | tuple[None, None]:
-        """The region that was mapped for `raw`, whose memory that is, and the mapping."""
+    def _origin(self, raw: memoryview) -> tuple[Region, list[slice] | None] | tuple[None, None]:
+        """The region that was mapped for `raw`, whose memory that is, and what has been written to since."""
         if len(raw) < LARGE:
             return None, None
         place = address_of(raw), len(raw)
         for region, there in self._mapped.items():
             for mapped in there:
                 if (address_of(mapped), len(mapped)) == place:
-                    return region, mapped
+                    return region, written(mapped)
         return None, None
 
     def digest_of(self, raw: memoryview) -> bytes:
-        """The digest of what `raw` holds now."""
-        region = self.region_of(raw)
-        return content_digest(raw) if region is None else region.digest
+        """The digest of what `raw` holds now; nothing's, if its region holds something else."""
+        region, parts = self._origin(raw)
+        if region is None or parts is None:
+            return content_digest(raw)
+        return region.digest if all(map(partial(_is_as_in, region, raw), _in_steps(parts))) else b""
 
     def share(self, raw: memoryview) -> Buffer | Region:
         """What travels back for `raw`."""
@@ -121,8 +123,7 @@ class Maps:
             return raw
         self.room -= 1
         try:
-            region, mapped = self._at(raw)
-            parts = None if mapped is None else written(mapped)
+            region, parts = self._origin(raw)
             if region is None or parts is None or sum(map(_length, parts)) > len(raw) // _FEW:
                 return fill(raw)
             return region.changed([(part.start, bytes(raw[part])) for part in parts]) if parts else region
@@ -138,6 +139,17 @@ class Maps:
 def _length(part: slice) -> int:
     size: int = part.stop - part.start
     return size
+
+
+def _is_as_in(region: Region, raw: memoryview, part: slice) -> bool:
+    return bytes(raw[part]) == os.pread(region.descriptor, _length(part), part.start)
+
+
+def _in_steps(parts: list[slice]) -> Iterator[slice]:
+    """`parts`, cut into pieces of some pages each: mostly the first one tells."""
+    for part in parts:
+        for begin in range(part.start, part.stop, _STEP):
+            yield slice(begin, min(begin + _STEP, part.stop))
 
 
 def _references(things: list[mmap.mmap], number: int) -> int:

@@ -19,6 +19,7 @@ import pytest
 
 from namespace_kernel.remote.memory import pages, regions
 from namespace_kernel.remote.memory.handover import Handover, handover_pair
+from namespace_kernel.remote.memory.own_memory import OwnMap
 from namespace_kernel.remote.memory.regions import LARGE, Region, address_of, fill
 from namespace_kernel.remote.memory.shelf import Maps, Shelf
 from namespace_kernel.remote.transfer.frames import read_message, write_message
@@ -28,7 +29,9 @@ from tests.unit.remote.transfer.travel import namespace, parcel
 
 pytestmark = pytest.mark.skipif(not regions.can_share(), reason="no such memory")
 
-SIZES = [1, 4095, 4096, LARGE, LARGE + 1, 3 * LARGE + 5]
+#: From the fourth but last on in huge pages, where there are such: whole ones, and parts of one more.
+HUGE = regions._WORTH
+SIZES = [1, 4095, 4096, LARGE, LARGE + 1, 3 * LARGE + 5, HUGE - 1, HUGE, HUGE + 1, 2 * HUGE - 4096]
 
 
 def descriptors() -> int:
@@ -65,6 +68,51 @@ def test_it_holds_what_was_there(size: int) -> None:
     content[:] = bytes(size)
     assert bytes(region.map()) == before and region.digest == content_digest(before)
     assert len(region) == size
+
+
+def in_huge_pages(mapped: mmap.mmap) -> int:
+    """How many bytes of `mapped` lie in such pages."""
+    with open("/proc/self/smaps") as smaps:
+        own = smaps.read().partition(f"\n{address_of(mapped):x}-")[2]
+    return sum(1024 * int(own.partition(f"\n{kind}PmdMapped:")[2].split()[0]) for kind in ("File", "Shmem"))
+
+
+def gives_huge_pages() -> bool:
+    """Whether the system gives them to memory without a name, where they fit."""
+    size = 2**21
+    with open(os.memfd_create("tried"), "wb", 0) as file:
+        file.write(bytes(size))
+        mapped = regions._map(file.fileno(), size)
+        try:
+            mapped.madvise(regions._COLLAPSE)
+        except OSError:
+            return False
+        return address_of(mapped) % size == 0
+
+
+def test_a_large_one_lies_in_huge_pages_where_there_are_such() -> None:
+    if not gives_huge_pages():
+        pytest.skip("there are none")
+    mapped = fill(memoryview(bytes(HUGE + 5))).map()
+    assert sum(mapped[:: mmap.PAGESIZE]) == 0 and in_huge_pages(mapped) >= HUGE // 2
+    assert pages.is_untouched(mapped) == pages._can_tell()
+    mapped[5 * mmap.PAGESIZE] = 1
+    parts = [slice(5 * mmap.PAGESIZE, 6 * mmap.PAGESIZE)] if pages._can_tell() else None
+    assert pages.written(mapped) == parts
+    mapped[HUGE + 4] = 1
+    assert (sum(mapped), fill(memoryview(mapped)).digest) == (2, content_digest(mapped[:]))
+
+
+@pytest.mark.parametrize("why", [errno.EINVAL, errno.ENOMEM, errno.EAGAIN])
+def test_where_there_are_no_huge_pages_it_holds_the_same(why: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithoutHugePages(OwnMap):
+        def madvise(self, *args: int) -> None:
+            raise OSError(why, os.strerror(why))
+
+    monkeypatch.setattr(regions, "OwnMap", WithoutHugePages)
+    content = os.urandom(HUGE + 4097)
+    region = fill(memoryview(content))
+    assert bytes(region.map()) == content and region.digest == content_digest(content)
 
 
 @pytest.mark.parametrize("way", ["write", "shared mapping", "truncate", "grow", "unseal"])
@@ -396,7 +444,9 @@ def test_a_worker_sends_back_what_came_without_a_copy() -> None:
     array[5] = 7
     back = maps.share(raw_of(array))
     assert isinstance(back, Region) and np.frombuffer(back.map())[5] == 7
-    assert maps.digest_of(raw_of(array)) == content_digest(array.tobytes())
+    assert maps.digest_of(raw_of(array)) not in (region.digest, content_digest(b""))
+    array[5] = 5  # what was there: it has been written to, and is the same
+    assert maps.digest_of(raw_of(array)) == region.digest
     maps.room = 0
     assert maps.share(raw_of(array)) == raw_of(array)
 
@@ -450,3 +500,23 @@ def test_what_was_changed_in_place_travels_and_nothing_else(
     assert np.array_equal(np.frombuffer(region.map()), np.arange(300_000.0))
     again = shelf.share(raw_of(there))
     assert isinstance(again, Region) and again.digest == content_digest(array.tobytes()) and not again.changes
+
+
+WRITTEN = {
+    "one number": slice(5, 6),
+    "the last": slice(-1, None),
+    "more than is compared at a time": slice(1000, 200_000),
+    "all": slice(None),
+}
+
+
+@pytest.mark.parametrize("part", WRITTEN.values(), ids=WRITTEN)
+def test_what_is_written_anew_is_a_change_only_if_it_is_another_value(part: slice) -> None:
+    maps, region = Maps(), fill(memoryview(np.arange(300_000.0)).cast("B"))
+    array = np.frombuffer(maps.map(region))
+    array[part] = array[part].copy()
+    assert maps.digest_of(raw_of(array)) == region.digest
+    array[part][-1] += 1
+    assert maps.digest_of(raw_of(array)) != region.digest
+    array[part][-1] -= 1
+    assert maps.digest_of(raw_of(array)) == region.digest
