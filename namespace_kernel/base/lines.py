@@ -28,6 +28,17 @@ class Leak:
     line: int
 
 
+class ToldCalls(set[Leak]):
+    """The calls that the traceback of a cell's error tells of: their last name, and each of their lines."""
+
+    def has(self, leak: Leak) -> bool:
+        """Whether one of them made what leaked. If its line is not known, the name decides."""
+        name = leak.name.rpartition(".")[2]
+        if leak.line:
+            return Leak(name, leak.filename, leak.line) in self
+        return any(call.name == name for call in self)
+
+
 def leak_of(coroutine: NativeCoroutine) -> Leak:
     """Describe `coroutine` by what Python noted."""
     origin = coroutine.cr_origin

@@ -114,6 +114,9 @@ def _resemble(ours: object, original: object, owner: object) -> None:
     """Let the function look like the original, and be found by pickle, which looks in its module."""
     if not isinstance(ours, FunctionType) or isinstance(original, type) or not callable(original):
         return
+    inner: Any = vars(ours).get("__wrapped__")
+    if inner is not None and inner is not original and hasattr(original, "__qualname__"):
+        inner.__qualname__ = original.__qualname__  # Python names it where the arguments are wrong
     functools.update_wrapper(ours, original)
     home = sys.modules.get(ours.__module__)
     if isinstance(owner, ModuleType) and home is not owner and getattr(home, ours.__name__, None) is original:

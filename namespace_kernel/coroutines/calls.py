@@ -117,7 +117,23 @@ def call_of(leak: Leak) -> tuple[str, str]:
     for call in calls_with(tree, last):
         if call.lineno == leak.line:
             return f"{name}()", _text(source, call)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (node.attr, node.lineno) == (last, leak.line):
+            return ast.unparse(node), ""  # a property
     return f"{name}()", ""
+
+
+def returned_by(leak: Leak) -> str:
+    """The plain function that only returned the coroutine, for others to await; "" if none did."""
+    last = leak.name.rpartition(".")[2]
+    source = "".join(linecache.getlines(leak.filename)) if leak.line else ""
+    scopes = ast.walk(tree_of(source)) if last in source else ()
+    for scope in (one for one in scopes if isinstance(one, ast.FunctionDef)):
+        for node in ast.walk(scope):
+            value = node.value if isinstance(node, ast.Return) and node.lineno == leak.line else None
+            if isinstance(value, ast.Call) and _last_name(value.func) == last:
+                return scope.name
+    return ""
 
 
 def _text(source: str, call: ast.Call) -> str:

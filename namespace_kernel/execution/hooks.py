@@ -13,7 +13,7 @@ from namespace_kernel.base.asyncio_tasks import was_never_started
 from namespace_kernel.base.cell import CellChanges, Outcome
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Leak
-from namespace_kernel.coroutines.calls import call_of
+from namespace_kernel.coroutines.calls import call_of, returned_by
 from namespace_kernel.coroutines.closing import Replacements, close_leaked, replaced
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.namespace.reserved_names import is_engine_name
@@ -110,6 +110,10 @@ def describe_leaks(leaks: Iterable[Leak], place: Callable[[Leak], str]) -> list[
         where = f"{place(leak)}: " if leak.line else ""
         times = "" if count == 1 else f" {count} times"
         call, passed = call_of(leak)
+        if caller := returned_by(leak):
+            said = f"`{caller}()` returned `{call}`, which nobody awaited{times}"
+            lines.append(f"{where}{said}, so it did not run. Use `await` where you call `{caller}()`")
+            continue
         said = f"`{passed}` called `{call}`" if passed else f"`{call}` was called"
         lines.append(f"{where}{said} without `await`{times}, so it did not run. Use `await {call}`")
     return lines

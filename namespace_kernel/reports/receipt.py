@@ -24,6 +24,8 @@ UPDATE_TIME = 0.1
 _STYLE = "color: var(--jp-ui-font-color2, #616161); font-size: 90%"
 _TABLE = "border-collapse: collapse; margin: 0.2em 0 0.2em 1em; font-size: inherit; color: inherit"
 _CELL = "text-align: left; padding: 0.1em 1.5em 0.1em 0; border: none; max-width: none"
+#: So long are names, places and commands, which are not broken.
+_SHORT = 28
 _CODE = re.compile(r"`([^`]*)`")
 
 
@@ -159,7 +161,11 @@ def _groups(remarks: list[Remark]) -> list[str]:
 def _line(tag: str, *texts: str) -> str:
     """A row of the table. One text alone goes across it."""
     across = ' colspan="4"' if len(texts) == 1 else ""
-    cells = "".join(f'<{tag}{across} style="{_CELL}">{_marked(text)}</{tag}>' for text in texts)
+    styles = [_CELL + ("; white-space: nowrap" if len(text) <= _SHORT else "") for text in texts]
+    cells = "".join(
+        f'<{tag}{across} style="{style}">{_marked(text)}</{tag}>'
+        for text, style in zip(texts, styles, strict=True)
+    )
     return f'<tr style="background: none">{cells}</tr>'
 
 

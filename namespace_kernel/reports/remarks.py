@@ -11,7 +11,7 @@ from typing import Any
 from namespace_kernel.base.asyncio_tasks import frames_of, snapshot
 from namespace_kernel.base.cell import CellChanges
 from namespace_kernel.base.execution import Execution
-from namespace_kernel.base.lines import Leak, Lines
+from namespace_kernel.base.lines import Leak, Lines, ToldCalls
 from namespace_kernel.base.started import Started, started_of
 from namespace_kernel.base.threads import Timers
 from namespace_kernel.execution.hooks import describe_leaks
@@ -50,7 +50,14 @@ class CellReceipts(Receipts):
     # Coroutines
 
     def coroutines(self, execution: Execution, leaks: Iterable[Leak]) -> None:
-        """Note coroutines that were never awaited and are closed. Thread: any."""
+        """Note coroutines that were never awaited and are closed. What the traceback tells is not repeated.
+
+        Thread: any.
+        """
+        told = execution.find(ToldCalls) or ToldCalls()
+        leaks = [leak for leak in leaks if not told.has(leak)]
+        if not leaks:
+            return
         with self._lock:
             counts = execution.keep(_Closed())
             counts.update(leaks)

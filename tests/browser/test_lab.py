@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -111,6 +113,72 @@ def test_the_picture_of_the_start_page(page: Page, server: LabServer, installed_
     expect(notebook.outputs(0)).to_contain_text("4.5")
     expect(notebook.outputs(1)).to_contain_text("[4.5, 9.0]")
     expect(notebook.cell(2)).to_contain_text("tick()")
+
+
+#: What the pictures of the receipt show.
+LEFT = (
+    "import asyncio, threading, time\n\nasync def price(item):\n    await asyncio.sleep(0.1)\n"
+    "    return 1.5 * len(item)\n\nasync def tick():\n    while True:\n        await asyncio.sleep(1)",
+    'price("tea");',
+    "clocks = [asyncio.create_task(tick()) for _ in range(3)]\n"
+    'poller = threading.Thread(target=time.sleep, args=(600,), name="poller", daemon=True)\n'
+    'poller.start()\nprice("coffee");',
+    '_ = "mine"',
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_receipt_can_be_read_in_each_theme(
+    theme: str, page: Page, server: LabServer, installed_kernelspec: str
+) -> None:
+    """Its artefacts are `docs/images/receipt_light.png` and `receipt_dark.png`."""
+    server.write_notebook(f"{theme}.ipynb", installed_kernelspec, *LEFT)
+    page.set_viewport_size({"width": 1200, "height": 800})
+    notebook = LabNotebook(page, server, f"{theme}.ipynb")
+    notebook.menu("Settings", "Theme", f"JupyterLab {theme.capitalize()}")
+    expect(page.locator(f'body[data-jp-theme-light="{str(theme == "light").lower()}"]')).to_have_count(1)
+    notebook.run_all()
+    expect(notebook.cell(3)).to_contain_text("_ is reserved")
+    summary = notebook.cell(2).locator("summary")
+    summary.click()
+    row = notebook.cell(2).locator("tr").filter(has_text="tick() (3 times)")
+    expect(row).to_contain_text("%stop task")
+    shown = "node => { const style = getComputedStyle(node); return [style.color, style.backgroundColor] }"
+    text, _ = summary.evaluate(shown)
+    _, ground = page.locator(".jp-Notebook").first.evaluate(shown)
+    assert contrast(text, ground) >= 4.5, "as the guidelines for accessible pages ask"
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer").screenshot(
+        path=ARTIFACTS / f"receipt_{theme}.png"
+    )
+
+
+def contrast(*colours: str) -> float:
+    """The contrast of two colours, `rgb(…)`, as WCAG defines it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(one) / 255 for one in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (one / 12.92 if one <= 0.04 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted(map(luminance, colours))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_the_receipt_can_be_read_in_exported_html(
+    page: Page, server: LabServer, installed_kernelspec: str, kernel_env: dict[str, str]
+) -> None:
+    """Its artefact is `docs/images/receipt_html.png`."""
+    server.write_notebook("exported.ipynb", installed_kernelspec, *LEFT)
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", "exported.ipynb"]
+    subprocess.run(command, env=kernel_env, cwd=server.files, check=True, capture_output=True, timeout=120)
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.goto((server.files / "exported.html").as_uri())
+    summary = page.locator("summary").filter(has_text="3 tasks still ran")
+    summary.click()
+    expect(page.locator("tr").filter(has_text="tick() (3 times)")).to_contain_text("line 1")
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.locator("main").screenshot(path=ARTIFACTS / "receipt_html.png")
 
 
 @pytest.mark.parametrize("sleep", ["time.sleep(600)", "await asyncio.sleep(600)"], ids=["plain", "awaiting"])

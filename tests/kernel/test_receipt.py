@@ -303,3 +303,36 @@ t = asyncio.create_task(work()); s = asyncio.create_task(stubborn()); _ = 'mine'
     assert cell.wait().error == ("KeyboardInterrupt", "")
     told = ["1 thread still ran when the cell ended: `waiter`, line 5", KINDS["engine_names"][1]]
     assert cell.receipt.splitlines() == told, "what Stop cancels ends"
+
+
+GET = "async def get(): return {'a': 1}\n"
+TOLD_BY_THE_TRACEBACK = {
+    "a subscript": 'get()["a"]',
+    "an argument": "def first(values): return values[0]\nfirst(get())",
+    "a loop": "for one in get(): print(one)",
+    "a generator": "sum(get() for n in range(3))",
+    "in another coroutine": 'async def outer(): return get()["a"]\nawait outer()',
+    "a name of a function": 'def outer():\n    r = get()\n    return r["a"]\nouter()',
+    "a list": "await [get(), get()]",
+    "several lines": 'get(\n)[\n"a"\n]',
+    "asyncio.run": "await asyncio.sleep(0)\nasyncio.run(get())",
+    "asyncio.wait": "await asyncio.wait([get()])",
+}
+
+
+@pytest.mark.parametrize("code", TOLD_BY_THE_TRACEBACK.values(), ids=TOLD_BY_THE_TRACEBACK)
+def test_what_the_traceback_tells_is_not_told_again(code: str, prepared: Notebook) -> None:
+    ok(prepared.run(GET))
+    cell = prepared.run(code)
+    ok(prepared.run("import gc; gc.collect()"))
+    assert "`await" in cell.traceback.rstrip().splitlines()[-1]
+    assert cell.receipts == []
+
+
+def test_another_call_is_told_beside_the_one_of_the_traceback(prepared: Notebook) -> None:
+    cell = prepared.run(f'{GET}f();\nget();\nget()["a"]')
+    assert cell.traceback.endswith('Use `(await get())["a"]`')
+    assert [line.partition(",")[0] for line in cell.receipt.splitlines()] == [
+        "line 2: `f()` was called without `await`",
+        "line 3: `get()` was called without `await`",
+    ]

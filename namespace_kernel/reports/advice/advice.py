@@ -13,14 +13,14 @@ from collections.abc import Callable
 
 from namespace_kernel.base.cell import Route
 from namespace_kernel.base.execution import current_execution
-from namespace_kernel.base.lines import Lines
+from namespace_kernel.base.lines import Lines, ToldCalls
 from namespace_kernel.base.words import words_of
 
-from .coroutine_values import coroutine_as_value
+from .coroutine_values import coroutine_as_value, task_as_value
 from .loops import cancelled, loop_runs, no_loop, other_loop
 from .mistake import Mistake, steps_of
 from .protocols import awaited_twice, function_for_coroutine, wrong_await, wrong_for, wrong_with
-from .syntax import await_in_def
+from .syntax import wrong_syntax
 
 _log = logging.getLogger("namespace_kernel")
 
@@ -32,6 +32,7 @@ _KINDS: tuple[Callable[[Mistake], str | None], ...] = (
     function_for_coroutine,
     awaited_twice,
     coroutine_as_value,
+    task_as_value,
     loop_runs,
     other_loop,
     no_loop,
@@ -46,12 +47,18 @@ def advice_on(error: BaseException, lines: Lines, loop: object = None) -> str | 
     """
     try:
         if isinstance(error, SyntaxError):
-            return await_in_def(error, "".join(linecache.getlines(error.filename or "")))
+            return wrong_syntax(error, "".join(linecache.getlines(error.filename or "")))
         execution = current_execution.get()
         route: Route | None = None if execution is None else execution.route
         steps = steps_of(error.__traceback__, lines)
         mistake = Mistake(error, words_of(error), lines, route, loop, steps)
-        return next((line for kind in _KINDS if (line := kind(mistake))), None)
+        line = next((line for kind in _KINDS if (line := kind(mistake))), None)
+        if line is not None and execution is not None:
+            for step in steps:
+                if step.node is not None:
+                    mistake.tell(step.code, step.node, step)
+            execution.keep(ToldCalls()).update(mistake.told)
+        return line
     except Exception:  # whatever a library's objects answer: the traceback is shown all the same
         _log.debug("no advice on %s", type(error).__name__, exc_info=True)
         return None

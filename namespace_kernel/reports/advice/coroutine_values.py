@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from .mistake import Code, Mistake, Step, is_coroutine, last_name
 
 _NAMED = re.compile(r"\b(coroutine|DeferredCoroutine)\b")
+_IS_COROUTINE = re.compile(r"'coroutine' object (is not subscriptable|is not callable|has no attribute)")
+_TASK = re.compile(r"'(_asyncio\.)?Task'")
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Await)
 
 
@@ -27,14 +30,53 @@ def coroutine_as_value(mistake: Mistake) -> str | None:
         if is_coroutine(value):
             return _of_value(mistake, step, part, value)
         if isinstance(part, ast.Call) and step.is_async(part.func):
-            said = f"`{step.code.call(part)}` was called without `await`"
+            said, parts = f"`{step.code.call(part)}` was called without `await`", _beside(step, part)
+            return _sentence(said, _awaiting(step.code, whole or node, *parts), step.code, part)
+        if isinstance(part, ast.Attribute) and type(value) is property and step.is_async_function(value.fget):
+            said = f"`{step.code.text(part)}` is a coroutine"
             return _sentence(said, _awaiting(step.code, whole or node, part), step.code, part)
+    operand = getattr(node, "func", getattr(node, "value", None))
+    if isinstance(operand, ast.Call) and _IS_COROUTINE.match(mistake.words):
+        said = f"`{step.code.call(operand)}` gives a coroutine"
+        return _sentence(said, _awaiting(step.code, whole or node, operand), step.code, operand)
     return None
+
+
+def task_as_value(mistake: Mistake) -> str | None:
+    """`task["a"]`, `task + 1`, and `task.result()` of one that is not done."""
+    step = mistake.step
+    if step is None or step.node is None:
+        return None
+    call = step.node
+    if isinstance(mistake.error, asyncio.InvalidStateError):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "result":
+            owner = call.func.value
+            if isinstance(step.value_of(owner), asyncio.Future):
+                text = step.code.text(owner)
+                return _sentence(f"`{text}` is not done yet", f"await {text}", step.code, owner)
+        return None
+    if not isinstance(mistake.error, TypeError) or not _TASK.search(mistake.words):
+        return None
+    for part in _parts(step.node):
+        if isinstance(part, ast.Name) and isinstance(step.value_of(part), asyncio.Task):
+            return _sentence(f"`{part.id}` is a task", _awaiting(step.code, step.node, part), step.code, part)
+    return None
+
+
+def _beside(step: Step, call: ast.Call) -> list[ast.expr]:
+    """`call`, and the others of its kind in the same expression: `get() + get()`."""
+    around = step.code.parent(call)
+    others = [] if around is None else list(ast.iter_child_nodes(around))
+    found: list[ast.expr] = [one for one in others if isinstance(one, ast.Call) and step.is_async(one.func)]
+    return found if call in found else [call]
 
 
 def _failing(step: Step) -> ast.AST | None:
     """What was being computed; for a target that is unpacked into, what is assigned."""
     node, statement = step.node, step.statement
+    if isinstance(node, ast.JoinedStr | ast.FormattedValue | ast.Constant):  # `f"{get():.2f}"`
+        around = [one for one in step.code.outwards(node) if isinstance(one, ast.JoinedStr)]
+        node = around[-1] if around else node
     if isinstance(getattr(node, "ctx", None), ast.Store):
         if isinstance(node, ast.Subscript | ast.Attribute):
             return node
@@ -60,29 +102,38 @@ def _of_value(mistake: Mistake, step: Step, part: ast.expr, value: Any) -> str:
     if origin is not None:
         code, assign = origin
         assert isinstance(assign.value, ast.Call)
+        use = code.with_await(assign, assign.value)
+        use = f"({use})" if isinstance(assign, ast.NamedExpr) else use
+        mistake.tell(code, assign.value)
         where, call = mistake.where(code, assign), code.call(assign.value)
         said = f"`{name}` is a coroutine: `{call}` was called without `await` ({where})"
-        return _sentence(said, code.with_await(assign, assign.value), code, assign)
+        return _sentence(said, use, code, assign)
     for caller in reversed(mistake.steps[:-1]):  # an argument
         for call_node in _parts(caller.node) if caller.node is not None else ():
             if isinstance(call_node, ast.Call) and last_name(call_node) == called:
                 where, call = mistake.where(caller.code, call_node), caller.code.call(call_node)
                 said = f"`{name}` is a coroutine: `{call}` was called without `await` ({where})"
                 assert isinstance(caller.node, ast.expr)
-                return _sentence(said, caller.code.with_await(caller.node, call_node), caller.code, call_node)
-    return _sentence(f"`{name}` is a coroutine", f"await {name}", step.code, part)
+                use = _awaiting(caller.code, caller.node, *_beside(caller, call_node))
+                return _sentence(said, use, caller.code, call_node)
+    assert step.node is not None
+    return _sentence(f"`{name}` is a coroutine", _awaiting(step.code, step.node, part), step.code, part)
 
 
-def _awaiting(code: Code, node: ast.AST, call: ast.Call) -> str:
+def _awaiting(code: Code, node: ast.AST, call: ast.expr, *others: ast.expr) -> str:
     """The source of `node`, in which `call` is awaited; of a `for`, its head."""
     around, generator = code.parent(node), code.scope(call)
-    if isinstance(generator, ast.GeneratorExp):  # one that awaits is of another kind
+    if (
+        isinstance(generator, ast.GeneratorExp) and node is not generator.generators[0].iter
+    ):  # one that awaits is of another kind
         with_list = f"[{code.with_await(generator, call).removeprefix('(').removesuffix(')')}]"
         argument = isinstance(one := code.parent(generator), ast.Call) and one.args == [generator]
         return code.text(node).replace(code.text(generator), f"({with_list})" if argument else with_list)
     if isinstance(around, ast.For) and around.iter is node:
-        return f"for {code.text(around.target)} in {code.with_await(node, call)}"
-    return code.with_await(node, call)
+        return f"for {code.text(around.target)} in {code.with_await(node, call, *others)}"
+    if isinstance(around, ast.comprehension) and around.iter is node:
+        node = code.parent(around) or node
+    return code.with_await(node, call, *others)
 
 
 def _sentence(said: str, use: str, code: Code, node: ast.AST) -> str:

@@ -107,8 +107,10 @@ def other_loop(mistake: Mistake) -> str | None:
             if value is MISSING or isinstance(value, ModuleType | type | FunctionType):
                 continue
             for loop in _loops_of(value):
+                if loop.is_closed() and loop is value:
+                    return _closed_itself(mistake, name, runner)
                 if loop.is_closed():
-                    return _of_closed_loop(mistake, name, runner)
+                    return _of_closed_loop(mistake, name, runner, loop)
                 if loop is mistake.loop and runner is not None and value is not culprit:
                     return (
                         f"`{name.id}` belongs to the loop of cells with `await`; `asyncio.run()` has one of "
@@ -117,14 +119,23 @@ def other_loop(mistake: Mistake) -> str | None:
     return None
 
 
-def _of_closed_loop(mistake: Mistake, name: ast.Name, runner: Step | None) -> str:
+def _closed_itself(mistake: Mistake, name: ast.Name, runner: Step | None) -> str:
+    given = None if runner is None else _given_to_runner(runner)
+    if given is None:
+        return f"`{name.id}` is closed. `asyncio.new_event_loop()` makes another one"
+    return f"`{name.id}` is closed. Use `{f'await {given}' if mistake.on_loop else f'asyncio.run({given})'}`"
+
+
+def _of_closed_loop(mistake: Mistake, name: ast.Name, runner: Step | None, loop: object) -> str:
     found = mistake.assignment(name.id)
     made = f" (made in {mistake.where(*found)})" if found else ""
-    said = f"`{name.id}`{made} belongs to the loop of an `asyncio.run()` that is over"
+    own = any(one is loop for one in list(mistake.steps[0].frame.f_globals.values()))
+    whose = "a loop that is closed" if own else "the loop of an `asyncio.run()` that is over"
+    said = f"`{name.id}`{made} belongs to {whose}"
     if runner is not None:
         return f"{said}. Make it anew in what `{runner.text}` runs"
     text = found[0].text(found[1]) if found else ""
-    if found and "\n" not in text and _is_known(mistake, found[1].value):
+    if found and "\n" not in text and found[1].value and _is_known(mistake, found[1].value):
         return f"{said}. Make it anew in a cell with `await`: `{text}`"
     return f"{said}. Make it anew in a cell with `await`"
 
@@ -164,6 +175,12 @@ def no_loop(mistake: Mistake) -> str | None:
     """Code that looks for a loop where none is running: in a plain cell, or in a thread."""
     if not misses_loop(mistake.error):
         return None
+    timeout = mistake.step.node if mistake.step is not None else None
+    if isinstance(timeout, ast.Call) and last_name(timeout) in ("timeout", "timeout_at"):
+        item = mistake.step and mistake.step.code.parent(timeout)
+        if mistake.step and isinstance(item, ast.withitem) and isinstance(mistake.step.statement, ast.With):
+            text = mistake.step.code.text(timeout)
+            return f"`{text}` is an async context manager. Use `async with {text}:`"
     if not ran_in_thread(mistake.error.__traceback__):
         if mistake.route is not None and mistake.route.context is Context.MAIN:
             return "This cell runs where no event loop is running. Put %%async on its first line."

@@ -6,19 +6,20 @@ Nothing of the user's is called: names are looked up, attributes are read as the
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import linecache
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from traceback import walk_tb
-from types import CoroutineType, FrameType, FunctionType, TracebackType
+from types import CoroutineType, FrameType, FunctionType, MethodType, ModuleType, TracebackType
 from typing import Any, TypeAlias
 
 from namespace_kernel.base.cell import Context, Route
-from namespace_kernel.base.lines import Lines, Place
-from namespace_kernel.base.safe_facts import called_function
+from namespace_kernel.base.lines import Leak, Lines, Place, ToldCalls
+from namespace_kernel.base.safe_facts import attribute_of_class, called_function
 from namespace_kernel.base.syntax import tree_of
 from namespace_kernel.coroutines.deferred import DeferredCoroutine
 
@@ -27,6 +28,7 @@ MISSING = object()
 _LONGEST = 60
 
 Scope: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.GeneratorExp
+Assignment: TypeAlias = ast.Assign | ast.AnnAssign | ast.NamedExpr
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
 
 
@@ -82,13 +84,52 @@ class Code:
         text = self.text(node)
         return text if len(text) <= _LONGEST else f"{self.text(node.func)}(...)"
 
-    def with_await(self, node: ast.AST, call: ast.expr) -> str:
-        """The source of `node`, in which `call` is awaited."""
+    def with_await(self, node: ast.AST, *calls: ast.expr) -> str:
+        """The source of `node`, in which `calls` are awaited. None of them is in another."""
+        text = self.text(node)
+        for call in sorted(calls, key=lambda one: (one.lineno, one.col_offset), reverse=True):
+            start = self._start(node, call)
+            if start is None:
+                return self._unparsed(node, calls)
+            end = start + len(self.text(call))
+            awaited = f"await {text[start:end]}"
+            text = f"{text[:start]}{f'({awaited})' if self._is_tight(call) else awaited}{text[end:]}"
+        return text
+
+    def _start(self, node: ast.AST, part: ast.expr) -> int | None:
+        """Where `part` begins in the text of `node`; `None` if that is not known."""
+        whole, segment = self.text(node), self.text(part)
+        if whole != ast.get_source_segment(self.source, node) or node.lineno != part.lineno:  # type: ignore[attr-defined]
+            return None
+        line = self.source.splitlines()[part.lineno - 1].encode()
+        start = len(line[node.col_offset : part.col_offset].decode())  # type: ignore[attr-defined]
+        if whole.startswith(segment, start):
+            return start
+        return None if whole.count(segment) != 1 else whole.index(segment)  # as in a f-string, before 3.12
+
+    def _unparsed(self, node: ast.AST, calls: tuple[ast.expr, ...]) -> str:
+        copies: dict[int, Any] = {}
+        whole = copy.deepcopy(node, copies)
+        awaited = {id(copies[id(call)]) for call in calls}
+
+        class Awaiting(ast.NodeTransformer):
+            def visit(self, one: Any) -> Any:
+                new: Any = self.generic_visit(one)
+                return ast.Await(new) if id(one) in awaited else new
+
+        return ast.unparse(Awaiting().visit(whole))
+
+    def _is_tight(self, call: ast.expr) -> bool:
+        """Whether what is around it binds closer than `await`."""
         around = self.parent(call)
-        tight = isinstance(around, ast.Attribute | ast.Subscript) and around.value is call
-        tight = tight or (isinstance(around, ast.Call) and around.func is call)
-        awaited = f"(await {self.text(call)})" if tight else f"await {self.text(call)}"
-        return self.text(node).replace(self.text(call), awaited, 1)
+        if isinstance(around, ast.Attribute | ast.Subscript):
+            return around.value is call
+        return isinstance(around, ast.Call) and around.func is call
+
+    def with_text(self, node: ast.AST, part: ast.expr, text: str) -> str:
+        """The source of `node`, in which `text` stands in the place of `part`."""
+        whole, start = self.text(node), self._start(node, part)
+        return text if start is None else f"{whole[:start]}{text}{whole[start + len(self.text(part)) :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +175,26 @@ class Step:
         function = None if value is MISSING else called_function(value)
         return function if type(function) is FunctionType else None
 
+    def is_async_function(self, function: object) -> bool:
+        """Whether it is a function defined by `async def`."""
+        return type(function) is FunctionType and bool(function.__code__.co_flags & inspect.CO_COROUTINE)
+
     def is_async(self, node: ast.AST | None, flag: int = inspect.CO_COROUTINE) -> bool:
         """Whether an expression stands for a function defined by `async def`."""
         function = self.function_of(node)
         return function is not None and bool(function.__code__.co_flags & flag)
+
+    def _is_bound(self, node: ast.expr) -> bool:
+        """Whether Python gives its first argument to the function that `node` stands for."""
+        if type(self.value_of(node)) is MethodType:
+            return True
+        owner = self.value_of(node.value) if isinstance(node, ast.Attribute) else MISSING
+        if not isinstance(node, ast.Attribute) or owner is MISSING or issubclass(type(owner), ModuleType):
+            return False
+        found = inspect.getattr_static(owner, node.attr, None)
+        if type(found) in (staticmethod, classmethod):
+            return type(found) is classmethod
+        return attribute_of_class(type(owner), node.attr) is found
 
     def called(self, node: ast.expr) -> str:
         """A function's call, in words: with `...` in it if the function needs arguments."""
@@ -145,8 +202,8 @@ class Step:
         if function is None:
             return f"{text}()"
         code = function.__code__
-        bound = isinstance(node, ast.Attribute) and type(self.value_of(node.value)) is not type
-        needed = code.co_argcount - len(function.__defaults__ or ()) - (bound and code.co_argcount > 0)
+        needed = code.co_argcount - len(function.__defaults__ or ())
+        needed -= self._is_bound(node) and code.co_argcount > 0
         needed += code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
         return f"{text}(...)" if needed > 0 else f"{text}()"
 
@@ -155,7 +212,8 @@ class Step:
 class Mistake:
     """An error, with the steps of its traceback that are the user's, outermost first.
 
-    `route` is that of the cell to which it belongs, if it belongs to one. `loop` is the kernel's.
+    `route` is that of the cell to which it belongs, if it belongs to one. `loop` is the kernel's. `told` are
+    the calls that its line is about.
     """
 
     error: BaseException
@@ -164,6 +222,20 @@ class Mistake:
     route: Route | None = None
     loop: object = None
     steps: tuple[Step, ...] = ()
+    told: ToldCalls = field(default_factory=ToldCalls)
+
+    def tell(self, code: Code, node: ast.AST, step: Step | None = None) -> None:
+        """Note the calls in `node`: what they made is no news any more. Nor is what plain functions return,
+        which a `step` calls.
+        """
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call | ast.Attribute):
+                last = call.end_lineno or call.lineno
+                lines = range(call.lineno, last + 1)
+                self.told.update(Leak(last_name(call), code.filename, line) for line in lines)
+            function = step.function_of(call.func) if step and isinstance(call, ast.Call) else None
+            if function is not None and self.lines.is_users_file(function.__code__.co_filename):
+                self.told.update(_returned_by(function))
 
     @property
     def step(self) -> Step | None:
@@ -189,14 +261,15 @@ class Mistake:
             if word in "".join(linecache.getlines(filename)):
                 yield Code(filename)
 
-    def assignment(self, name: str, called: str | None = None) -> tuple[Code, ast.Assign] | None:
+    def assignment(self, name: str, called: str | None = None) -> tuple[Code, Assignment] | None:
         """The latest `name = ...()`; only one whose last name is `called`, if it is given."""
         for code in self.all_code(name):
             found = [
                 node
                 for node in ast.walk(code.tree)
-                if isinstance(node, ast.Assign)
-                and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+                if isinstance(node, Assignment)
+                and node.value is not None
+                and any(isinstance(target, ast.Name) and target.id == name for target in targets_of(node))
                 and (called is None or (isinstance(node.value, ast.Call) and last_name(node.value) == called))
             ]
             if found:
@@ -228,10 +301,26 @@ def _gone_through(node: ast.AST | None) -> ast.AST | None:
     return node
 
 
+def targets_of(node: Assignment) -> list[ast.expr]:
+    """What an assignment binds."""
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
 def last_name(call: ast.AST) -> str:
     """The last part of the name that is called, "" if it has none."""
     func = call.func if isinstance(call, ast.Call) else call
     return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+
+
+def _returned_by(function: FunctionType) -> Iterator[Leak]:
+    """What a plain function returns of the calls in it."""
+    code = Code(function.__code__.co_filename)
+    for node in ast.walk(code.tree):
+        body = node.value if isinstance(node, ast.Return) else None
+        if isinstance(body, ast.Call) and isinstance(scope := code.scope(node), ast.FunctionDef):
+            first = min([scope.lineno, *(one.lineno for one in scope.decorator_list)])
+            if function.__code__.co_firstlineno in (first, scope.lineno):
+                yield Leak(last_name(body), code.filename, body.lineno)
 
 
 def is_coroutine(value: object) -> bool:

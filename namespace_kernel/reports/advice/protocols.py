@@ -47,6 +47,8 @@ def wrong_await(mistake: Mistake) -> str | None:
         return f"`{text}` is a future of a thread pool. Use `await asyncio.wrap_future({text})`"
     if isinstance(operand, ast.Call) and _methods_of(step, operand, kind) & {"__aenter__"}:
         return f"`{text}` is to be entered. Use `async with {text} as x:`"
+    if kind in ("functools.partial", "function", "method", "builtin_function_or_method", "type"):
+        return None  # whether it is to be called, and what that gives, is not known
     return f"`{text}` gives `{kind}`, which cannot be awaited. Use `{text}`"
 
 
@@ -58,6 +60,11 @@ def wrong_for(mistake: Mistake) -> str | None:
     node, code = step.node, step.code
     if found := _NOT_ASYNC_ITERABLE.search(mistake.words):
         return _async_for(step, node, found[1])
+    if "'async_generator' object is not an iterator" in mistake.words:
+        given = node.args if isinstance(node, ast.Call) and last_name(node) == "next" else []
+        text = ", ".join(map(code.text, given))
+        said = f"`{code.text(given[0])}` is async. Use `await anext({text})`" if given else None
+        return said and _in_async_def(said, code, node)
     found = _NOT_ITERABLE.search(mistake.words)
     iterable = found and _async_iterable(step, node, found[1])
     if found is None or iterable is None:
@@ -80,7 +87,7 @@ def wrong_for(mistake: Mistake) -> str | None:
         listed = f"[x async for x in {text}]"
         use = listed if last_name(node) == "list" else f"{last_name(node)}({listed})"
     else:
-        use = f"[x async for x in {text}]"
+        use = code.with_text(node, iterable, f"[x async for x in {text}]")
     return _in_async_def(f"`{code.text(iterable)}` is async. Use `{use}`", code, iterable)
 
 
@@ -168,7 +175,10 @@ def function_for_coroutine(mistake: Mistake) -> str | None:
                 new = [step.called(one) if step.is_async(one) else step.code.text(one) for one in call.args]
                 options = [f"{one.arg}={step.code.text(one.value)}" for one in call.keywords]
                 use = f"{step.code.text(call.func)}({', '.join(new + options)})"
-                return f"`{text}` is a function. Call it: `{use}`"
+                awaits = isinstance(step.node, ast.Await) or isinstance(step.code.parent(call), ast.Await)
+                return f"`{text}` is a function. Call it: `{'await ' if awaits else ''}{use}`"
+        if len(call.args) == 1 and mistake.words.endswith(", got None"):
+            return _has_run(step, call)
     is_list = len(call.args) == 1 and (
         isinstance(call.args[0], ast.List | ast.ListComp) or type(step.value_of(call.args[0])) is list
     )
@@ -177,6 +187,20 @@ def function_for_coroutine(mistake: Mistake) -> str | None:
     if last_name(call) == "wait" and call.args and "Passing coroutines is forbidden" in mistake.words:
         return f"`asyncio.wait` takes tasks. Use `await asyncio.gather(*{step.code.text(call.args[0])})`"
     return None
+
+
+def _has_run(step: Step, call: ast.Call) -> str | None:
+    """`asyncio.create_task(print("x"))`"""
+    given, code = call.args[0], step.code
+    if (
+        not isinstance(given, ast.Call)
+        or given.keywords
+        or any(isinstance(one, ast.Starred) for one in given.args)
+    ):
+        return None
+    arguments = ", ".join(map(code.text, [given.func, *given.args]))
+    said = f"`{code.call(given)}` is not async. It has run already, and gave `None`"
+    return f"{said}. Use `{code.text(call.func)}(asyncio.to_thread({arguments}))`"
 
 
 def awaited_twice(mistake: Mistake) -> str | None:
@@ -189,7 +213,7 @@ def awaited_twice(mistake: Mistake) -> str | None:
     if not isinstance(node, ast.Name) or not is_coroutine(value):
         return None
     found = mistake.assignment(node.id, value.__name__)
-    call = found[0].text(found[1].value) if found is not None else f"{value.__name__}(...)"
+    call = found[0].text(found[1].value or found[1]) if found is not None else f"{value.__name__}(...)"
     return f"`{node.id}` has been awaited already, and a coroutine runs once. Use `await {call}`"
 
 

@@ -18,6 +18,21 @@ _NO_MAGIC = re.compile(r"(Cell|Line) magic(?: function)? `(%%?)(\w+)` not found"
 _ALL = (*DIRECTIVES, BACKGROUND)
 
 
+def wrong_syntax(error: SyntaxError, source: str) -> str | None:
+    """A `return` at the end of a cell, or an `await` in a function that is not `async`."""
+    if error.msg == "'return' outside function":
+        body = tree_of(source).body
+        last = body[-1] if body else None
+        text = (
+            ast.get_source_segment(source, last.value)
+            if isinstance(last, ast.Return) and last.value
+            else None
+        )
+        if text and "\n" not in text:
+            return f"A cell has no `return`. It shows the value of its last line: `{text}`"
+    return await_in_def(error, source)
+
+
 def await_in_def(error: SyntaxError, source: str) -> str | None:
     """`await` in a function that is not `async`, in a cell with that `source`."""
     found = _OUTSIDE.search(str(error.msg))
@@ -42,6 +57,8 @@ def await_in_def(error: SyntaxError, source: str) -> str | None:
         )
     if isinstance(scope, ast.Lambda):
         return f"A `lambda` cannot use `{what}`. Write an `async def` in its place"
+    if isinstance(scope, ast.ClassDef):
+        return f"The body of a class cannot use `{what}`. Put it above `class {scope.name}`"
     return None
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 import pytest
 
 from namespace_kernel.base.cell import CellChanges, Context, Outcome
-from namespace_kernel.base.lines import Leak, Place
+from namespace_kernel.base.lines import Leak, Place, ToldCalls
 from namespace_kernel.base.started import Started
 from namespace_kernel.execution.hooks import Settling, close_coroutines
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
@@ -29,6 +29,14 @@ def test_leaks_are_told_by_line_and_counted(shown: Shown) -> None:
         "line 3: `f()` was called without `await` 2 times, so it did not run. Use `await f()`",
         "line 7: `g()` was called without `await`, so it did not run. Use `await g()`",
     ]
+
+
+def test_calls_that_the_traceback_tells_of_are_left_out(shown: Shown) -> None:
+    execution = execution_of()
+    execution.keep(ToldCalls()).update([Leak("f", "cell", 3), Leak("h", "cell", 5)])
+    leaks = [Leak("f", "cell", 4), Leak("main.f", "other", 3), Leak("main.<locals>.h", "", 0)]
+    settle(shown, execution, LEAK, LEAK, *leaks)
+    assert [line[:10] for line in shown.texts[0].splitlines()] == ["line 4: `f", "line 3: `m"]
 
 
 def test_what_still_runs_is_listed_five_at_a_time_and_told_again_as_it_ends(shown: Shown) -> None:
