@@ -61,12 +61,13 @@ def of_states(states: Iterable[State], status: Status) -> Bundle:
     """The cells after which there is a state, the newest first, and the names that could come back."""
     rows = [
         (
-            f"In [{one.number}]" if one.number else "",
+            f"In [{one.number}]",
             time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.when)),
             str(one.names),
             one.source.strip().partition("\n")[0],
         )
         for one in reversed(list(states))
+        if one.number  # to the others one cannot go by name
     ]
     names = ", ".join(one.name for one in status.kept[:_ROWS])
     return _bundle(("After", "When", "Names", "Code"), rows, f"{_count(len(status.kept))} kept: {names}")

@@ -38,6 +38,10 @@ class Look:
     value_ids: dict[str, tuple[int, type]] = field(default_factory=dict)
 
 
+#: The maker of a value of which nobody knows who made it, and no value's id.
+_NOBODY = (0, 0)
+
+
 class Changes:
     """What cells, tasks and threads have changed in the names of `manager`, until it is kept.
 
@@ -54,10 +58,13 @@ class Changes:
         self._worth = worth
         self._is_engines = is_engines
         self._alive: list[tuple[int, CellRecord]] = []
-        self._makers: dict[str, int] = {}
+        #: By name the cell that made a value, and the value's id.
+        self._makers: dict[str, tuple[int, int]] = {}
         self._durations: dict[int, float] = {}
-        #: Values that came back from disk, by id: the cell that brought them has not made them.
+        #: Values that have just come back from disk, by id: the cell that brought them has not made them.
         self._restored: dict[str, int] = {}
+        #: Cells that have called `undo`.
+        self.undoing: set[int] = set()
         #: The cells that have ended since the last state.
         self.cells: dict[int, CellRecord] = {}
         self.known: dict[str, Known] = {}
@@ -68,8 +75,9 @@ class Changes:
     def restored(self, makers: Mapping[str, int]) -> None:
         """These names are back, and were made by those cells."""
         live = self._manager.namespace
-        self._restored |= {name: id(live[name]) for name in makers if name in live}
-        self._makers |= makers
+        ids = {name: id(live[name]) for name in makers if name in live}
+        self._restored |= ids
+        self._makers |= {name: (makers[name], value_id) for name, value_id in ids.items()}
 
     def find(self) -> Names:
         """Find what has changed; return all names with what they hold now."""
@@ -94,9 +102,17 @@ class Changes:
         self.cells[serial] = record
         self._durations[serial] = record.duration
         live = self._manager.live
-        for name in record.written:
-            if self._restored.pop(name, None) != id(live.get(name, self)):
-                self._makers[name] = serial
+        made = record.made
+        if made is None:
+            made = {name: id(live[name]) for name in record.written if name in live}
+        self._makers |= {
+            name: (serial, value_id)
+            for name, value_id in made.items()
+            if self._restored.get(name) != value_id
+        }
+        self._restored.clear()  # ids are used anew
+        if record.undoes:
+            self.undoing.add(serial)
         self.surroundings.note(record)
         self._mark({*record.written, *record.deleted, *reads, *drawn_on(live)})
         if record.lives is not None and record.lives():
@@ -147,7 +163,17 @@ class Changes:
 
     def most(self, names: Iterable[str]) -> float:
         """Seconds that these names may take together."""
-        return max(self._worth, *(self._durations.get(self._makers.get(name, 0), 0.0) for name in names))
+        makers = (self._makers.get(name, _NOBODY)[0] for name in names)
+        return max(self._worth, *(self._durations.get(maker, 0.0) for maker in makers))
+
+    def _makers_of(self, names: Names) -> dict[str, int]:
+        """The cells that have made what `names` hold; 0 for what a cell has bound that still runs."""
+        makers = {name: self._makers.get(name, _NOBODY) for name in names}
+        if any(value_id != id(names[name]) for name, (_, value_id) in makers.items()):
+            running = {name for name, by in self._manager.writers().items() if by.running}
+            unknown = [name for name in makers.keys() & running if makers[name][1] != id(names[name])]
+            makers |= dict.fromkeys(unknown, _NOBODY)
+        return {name: serial for name, (serial, _) in makers.items()}
 
     def rows_for(
         self, taken: dict[str, Taken | str], names: Names
@@ -155,8 +181,9 @@ class Changes:
         """What becomes known, and the pieces of it. A group's pieces are there once."""
         known: dict[str, Known] = {}
         pieces: dict[str, Taken] = {}
+        makers = self._makers_of({name: names[name] for name in taken})
         for name, one in taken.items():
-            value, maker = names[name], self._makers.get(name, 0)
+            value, maker = names[name], makers[name]
             kind = class_name(type(value))
             if isinstance(one, Taken):
                 ids = _ids(self.look.singles.get(name, one))

@@ -13,43 +13,36 @@ Limitations:
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import re
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from namespace_kernel.base.errors import JournalError
-from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.words import words_of
 from namespace_kernel.execution.hooks import Settling
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 
+from .adoption import came_back, cells_before
+from .cell_changes import CellChanges, note, record_of
 from .checks import Checks
 from .disk.places import Lock, make_place
 from .disk.store import Store, remove_journal
 from .keeper import Keeper
 from .records import CellRecord, Kept, Lost, Restored, State, Status
 from .restoring import Restoring
+from .steps_back import state_before
 from .taking.hands import start_thread
 from .turns import Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _DAY = 86400.0
-#: What cells are called.
-_CELL = re.compile(r"In \[(\d+)\]")
-
-
-@dataclass(slots=True)
-class _Changes:
-    """What a cell has written, until it has ended."""
-
-    written: frozenset[str]
-    deleted: frozenset[str]
 
 
 def _readable(method: Callable[Concatenate[Journal, P], T]) -> Callable[Concatenate[Journal, P], T]:
@@ -112,58 +105,52 @@ class Journal:
         self._keeper = Keeper(
             manager, self._store, self._turns, tell, worth, patience, is_engines, most_bytes
         )
-        self._adopt_cells()
+        self._adopt()
         self._checks = Checks(manager, self._store.blobs, tell)
         self._restoring = Restoring(manager, self._store, self._keeper.changes, self._checks, self._turns)
+        self._running: list[Execution] = []
         self._open = True
         self._thread = start_thread(self._keeper.run, "Journal")
 
-    def _adopt_cells(self) -> None:
-        """Cells that ran before have made names, too."""
-        inputs = self._manager.engine.values().get("In", ())
-        written: dict[int, set[str]] = {}
-        for name in self._manager.namespace:
-            writer = self._manager.provenance(name) if type(name) is str else None
-            found = _CELL.fullmatch(writer.execution_id) if writer is not None else None
-            if found:
-                written.setdefault(int(found[1]), set()).add(name)
-        for number in sorted(written):
-            source = inputs[number] if number < len(inputs) else ""
-            self._keeper.add(CellRecord(number, source, frozenset(written[number])))
+    def _adopt(self) -> None:
+        """Cells that ran before have made names, too; or names came back that are still on disk."""
+        for record in cells_before(self._manager):
+            self._keeper.add(record)
+        back = came_back(self._manager)
+        if back:
+            with contextlib.suppress(sqlite3.Error, ValueError, TypeError):  # who restores is told
+                kept, _ = self._names_at(self._store.last_state())
+                makers = {one.name: one.maker for one in kept}
+                self._keeper.changes.restored(
+                    {
+                        name: makers[name].serial
+                        for name, cell in back
+                        if name in makers and makers[name].name == cell
+                    }
+                )
 
     # Told by whoever runs cells
 
     def begin(self, execution: Execution) -> None:
         """A cell begins: for `ExecutionContextBridge`, as `begins`."""
+        self._running.append(execution)
         self._checks.before(execution.route.source)
         if not execution.cell.background:
             self._turns.began()
 
     def note(self, settling: Settling) -> None:
         """Post-cell hook, the first: what the cell wrote."""
-        changes = settling.changes
-        settling.execution.keep(
-            _Changes(frozenset(changes.added) | frozenset(changes.rebound), changes.deleted)
-        )
+        note(settling)
 
     def end(self, settling: Settling) -> None:
         """Post-cell hook, the last: the cell has ended."""
         execution = settling.execution
-        changes = execution.find(_Changes) or _Changes(frozenset(), frozenset())
-        duration = max(0.0, time.time() - execution.since)
+        with contextlib.suppress(ValueError):  # it began before the journal did
+            self._running.remove(execution)
+        record = record_of(execution)
+        self._keeper.add(record)  # before the turn is over: nobody looks at the names between the two
         if not execution.cell.background:
-            self._turns.ended(duration)
-        self._keeper.add(
-            CellRecord(
-                execution.cell.number,
-                execution.cell.code,
-                changes.written,
-                changes.deleted,
-                duration,
-                python=execution.route.source,
-                lives=lambda: bool(execution.tasks or execution.threads or execution.jobs),
-            )
-        )
+            self._turns.ended(record.duration)
 
     def cell_began(self) -> None:
         """A cell begins, of whoever has no bridge."""
@@ -171,8 +158,8 @@ class Journal:
 
     def cell_ended(self, record: CellRecord) -> None:
         """A cell has ended, of whoever has no bridge. What it changed is taken when no cell runs."""
-        self._turns.ended(record.duration)
         self._keeper.add(record)
+        self._turns.ended(record.duration)
 
     # What is kept
 
@@ -183,12 +170,23 @@ class Journal:
         """
         if not self._open:
             return False
-        self._turns.hold(1)
+        asker = self._asker()
+        # One in the background runs beside others: what these do must be over before anything is taken.
+        held = 0 if asker is not None and asker.cell.background else 1
+        self._turns.hold(held)
         try:
             self._keeper.ask()
             return self._keeper.wait(timeout)
         finally:
-            self._turns.hold(-1)
+            self._turns.hold(-held)
+
+    def _asker(self) -> Execution | None:
+        """The running cell whose code calls."""
+        current = current_execution.get()
+        if current is not None:
+            return None if current.finished else current
+        mine = [one for one in self._running if one.thread_ident == threading.get_ident()]
+        return mine[-1] if mine else None
 
     @_readable
     def status(self) -> Status:
@@ -239,15 +237,22 @@ class Journal:
         return restored
 
     @_readable
-    def undo(self) -> Restored:
-        """Go back to the state before the last cell. Raises `JournalError` if there is none."""
-        self.flush(30.0)
-        last = self._keeper.parent
-        before = None if last is None else self._store.parent_of(last)
-        state = self._state(lambda one: one.serial == before, "no earlier state is kept")
+    def undo(self, count: int = 1) -> Restored:
+        """Take back what the last cell did, or the last `count` cells, and no more than these.
+
+        Raises `JournalError` if that state is not kept, and says which cells can be taken back instead.
+        """
+        if not self.flush(30.0):
+            why = f" ({self._keeper.problem})" if self._keeper.problem else " yet"
+            raise JournalError(f"what the last cells made is not on disk{why}, so nothing is taken back")
+        state = state_before(self._store, self._keeper.parent, count, self._keeper.changes.undoing)
         restored = self._restoring.bring_back(state, None, whole=True, tell=lambda line: None)
         self._keeper.parent = state.parent  # what undoes is no step: the next one goes further back
-        self._count_as_cell()
+        self._keeper.add(CellRecord(0, ""))
+        self.flush(30.0)  # now: the next cell may begin before this one's state is taken
+        asker = self._asker()
+        if asker is not None:
+            asker.keep(CellChanges()).undoes = True
         return restored
 
     def _count_as_cell(self) -> None:

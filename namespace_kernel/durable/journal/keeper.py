@@ -13,7 +13,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from namespace_kernel.base.cell import Names
@@ -70,7 +70,6 @@ class Keeper:
         self._condition = threading.Condition()
         self._ended: list[tuple[int, CellRecord]] = []
         self._serial = store.last_serial
-        self._label = self._serial
         self.changes = Changes(manager, is_engines, worth)
         #: The state that the next one follows.
         self.parent = store.last_state()
@@ -148,11 +147,12 @@ class Keeper:
         self._condition.wait_for(lambda: self._closed or self._pending)
 
     def _serve(self) -> None:
+        epoch = self._turns.epoch  # before it is asked whether a cell runs: one may begin at any moment
         if not self._turns.is_quiet:
             self._turns.wanted.wait(_PACE)
             return
         try:
-            step = self._take_step()
+            step = self._take_step(epoch)
             if step is not None:
                 self._write(*step)
         except GivenUpError:
@@ -173,14 +173,19 @@ class Keeper:
                 self._tell(f"the names cannot be kept for now ({words}); the cells go on without")
             self._condition.wait_for(lambda: self._closed or bool(self._ended) or self._asked, 60.0)
 
-    def _take_step(self) -> tuple[Step, dict[str, Known], dict[str, Taken]] | None:
-        """Take what has changed; `None` if nothing has. Raises `GivenUpError` if a cell begins."""
-        changes, epoch = self.changes, self._turns.epoch
+    def _take_step(self, epoch: int) -> tuple[Step, dict[str, Known], dict[str, Taken]] | None:
+        """Take what has changed; `None` if nothing has.
+
+        Raises `GivenUpError` if a cell begins, or has begun since `epoch`.
+        """
+        changes = self.changes
         with self._condition:
             ended, self._ended, self._asked = self._ended, [], False
+            if not ended and not changes.cells:
+                self._serial += 1  # of the state, if there is one: that after the last cell stays as it is
+            serial_of_state = self._serial
         for serial, record in ended:
             changes.note(serial, record)
-            self._label = max(self._label, serial)
         names = changes.find()
         deleted = changes.known.keys() - names.keys()
         if not changes.dirty and not deleted and not changes.cells:
@@ -194,9 +199,18 @@ class Keeper:
         taken = self._take_all(names, check)
         known, pieces = changes.rows_for(taken, names)
         rows = tuple(one.row for one in known.values())
-        step = Step(self._label, self.parent, dict(changes.cells), names=rows, deleted=frozenset(deleted))
+        check()  # the last slice of a buffer was hashed after the last look whether a cell has begun
+        serial = max(changes.cells, default=serial_of_state)
+        cells = dict(changes.cells)
+        step = Step(serial, self._parent_of(cells), cells, names=rows, deleted=frozenset(deleted))
         self._turns.idle.set()  # the state is taken: a cell need not wait for what follows
         return step, known, pieces
+
+    def _parent_of(self, cells: Mapping[int, CellRecord]) -> int | None:
+        """The state before that after `cells`. A cell that undoes is no step: its state is passed over."""
+        if self.parent is None or not cells or not all(cell.undoes for cell in cells.values()):
+            return self.parent
+        return self._store.parent_of(self.parent)
 
     def _take_all(self, names: Names, check: Callable[[], object]) -> dict[str, Taken | str]:
         """What each dirty name holds; those that share objects hold the same."""

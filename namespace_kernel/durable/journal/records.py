@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -11,8 +11,10 @@ class CellRecord:
     """A cell that has ended.
 
     `source` is what the user wrote, `python` the code that ran, if that is something else. `written` and
-    `deleted` are names. `reads` are the names that it may have changed in place; found from the code if
+    `deleted` are names. `made` are the ids of the values that it has bound itself, by name: of all that it
+    has written if `None`. `reads` are the names that it may have changed in place; found from the code if
     `None`. `lives` says whether a task or a thread that it started still runs. `duration` is in seconds.
+    `undoes` if it has called `undo`, and so is no step of its own.
     """
 
     number: int
@@ -23,6 +25,8 @@ class CellRecord:
     reads: frozenset[str] | None = None
     python: str = ""
     lives: Callable[[], bool] | None = None
+    made: Mapping[str, int] | None = None
+    undoes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

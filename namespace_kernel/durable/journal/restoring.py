@@ -9,6 +9,7 @@ from namespace_kernel.base.errors import JournalError
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.namespace.provenance import Provenance
 
+from .adoption import RESTORED
 from .changes import Changes
 from .checks import Checks
 from .disk.store import Store
@@ -98,7 +99,7 @@ class Restoring:
 
     def _bind(self, back: list[Kept], values: dict[str, Any], gone: frozenset[str]) -> None:
         written = {
-            one.name: Provenance(one.maker.name, "restored", one.maker.ended)
+            one.name: Provenance(one.maker.name, RESTORED, one.maker.ended)
             for one in back
             if one.maker.serial
         }

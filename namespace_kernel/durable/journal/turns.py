@@ -41,14 +41,14 @@ class Turns:
             self.idle.wait(min(self._earned, _LONGEST))
             self.wanted.clear()
             self._earned -= monotonic() - began
+        self._running += 1  # first: who sees the new epoch sees that a cell runs
         self.epoch += 1
-        self._running += 1
 
     def ended(self, duration: float) -> None:
         """A cell has ended."""
-        self._running = max(0, self._running - 1)
-        self.epoch += 1
         self._last_end = monotonic()
+        self.epoch += 1
+        self._running = max(0, self._running - 1)
         self._earned = min(self._earned + _PART * duration, 1.0)
 
     @property

@@ -140,14 +140,25 @@ class DurableMagics(Magics):
     def undo(self, line: str) -> None:
         """Take back what the last cell did to your names; once more, the cell before it.
 
-        `%durable` must be on. Files, connections and other processes are as they are.
+        ::
+
+            %undo                take back the last cell
+            %undo 3              the last three
+
+        No more is taken back than that: cells that ran without a pause may have one state together, and then
+        the answer says how many can be taken back. `%durable` must be on. Files, connections and other
+        processes are as they are.
         """
-        if line.strip():
-            raise UsageError("`%undo` takes nothing; `%restore --cell 12` goes back to after In [12]")
+        word = line.strip() or "1"
+        if not (word.isascii() and word.isdecimal() and int(word)):
+            raise UsageError(
+                "`%undo` takes back the last cell, `%undo 3` the last three; `%restore --cell 12` goes back "
+                "to after In [12]"
+            )
         journal = self._durability.journal
         if journal is None:
             raise UsageError("names are not kept, so nothing can be taken back; `%durable` begins with it")
         try:
-            self._show_restored(journal.undo())
+            self._show_restored(journal.undo(int(word)))
         except JournalError as error:
             raise UsageError(str(error)) from None

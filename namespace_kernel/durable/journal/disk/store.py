@@ -44,6 +44,9 @@ CREATE TABLE IF NOT EXISTS states (serial INTEGER PRIMARY KEY, parent INTEGER, a
 """
 
 
+_LAST_SERIAL = "SELECT max(serial) FROM (SELECT serial FROM cells UNION SELECT serial FROM states)"
+
+
 class Store:
     """One journal's files, which are there or made now.
 
@@ -62,7 +65,7 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_SCHEMA)
-            self.last_serial = self._one("SELECT max(serial) FROM cells") or 0
+            self.last_serial = self._one(_LAST_SERIAL) or 0
         except BaseException:
             self._db.close()
             raise
@@ -165,6 +168,16 @@ class Store:
         """The serial of the state before that of `serial`."""
         return self._one("SELECT parent FROM states WHERE serial = ?", serial)
 
+    def cells_of(self, serial: int) -> dict[int, int]:
+        """The cells that ran between the state before that of `serial` and it: their numbers, by serial."""
+        rows = self._rows(
+            "SELECT serial, number FROM cells WHERE serial <= ? AND serial > "
+            "(SELECT coalesce(max(serial), 0) FROM states WHERE serial < ?) ORDER BY serial",
+            serial,
+            serial,
+        )
+        return {cell: number or 0 for cell, number in rows}  # type: ignore[misc]
+
     def surroundings_at(self, serial: int) -> Kept | None:
         """What surrounded the names of a state, kept as a name is."""
         found = [one for one in self._names_at(serial)[0] if one.name == NAME]
@@ -242,8 +255,8 @@ class Store:
             )
             run("DELETE FROM pieces WHERE digest NOT IN (SELECT piece FROM names)")
             run(
-                "DELETE FROM cells WHERE serial NOT IN "
-                "(SELECT maker FROM names UNION SELECT serial FROM states)"
+                "DELETE FROM cells WHERE serial < (SELECT min(serial) FROM states) "
+                "AND serial NOT IN (SELECT maker FROM names)"
             )
             run("COMMIT")
         self.collect()

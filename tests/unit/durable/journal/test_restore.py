@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from namespace_kernel.base.errors import JournalError
-from tests.unit.fakes import PATIENCE
 
 from .conftest import Start
 
@@ -170,23 +169,6 @@ def test_as_it_was_after_a_cell(start: Start) -> None:
     assert second.names["x"] == [1] and "later" not in second.names
     with pytest.raises(JournalError, match=r"no state after In \[9\]"):
         second.journal.restore(cell=9)
-
-
-def test_undo_goes_back_cell_by_cell(start: Start) -> None:
-    one = start()
-    one.keep("x = [1]")
-    one.keep("x.append(2)")
-    one.keep("x.append(3)\nmore = 1")
-    one.journal.undo()
-    assert one.names["x"] == [1, 2] and "more" not in one.names
-    assert one.journal.flush(PATIENCE)
-    one.keep("1")
-    one.journal.undo()
-    assert one.names["x"] == [1, 2]
-    one.journal.undo()
-    assert one.names["x"] == [1]
-    with pytest.raises(JournalError, match="no earlier state"):
-        one.journal.undo()
 
 
 def test_names_alone(start: Start) -> None:
