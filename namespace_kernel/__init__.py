@@ -6,10 +6,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from namespace_kernel.app import embed_kernel
     from namespace_kernel.base.cell import Cell, CellChanges, Context, Outcome, Route
     from namespace_kernel.coroutines.deferred import DeferredCoroutine
     from namespace_kernel.durable.journal.journal import Journal
+    from namespace_kernel.embed import embed_kernel
     from namespace_kernel.execution.bridge import ExecutionContextBridge
     from namespace_kernel.execution.user_loop.anchors import on_main
     from namespace_kernel.namespace.manager import AsyncNamespaceManager
@@ -36,7 +36,7 @@ _MODULES = {
     "DeferredCoroutine": "coroutines.deferred",
     "ExecutionContextBridge": "execution.bridge",
     "Journal": "durable.journal.journal",
-    "embed_kernel": "app",
+    "embed_kernel": "embed",
     "on_main": "execution.user_loop.anchors",
 }
 

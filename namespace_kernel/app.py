@@ -13,22 +13,19 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn
 
 import zmq
 from ipykernel import kernelapp
 from ipykernel.heartbeat import Heartbeat
 from ipykernel.kernelapp import IPKernelApp
-from IPython.utils.frame import extract_module_locals
 from jupyter_client.session import Session
 from traitlets import Type, Unicode, default
 from traitlets.config import Config
 from traitlets.config.application import IS_PYTHONW
 
 from namespace_kernel import __version__
-from namespace_kernel.assembly import assemble
-from namespace_kernel.base.cell import Names, Namespace
+from namespace_kernel.assembly.assemble import assemble
 from namespace_kernel.base.originals import make_unending
 from namespace_kernel.base.patching import Patch, Patches
 from namespace_kernel.ipython.captures import CAPTURES
@@ -37,10 +34,10 @@ from namespace_kernel.ipython.tracebacks.own_libraries import OwnLibraries
 from namespace_kernel.kernel.debugging.breakpoints import install_breakpoint_hook
 from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
-from namespace_kernel.kernel.wire.publishing import LONGEST_SUBSCRIPTION, WAITING_MESSAGES, PublishingThread
+from namespace_kernel.kernel.wire.publishing import PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.kernel.wire.shell_stream import SharedStream
-from namespace_kernel.namespace.reserved_names import MODULE_NAMES
+from namespace_kernel.kernel.wire.subscriptions import LONGEST_SUBSCRIPTION
 
 #: What to do about errors at the start.
 _REMEDIES = {
@@ -50,6 +47,9 @@ _REMEDIES = {
     "so raise the limits (`ulimit -u`, `ulimit -v`)",
     errno.EFBIG: "; no file may be written here, so raise the limit (`ulimit -f`)",
 }
+#: How many messages may wait for a client that reads slowly, before ZeroMQ drops the next ones. By default
+#: these are 1,000, as many as a cell displays in 50 ms.
+_WAITING_MESSAGES = 100_000
 #: What Python says where the system has no room for a further thread.
 _NO_THREAD = "can't start new thread"
 
@@ -197,7 +197,7 @@ class NamespaceKernelApp(IPKernelApp):
 
     def init_iopub(self, context: Any) -> None:
         """Overridden for our publishing thread, which takes the place of ipykernel's."""
-        context.sockopts[zmq.SNDHWM] = WAITING_MESSAGES  # must be known before the socket is bound
+        context.sockopts[zmq.SNDHWM] = _WAITING_MESSAGES  # must be known before the socket is bound
         with Patches(Patch(kernelapp, "IOPubThread", lambda _: PublishingThread)):
             super().init_iopub(context)
         del context.sockopts[zmq.SNDHWM]
@@ -292,47 +292,3 @@ class NamespaceKernelApp(IPKernelApp):
 
 
 launch_new_instance = NamespaceKernelApp.launch_instance
-
-
-def embed_kernel(
-    module: ModuleType | None = None, local_ns: dict[str, Any] | None = None, **options: Any
-) -> None:
-    """Start a kernel in this program, with the names of the place that calls it; returns when it ends.
-
-    Connect by `jupyter console --existing`. Cells see the names of `module`, and over them those of
-    `local_ns`: by default the caller's module and its local variables. They are copied, so what cells bind
-    stays in the kernel; a `local_ns` that is given has it afterwards. `options` go to `NamespaceKernelApp`.
-    One kernel serves a process, once.
-
-    Thread: main.
-    """
-    caller, names = extract_module_locals(1)
-    visible = {**vars(module or caller), **(names if local_ns is None else local_ns)}
-    program = sys.modules["__main__"], sys.stdout, sys.stderr, sys.displayhook
-    handler = signal.getsignal(signal.SIGINT)
-    app = NamespaceKernelApp.instance(**options)
-    app.update_config(Config(NamespaceKernel={"ends_process": False}))
-    app.initialize([])
-    sys.modules["__main__"] = program[0]
-    shell: NamespaceShell = app.kernel.shell
-    shell.user_ns = _without_module_names(visible)
-    app.start()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, handler)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    sys.modules["__main__"], sys.stdout, sys.stderr, sys.displayhook = program
-    if local_ns is not None:
-        bound = _without_module_names(shell.namespace.namespace)
-        local_ns.update(
-            {
-                name: value
-                for name, value in bound.items()
-                if shell.namespace.provenance(name) and visible.get(name, visible) is not value
-            }
-        )
-
-
-def _without_module_names(names: Names) -> Namespace:
-    own = MODULE_NAMES | {"__file__", "__cached__", "__annotations__"}
-    return {name: value for name, value in names.items() if name not in own}

@@ -63,7 +63,7 @@ JUPYTER = {
     "ipykernel.debugger.Debugger": "_accept_stopped_thread(name)",
     "ipykernel.debugger.DebugpyClient": "_forward_event(msg) _send_request(msg)",
     "ipykernel.displayhook.ZMQShellDisplayHook": "_hooks",
-    "ipykernel.iostream.IOPubThread": "_master_pid _pipe_uuid _really_send(msg)",
+    "ipykernel.iostream.IOPubThread": "_handle_subscription(frames) _master_pid _pipe_uuid _really_send(msg)",
     "ipykernel.iostream.OutStream": "_fid _hooks _original_stdstream_copy _original_stdstream_fd "
     "_should_watch _parent_header _parent_header_global",
     "ipykernel.kernelbase.Kernel": "_get_shell_context_var(var) _shell_parent _shell_parent_ident "

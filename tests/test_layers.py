@@ -30,6 +30,7 @@ FLOORS = (
     "kernel worker",
     "assembly patches",
     "app",
+    "embed",
     "install",
     "doctor",
     "__main__",
@@ -41,7 +42,7 @@ FLOOR_OF = {wing: number for number, wings in enumerate(FLOORS) for wing in wing
 FLOOR_OF["__init__"] = FLOOR_OF["durable"]
 
 #: Who may import what is Jupyter's. All others are the product without Jupyter, and what embedders use.
-PROTOCOL = frozenset(("kernel", "assembly", "app", "install", "doctor"))
+PROTOCOL = frozenset(("kernel", "assembly", "app", "embed", "install", "doctor"))
 THIRD_PARTIES = {
     "zmq": PROTOCOL,
     "tornado": PROTOCOL,

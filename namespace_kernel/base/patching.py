@@ -1,6 +1,6 @@
 """What stands in the place of others' functions: put there in order, taken away in reverse.
 
-A part says what it replaces as a tuple of `Patch`; `assembly.PATCHES` is the list of all.
+A part says what it replaces as a tuple of `Patch`; `patches.py` is the inventory of all.
 """
 
 from __future__ import annotations

@@ -127,6 +127,12 @@ def close_leaked(
                     leaks.append(leak_of(coroutine))
                 coroutine.close()
                 replacements[key] = (coroutine, deferred)
+    _replace_found(live, search, replacements)
+    return leaks, replacements
+
+
+def _replace_found(live: Namespace, search: _Search, replacements: Replacements) -> None:
+    """Put what was replaced into the containers and names that `search` has found it in."""
     for holder in search.holders:
         _replace_in(holder, replacements)
     for name, value in list(live.items()):
@@ -134,7 +140,6 @@ def close_leaked(
             with contextlib.suppress(Exception):  # of a key's own code
                 if live.get(name) is value:
                     live[name] = replaced(value, replacements)
-    return leaks, replacements
 
 
 def replaced(value: object, replacements: Replacements) -> Any:

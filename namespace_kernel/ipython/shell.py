@@ -27,9 +27,7 @@ from namespace_kernel.ipython.magics.durable import DurableMagics
 from namespace_kernel.ipython.magics.output import OutputMagic
 from namespace_kernel.ipython.magics.variables import NamespaceTableMagic
 from namespace_kernel.ipython.tracebacks.last_error import LastError
-from namespace_kernel.ipython.tracebacks.tracebacks import (
-    from_users_line,
-)
+from namespace_kernel.ipython.tracebacks.tracebacks import from_users_line
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.reports.advice.advice import advice_on
 from namespace_kernel.reports.live_variables import LiveTables
@@ -41,6 +39,7 @@ from .display import Message, NamespaceDisplayHook, NamespaceDisplayPublisher, h
 from .formatting import QuickDisplayFormatter
 from .history import BatchedHistory
 from .reserved_names import ShellNames
+from .source_lines import blank_at_top
 
 
 class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQInteractiveShell):
@@ -140,7 +139,7 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         IPython drops those that are blank at the top, unless ipykernel's debugger is attached.
         """
         code = super().transform_cell(raw_cell)
-        return "\n" * (_blank_at_top(raw_cell) - _blank_at_top(code)) + await_magics(code, self)
+        return "\n" * (blank_at_top(raw_cell) - blank_at_top(code)) + await_magics(code, self)
 
     async def run_ast_nodes(
         self,
@@ -294,11 +293,6 @@ class NamespaceShell(CellNumbers, CompleterPerRequest, LastError, CellShell, ZMQ
         """Overridden: the main thread serves a queue, not a tornado loop."""
         if change["new"]:
             self.kernel.ending.request()
-
-
-def _blank_at_top(code: str) -> int:
-    """The number of blank lines before the first line of code."""
-    return code[: len(code) - len(code.lstrip())].count("\n")
 
 
 # Libraries (rich, tqdm, plotly, …) tell a notebook by the class's name and module.

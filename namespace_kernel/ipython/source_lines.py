@@ -72,3 +72,8 @@ class PlaceNames:
         line = frame.f_lineno or frame.f_code.co_firstlineno  # code that the compiler adds has no line
         where = f"In [{self.compile._filename_map[filename]}]" if self.is_cell_file(filename) else filename
         return f"at line {line} of {where}: {linecache.getline(filename, line).strip()}"
+
+
+def blank_at_top(code: str) -> int:
+    """The number of blank lines before the first line of code."""
+    return code[: len(code) - len(code.lstrip())].count("\n")

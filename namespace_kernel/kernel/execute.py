@@ -15,10 +15,10 @@ from namespace_kernel.base.originals import describe_replaced, shield
 from namespace_kernel.ipython.shell import NamespaceShell
 
 from .debugging.stand_in import LazyDebugger
+from .lanes.answers import error_content
 from .lanes.cell_replies import CellReplies
 from .lanes.lanes import Announced, Lane
 from .lanes.parents import Parents
-from .wire.handlers import error_content
 from .wire.iopub import IOPub
 from .wire.request import Message, Request
 from .wire.request_fields import tags_of

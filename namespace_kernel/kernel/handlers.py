@@ -21,7 +21,7 @@ from .debugging.stand_in import LazyDebugger
 from .execute import CellRequests
 from .introspection import Introspection, load_jedi
 from .lanes.aborts import Aborts
-from .lanes.answers import Answers
+from .lanes.answers import Answers, Handlers
 from .lanes.background import BackgroundCells
 from .lanes.cell_replies import CellReplies
 from .lanes.executors import Bridges
@@ -34,7 +34,6 @@ from .shell_channel import OtherMessages, ShellChannel
 from .shutdown import Ending, Shutdown
 from .stop import SideStops
 from .subshells import SubshellRequests
-from .wire.handlers import Handlers
 from .wire.iopub import IOPub
 from .wire.request import Message, Replies, ReplySocket
 

@@ -70,33 +70,40 @@ def run_cell(
     try:
         with _warnings_of_cell(request.filters):
             result = _execute(shell)
-        changes = copy.changes()
-        error = result.error_before_exec or result.error_in_exec
-        if error is None and shell.shown:  # one of its representations failed
-            emit(Printed("stderr", "\n".join(shell.shown) + "\n"))
-        report = Report(exit_code=shell.exit_code, spoilt=changes.spoilt)
-        if error is not None:
-            return replace(report, failure=_failure(shell, copy, error))
-        results = dict(changes.results)
-        if result.result is not None:
-            results[VALUE] = result.result
-        try:
-            packed, stayed = copy.pack_results(results, by_products(request.source), request.result_limit)
-        except Exception as problem:
-            lines = (f"{type(problem).__name__}: {words_of(problem)}",)
-            failure = Failure(type(problem).__name__, words_of(problem), lines, copy.pack_error(problem))
-            return replace(report, failure=failure)
-        return replace(
-            report,
-            results=packed,
-            deleted=changes.deleted,
-            overwritten=changes.overwritten,
-            stayed=stayed,
-        )
+        return _report_of(shell, copy, result)
     finally:
         _note_modules(_seen)
         shell.displayhook.exec_result = None
         shell.last_execution_result = None
+
+
+def _report_of(shell: RemoteShell, copy: Copy, result: Any) -> Report:
+    """What the kernel is told of the cell that has ended with `result`."""
+    changes = copy.changes()
+    error = result.error_before_exec or result.error_in_exec
+    if error is None and shell.shown:  # one of its representations failed
+        shell.emit(Printed("stderr", "\n".join(shell.shown) + "\n"))
+    report = Report(exit_code=shell.exit_code, spoilt=changes.spoilt)
+    if error is not None:
+        return replace(report, failure=_failure(shell, copy, error))
+    results = dict(changes.results)
+    if result.result is not None:
+        results[VALUE] = result.result
+    try:
+        packed, stayed = copy.pack_results(
+            results, by_products(shell.request.source), shell.request.result_limit
+        )
+    except Exception as problem:
+        lines = (f"{type(problem).__name__}: {words_of(problem)}",)
+        failure = Failure(type(problem).__name__, words_of(problem), lines, copy.pack_error(problem))
+        return replace(report, failure=failure)
+    return replace(
+        report,
+        results=packed,
+        deleted=changes.deleted,
+        overwritten=changes.overwritten,
+        stayed=stayed,
+    )
 
 
 def _execute(shell: RemoteShell) -> Any:

@@ -13,10 +13,10 @@ from ipykernel._version import kernel_protocol_version
 from ipykernel.ipkernel import IPythonKernel
 from zmq.eventloop.zmqstream import ZMQStream
 
+from namespace_kernel.kernel.lanes.answers import Handlers
 from namespace_kernel.kernel.lanes.lanes import Lane
 from namespace_kernel.kernel.options import KernelOptions
 from namespace_kernel.kernel.shell_channel import read
-from namespace_kernel.kernel.wire.handlers import Handlers
 from namespace_kernel.kernel.wire.request import Message, Replies, Request
 from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.kernel.wire.standard_streams import StandardStreams

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from .publishing import PublishingThread
 from .request import Message
 from .session import KernelSession
 
 _BUSY, _IDLE = {"execution_state": "busy"}, {"execution_state": "idle"}
+
+
+class QueueSocket:
+    """What `Session.send` is given to queue a message behind what waits; `send_now` must follow.
+
+    Thread: any.
+    """
+
+    def __init__(self, thread: PublishingThread) -> None:
+        self._thread = thread
+
+    def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> None:
+        """As a socket's."""
+        self._thread.put(partial(self._thread._really_send, parts, *args, **kwargs))
+
+
+class DirectSocket(QueueSocket):
+    """What it is given to send a message at once, behind what waits.
+
+    Thread: any, where no Stop can come.
+    """
+
+    def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> None:
+        """As a socket's."""
+        super().send_multipart(parts, *args, **kwargs)
+        self._thread.send_now()
 
 
 class IOPub:
@@ -24,6 +52,8 @@ class IOPub:
         self._session = session
         self._thread = thread
         self._topic = topic
+        self._at_once = DirectSocket(thread)
+        self._with_next = QueueSocket(thread)
         #: The request whose cell runs in the foreground.
         self._running: Message | None = None
         self._status_lock = threading.Lock()
@@ -32,14 +62,14 @@ class IOPub:
         """Publish a message, behind what waits, in the calling thread: two wake-ups and the switches between
         threads that they cause are a tenth of a millisecond.
         """
-        self._session.send(self._thread.direct_socket, kind, content, parent=parent, ident=self._topic(kind))
+        self._session.send(self._at_once, kind, content, parent=parent, ident=self._topic(kind))
 
     def publish_with_next(self, kind: str, content: Message, parent: Message) -> None:
         """Publish a message together with the next, which must follow soon.
 
         Each that leaves by itself wakes ZeroMQ's thread, which takes ten system calls, and the client.
         """
-        self._session.send(self._thread.queue_socket, kind, content, parent=parent, ident=self._topic(kind))
+        self._session.send(self._with_next, kind, content, parent=parent, ident=self._topic(kind))
 
     def send_now(self) -> None:
         """Send what waits for the next message."""

@@ -1,16 +1,13 @@
-"""The thread that publishes output: ipykernel's, which a Stop in the wrong instant cannot spoil.
+"""The thread that publishes output: ipykernel's, which neither a Stop nor many threads can spoil.
 
-ipykernel asks `thread.is_alive()` for each message. A `KeyboardInterrupt` that comes just then makes
-Python (until 3.12) take the thread for ended; from then on messages would be sent by two threads, and
-arrive in pieces of each other. And it wakes its thread by a socket per thread that prints, which it closes
-ten seconds later at the earliest, and ZeroMQ gives no more than a thousand: a thousand short threads were
-enough to end all output. Here the loop is woken by its own means.
+ipykernel asks `thread.is_alive()` for each message. A `KeyboardInterrupt` that comes just then makes Python
+(until 3.12) take the thread for ended. Then two threads send, and messages arrive in pieces of each other.
+It also wakes its thread by a socket for each thread that prints. ZeroMQ gives a thousand of them, so a
+thousand short threads end all output. Here the thread's loop is woken by its own means.
 
-What is scheduled is a queue, and whoever takes the lock may send it: the thread, or, where no Stop can
-come, the one that has just scheduled something (`send_now`). That saves the wake-ups for busy, the input, the
-output at the cell's end and idle, and the switches between threads that go with them: a fifth of `x = 1`.
-A Stop in the midst of sending would leave half a message on the socket; so a cell's own code
-only schedules.
+What is scheduled is a queue. Whoever takes the lock may send it: the thread, or whoever has just scheduled
+something (`send_now`). That saves wake-ups and switches between threads: a fifth of `x = 1`. A Stop in the
+midst of sending would leave half a message on the socket, so a cell's own code only schedules.
 """
 
 from __future__ import annotations
@@ -26,7 +23,6 @@ from os import getpid
 from threading import get_ident
 from typing import Any
 
-import zmq
 from ipykernel.iostream import IOPubThread
 from tornado.ioloop import IOLoop
 
@@ -37,13 +33,10 @@ from namespace_kernel.reports.kept_output import KeptOutput
 
 from .departures import Departures
 from .session import may_be_held, send_parts
+from .subscriptions import Subscriptions
 from .written import Written
 
 _log = logging.getLogger("namespace_kernel")
-
-#: How many messages may wait for a client that reads slowly, before ZeroMQ drops the next ones. By default
-#: these are 1,000, as many as a cell displays in 50 ms.
-WAITING_MESSAGES = 100_000
 
 #: Seconds that whoever waits for the output to be sent waits at most.
 _PATIENCE = 10.0
@@ -59,12 +52,6 @@ _PACE = 0.005
 
 #: For so many seconds after a cell has arrived, nothing that it publishes wakes the thread.
 _HEAD_START = 0.01
-
-#: The longest message, in bytes, that is read where anybody may send one: a subscription's topic.
-LONGEST_SUBSCRIPTION = 4096
-
-#: So many subscriptions are answered at a time: whoever has just sent a cell's output must get on.
-_AT_A_TIME = 20
 
 
 class PublishingThread(IOPubThread):
@@ -84,8 +71,6 @@ class PublishingThread(IOPubThread):
         self._sending = threading.Lock()
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         make_unending(self.io_loop, _log)
-        self.direct_socket = DirectSocket(self)
-        self.queue_socket = QueueSocket(self)
         #: What the streams have to send.
         self.written = Written(self)
         self._departures = Departures(self.socket.context)
@@ -113,11 +98,9 @@ class PublishingThread(IOPubThread):
     def schedule(self, f: Callable[[], object]) -> None:
         """Overridden: a Stop at any instant leaves the queue whole, and the thread is woken less often.
 
-        In a forked child, where the thread is not, and in the thread that is sending, this calls `f` at once:
-        what a flush sends must not come after what was scheduled behind the flush.
-
-        The thread is not woken where somebody will look soon: each time costs the caller 20 µs, and then
-        the two threads take the interpreter from each other.
+        In a forked child, where the thread is not, this calls `f` at once. So it does in the thread that is
+        sending: what a flush sends must not come after what was scheduled behind the flush. To wake the
+        thread costs the caller 20 µs, and then both compete for the interpreter; not if somebody looks soon.
         """
         if self._is_queue():
             self._events.append(f)
@@ -287,40 +270,26 @@ class PublishingThread(IOPubThread):
             self._departures.note(send_parts(self.socket, msg, copy, not copy))
             self.kept.note(msg)  # last: it has left, whatever it is
 
-    # Subscriptions, for which ipykernel has a stream that would use the socket without the lock
-
     def _setup_xpub_listener(self) -> None:
-        """Overridden to read them under the lock."""
-        if getattr(self.socket, "type", None) == zmq.XPUB:
+        """Overridden: ipykernel's stream would use the socket without the lock."""
+        self._subscriptions = Subscriptions(self.socket, super()._handle_subscription)
+        if self._subscriptions.come_here:
             self.io_loop.add_handler(self.socket, self._read_subscriptions, IOLoop.READ)
 
     def _read_subscriptions(self, *_: object) -> None:
         """Thread: this one."""
         with self._sending:
             self._welcome()
-        if self._events:
-            self._send_events()
+        self._send_waiting()
 
     def _welcome(self) -> None:
-        """Read some subscriptions and answer them; the thread goes on with the rest.
+        """Answer some subscriptions; the thread goes on with the rest.
 
         Whoever has sent does it, too: sending may have taken notice of one, and then the thread is not told.
         Thread: the one that has the lock.
         """
-        if getattr(self.socket, "type", None) != zmq.XPUB:
-            return
-        for _ in range(_AT_A_TIME):
-            if not self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-                return
-            self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))
-        self._wake(self._read_subscriptions)
-
-    def _handle_subscription(self, frames: list[bytes]) -> None:
-        """Overridden: anybody may send anything here, without a key, and whoever reads it must go on."""
-        try:
-            super()._handle_subscription([frame for frame in frames if frame])  # type: ignore[no-untyped-call]
-        except Exception:
-            _log.exception("a subscription could not be answered")
+        if not self._subscriptions.answer_some():
+            self._wake(self._read_subscriptions)
 
     def _handle_pipe_msg(self, msg: list[bytes]) -> None:
         """Overridden: what a process that is no child of ours sends is not printed."""
@@ -328,29 +297,3 @@ class PublishingThread(IOPubThread):
             super()._handle_pipe_msg(msg)  # type: ignore[no-untyped-call]
         else:
             _log.warning("a message for a child's output came from another process, ignored")
-
-
-class QueueSocket:
-    """What `Session.send` is given to queue a message behind what waits; `send_now` must follow.
-
-    Thread: any.
-    """
-
-    def __init__(self, thread: PublishingThread) -> None:
-        self._thread = thread
-
-    def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> None:
-        """As a socket's."""
-        self._thread.put(partial(self._thread._really_send, parts, *args, **kwargs))
-
-
-class DirectSocket(QueueSocket):
-    """What it is given to send a message at once, behind what waits.
-
-    Thread: any, where no Stop can come.
-    """
-
-    def send_multipart(self, parts: list[Any], *args: Any, **kwargs: Any) -> None:
-        """As a socket's."""
-        super().send_multipart(parts, *args, **kwargs)
-        self._thread.send_now()

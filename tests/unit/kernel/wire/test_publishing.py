@@ -12,6 +12,7 @@ import zmq
 from tornado.ioloop import IOLoop
 
 from namespace_kernel.kernel.wire import publishing
+from namespace_kernel.kernel.wire.iopub import DirectSocket, QueueSocket
 from namespace_kernel.kernel.wire.publishing import PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
 from namespace_kernel.kernel.wire.shell_stream import SharedStream
@@ -50,7 +51,7 @@ def test_what_is_sent_at_once_comes_behind_what_waits(
 ) -> None:
     for number in range(3):
         publisher.put(lambda number=number: publisher._really_send([b"put %d" % number]))  # type: ignore[misc]
-    publisher.direct_socket.send_multipart([b"at", b"once"])
+    DirectSocket(publisher).send_multipart([b"at", b"once"])
     assert [subscriber.recv_multipart() for _ in range(4)] == [
         [b"put 0"],
         [b"put 1"],
@@ -65,10 +66,10 @@ def test_what_is_queued_leaves_with_the_next_and_before_it(
     wakers: list[int] = []  # the thread itself may still be at work, and look again
     wake = publisher._wake
     monkeypatch.setattr(publisher, "_wake", lambda *what: (wakers.append(threading.get_ident()), wake(*what)))
-    publisher.queue_socket.send_multipart([b"busy"])
-    publisher.queue_socket.send_multipart([b"input"])
+    QueueSocket(publisher).send_multipart([b"busy"])
+    QueueSocket(publisher).send_multipart([b"input"])
     assert threading.get_ident() not in wakers
-    publisher.direct_socket.send_multipart([b"next"])
+    DirectSocket(publisher).send_multipart([b"next"])
     assert [subscriber.recv_multipart() for _ in range(3)] == [[b"busy"], [b"input"], [b"next"]]
 
 
@@ -81,7 +82,7 @@ def test_many_threads_lose_nothing_and_keep_their_order(
         for number in range(each):
             message = [b"%d" % thread, b"%d" % number]
             if number % 2:
-                publisher.direct_socket.send_multipart(message)
+                DirectSocket(publisher).send_multipart(message)
             else:
                 publisher.send_multipart(message)
 
@@ -99,7 +100,7 @@ def test_a_client_that_subscribes_while_others_publish_is_welcomed(publisher: Pu
 
     def publish() -> None:
         while not done.is_set():
-            publisher.direct_socket.send_multipart([b"message"])
+            DirectSocket(publisher).send_multipart([b"message"])
             publisher.wait_until_sent()
 
     with ThreadPoolExecutor(1) as pool:
@@ -128,7 +129,7 @@ def test_whoever_sends_looks_for_subscriptions_while_the_thread_is_busy(publishe
     try:
         with publisher._sending:
             assert publisher.socket.poll(60_000)
-        publisher.direct_socket.send_multipart([b"another topic"])
+        DirectSocket(publisher).send_multipart([b"another topic"])
         assert b"iopub_welcome" in b"".join(socket.recv_multipart())
     finally:
         gate.set()
@@ -139,7 +140,7 @@ def test_a_message_that_cannot_be_sent_does_not_stop_the_next(
     publisher: PublishingThread, subscriber: zmq.Socket[bytes]
 ) -> None:
     publisher.put(lambda: 1 / 0)
-    publisher.direct_socket.send_multipart([b"next"])
+    DirectSocket(publisher).send_multipart([b"next"])
     assert subscriber.recv_multipart() == [b"next"]
 
 
@@ -147,7 +148,7 @@ def test_what_waits_when_the_kernel_ends_is_sent(
     publisher: PublishingThread, subscriber: zmq.Socket[bytes]
 ) -> None:
     for number in range(3):
-        publisher.queue_socket.send_multipart([b"%d" % number])  # this wakes nobody
+        QueueSocket(publisher).send_multipart([b"%d" % number])  # this wakes nobody
     publisher.stop()
     assert [subscriber.recv_multipart() for _ in range(3)] == [[b"0"], [b"1"], [b"2"]]
 

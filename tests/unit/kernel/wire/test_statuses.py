@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from namespace_kernel.kernel.wire.iopub import IOPub
+from namespace_kernel.kernel.wire.iopub import DirectSocket, IOPub, QueueSocket
 
 COMPLETION, CELL = {"header": "completion"}, {"header": "cell"}
 
@@ -18,13 +18,13 @@ class Client:
     def __init__(self) -> None:
         self.sent: list[tuple[str, Any]] = []
         self.seen = lambda: None
-        thread: Any = SimpleNamespace(send_now=self._send_now, queue_socket="next", direct_socket="now")
+        thread: Any = SimpleNamespace(send_now=self._send_now)
         session: Any = SimpleNamespace(send=self._send)
         self.iopub = IOPub(session, thread, str.encode)
 
-    def _send(self, socket: str, kind: str, content: dict[str, Any], **options: Any) -> None:
+    def _send(self, socket: QueueSocket, kind: str, content: dict[str, Any], **options: Any) -> None:
         self.sent.append((content["execution_state"], options["parent"]["header"]))
-        if socket == "now":
+        if isinstance(socket, DirectSocket):
             self.seen()
 
     def _send_now(self) -> None:

@@ -39,6 +39,7 @@ class Publisher(PublishingThread):
         self._master_pid = os.getpid()
         self.io_loop: Any = Loop()
         self.thread = threading.current_thread()
+        self._setup_xpub_listener()
         self.written = Written(self)
         self.stops_before = self.stops_after = 0
 

@@ -1,0 +1,1 @@
+"""Builds every part of a kernel, ground floor first, and joins them."""

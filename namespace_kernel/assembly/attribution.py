@@ -1,0 +1,73 @@
+"""What is a cell's: the coroutines that it makes, and the output of what it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from namespace_kernel.attribution.child_processes import ChildProcesses
+from namespace_kernel.attribution.inheritance import Inheritance
+from namespace_kernel.attribution.redirects import Redirects
+from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.lines import Leak
+from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
+from namespace_kernel.coroutines.origins import Origins, OriginTracking
+from namespace_kernel.execution.user_loop.user_loop import UserLoop
+from namespace_kernel.kernel.wire.stdout import CellStream
+from namespace_kernel.reports.remarks import CellReceipts
+
+from .ground import Ground
+
+
+@dataclass(frozen=True, slots=True)
+class Coroutines:
+    """Where coroutines come from, and which of them nobody awaits."""
+
+    tracking: OriginTracking
+    origins: Origins
+    never_awaited: NeverAwaitedHook
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Whose output it is."""
+
+    inheritance: Inheritance
+    redirects: Redirects
+    children: ChildProcesses
+
+
+def build_coroutines(ground: Ground, user_loop: UserLoop, receipts: CellReceipts) -> Coroutines:
+    """Thread: main."""
+
+    def take(leak: Leak) -> bool:
+        """A coroutine went away in the calling context."""
+        execution = current_execution.get()
+        if execution is not None:
+            receipts.leaked(execution.owner or execution, leak)
+        return execution is not None
+
+    tracking = OriginTracking(lambda: user_loop.loop.call_soon_threadsafe(tracking.apply))
+    user_loop.news.comes_home.append(tracking.apply)
+    user_loop.news.task_ended.append(receipts.refresh)
+    origins = Origins(tracking, ground.kernel.namespace.look_up, ground.kernel.shell)
+    return Coroutines(tracking, origins, NeverAwaitedHook(origins.leak_of, take))
+
+
+def build_attribution(ground: Ground, tracking: OriginTracking, receipts: CellReceipts) -> Attribution:
+    """Thread: main."""
+    kernel = ground.kernel
+
+    def thread_ended(execution: Execution) -> None:
+        """A thread or a job that a cell started is over. Thread: it."""
+        kernel.forked.end_if_child()
+        receipts.refresh(execution)
+
+    inheritance = Inheritance(
+        kernel.parents.variables(),
+        kernel.parents.threads_inherit,
+        kernel.shell.is_users_file,
+        thread_ended,
+        tracking.apply,
+    )
+    redirects = Redirects(lambda stream: issubclass(type(stream), CellStream), CellStream.direct)
+    return Attribution(inheritance, redirects, ChildProcesses(kernel.streams.take_in))
