@@ -21,7 +21,6 @@ from ipykernel.heartbeat import Heartbeat
 from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.session import Session
 from traitlets import Type, Unicode, default
-from traitlets.config import Config
 from traitlets.config.application import IS_PYTHONW
 
 from namespace_kernel import __version__
@@ -87,16 +86,10 @@ class NamespaceKernelApp(IPKernelApp):
         return "127.0.0.1" if self.transport == "tcp" else str(super()._ip_default())
 
     def parse_command_line(self, argv: Any = None) -> None:
-        """Overridden for what frontends give, `-f FILE`: the parser of all options takes 2 ms to make."""
-        given = sys.argv[1:] if argv is None else argv
-        if len(given) == 2 and given[0] == "-f" and not given[1].startswith("-"):
-            self.argv, self.extra_args = list(given), []
-            self.cli_config = Config({"IPKernelApp": {"connection_file": given[1]}})
-            self.update_config(self.cli_config)
-        else:
-            super().parse_command_line(argv)
-            if self.extra_args:
-                self.exit_unknown(self.extra_args[0])
+        """Overridden: a word that is no option is an error. Cells do not see the kernel's arguments."""
+        super().parse_command_line(argv)
+        if self.extra_args:
+            self.exit_unknown(self.extra_args[0])
         if argv is None:
             sys.argv[:] = [""]  # as in Python's own prompt: cells parse it. `sys.orig_argv` has all
 

@@ -43,9 +43,7 @@ class NamespaceDisplayHook(ZMQShellDisplayHook):
 
     @staticmethod
     def semicolon_at_end_of_expression(expression: str) -> bool:
-        """Overridden for the usual cell, which has none: until Python 3.12 the tokenizer takes a millisecond
-        when it is first used, for its regular expression.
-        """
+        """Overridden for the usual cell, which has none: the tokenizer takes 10 µs for each line of it."""
         return ";" in expression and bool(ZMQShellDisplayHook.semicolon_at_end_of_expression(expression))
 
     def __call__(self, result: object = None) -> None:

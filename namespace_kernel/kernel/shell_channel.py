@@ -1,13 +1,19 @@
-"""Where a message goes that arrives on the shell channel: read, sorted, answered; from top to bottom.
+"""Where a message goes that arrives on the shell channel. Read it from top to bottom.
 
-| message                                         | answered by                              |
-|-------------------------------------------------|------------------------------------------|
-| `execute_request`                               | its lane: main, or a subshell's worker   |
-| the same from a variable view, while a cell runs| the protocol thread, if no code runs     |
-| `complete_request`, `inspect_request`           | the introspection thread                 |
-| `is_complete_request`, `history_request`        | a second one: transformers, SQLite       |
-| `comm_open`, `comm_msg`, `comm_close`           | the user loop, one after the other       |
-| everything else                                 | the protocol thread itself               |
+`read` checks and parses it. `ShellChannel` sorts: a cell waits in its lane, or need not. `OtherMessages` has
+a thread for what is no cell.
+
+| message                                           | answered by                               |
+|---------------------------------------------------|-------------------------------------------|
+| `execute_request`                                 | its lane: main, or a subshell's thread    |
+| one like `%ps`                                    | the lane of urgent cells                  |
+| one of a variable view, while a cell runs         | the protocol thread, if no code runs      |
+| one that comes right after a cell has failed      | the protocol thread: aborted              |
+| any message for a subshell that is not there      | the protocol thread: refused              |
+| `complete_request`, `inspect_request`             | the introspection thread                  |
+| `is_complete_request`, `history_request`          | a second one: transformers, SQLite        |
+| `comm_open`, `comm_msg`, `comm_close`             | the user loop, one after the other        |
+| everything else                                   | the protocol thread                       |
 """
 
 from __future__ import annotations
@@ -39,7 +45,10 @@ from .wire.shell_stream import SharedStream
 def read(
     frames: list[bytes], replies: Replies, session: KernelSession, log: logging.Logger
 ) -> Request | None:
-    """The request in `frames`, `None` if nobody has signed them. Thread: protocol or control."""
+    """The request in `frames`; `None` if its signature is wrong. What else is wrong is the request's `error`.
+
+    Thread: protocol or control.
+    """
     try:
         idents, parts = session.feed_identities(frames)
         message, error = _understand(parts, session)
@@ -64,7 +73,7 @@ def _understand(parts: list[Any], session: KernelSession) -> tuple[Message, Requ
 
 
 class ShellChannel:
-    """Sorts what arrives. `kernel` refuses what is for a subshell that is not there, as ipykernel's.
+    """Sorts what arrives. No code of the user's runs meanwhile, so nothing keeps the next message waiting.
 
     Thread: protocol.
     """
@@ -100,6 +109,7 @@ class ShellChannel:
             log.exception("a message could not be handled")
 
     def _sort(self, request: Request) -> None:
+        """Hand `request` over to who answers it, or answer it."""
         lane = self._lane_of(request)
         if lane is None:
             self._refuse(request)
@@ -108,23 +118,27 @@ class ShellChannel:
         elif monotonic() < lane.abort_until:
             self._aborts.abort(request)
         elif not self._views.answer(request, lane):
-            self._publishing.look_soon(self._stream.io_loop.call_later)
+            self._publishing.look_soon(self._stream.io_loop.call_later)  # the cell will publish
             lane.put(request)
 
     def _lane_of(self, request: Request) -> Lane | None:
+        """Its client's subshell, or the foreground; `None` if there is no such subshell.
+
+        An urgent cell overtakes the one that runs, but none that its client has sent before it.
+        """
         lane = self._lanes.get(request.lane_id)
-        if request.kind == "execute_request" and is_urgent(request.message["content"].get("code")):
-            # It overtakes the cell that runs, and none that its client has sent before it.
-            return lane if lane is not None and lane.has_waiting_of(request.client) else self._lanes.urgent()
-        return lane
+        if request.kind != "execute_request" or not is_urgent(request.message["content"].get("code")):
+            return lane
+        return lane if lane is not None and lane.has_waiting_of(request.client) else self._lanes.urgent()
 
     def _refuse(self, request: Request) -> None:
+        """Answer as ipykernel does, for a client that does not know that its subshell has ended."""
         error = UnknownSubshellError(request.lane_id or "")
         self._kernel._send_unknown_subshell_reply(request.idents, request.message, error)
 
 
 class OtherMessages:
-    """What is no cell: each type has the thread that answers it, by default the protocol's.
+    """What is no cell: each type of message has a thread that answers it, by default this one.
 
     Thread: protocol.
     """

@@ -176,7 +176,7 @@ class BackgroundCells:
         handle = BackgroundCell(announced.cell.number, lambda: self._cancel(announced))
         wait = None
         if runs_elsewhere(code, tags):
-            wait = self._bridges.departures.expect(own.lane_id or "")
+            wait = self._bridges.leaving.expect(own.lane_id or "")
         with self._lock:
             self._handles.pop(handle.number, None)
             self._handles[handle.number] = handle
@@ -267,7 +267,7 @@ class BackgroundCells:
         except KeyboardInterrupt:
             pass  # a Stop that came late
         finally:
-            self._bridges.departures.forget(announced.lane.lane_id or "")
+            self._bridges.leaving.forget(announced.lane.lane_id or "")
             handle.finish(outcome)
             with self._lock:
                 self._running.discard(announced)

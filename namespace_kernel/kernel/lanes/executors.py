@@ -29,7 +29,7 @@ class Sites:
     dask: DaskSite
 
 
-class Departures:
+class LeavingCells:
     """Cells beside the others that run elsewhere: when what each reads has been copied, the next may begin.
 
     Thread: any; a dict is atomic per operation.
@@ -70,7 +70,7 @@ class Bridges:
         self._user_loop = user_loop
         self._interrupts = interrupts
         self._side_cells = side_cells
-        self.departures = Departures()
+        self.leaving = LeavingCells()
 
     def of_foreground(self, context: contextvars.Context) -> ExecutionContextBridge:
         """The bridge of the cells that run one after the other, on the main thread."""
@@ -87,7 +87,7 @@ class Bridges:
 
     def beside_it(self, context: contextvars.Context) -> ExecutionContextBridge:
         """The bridge of a subshell's cells, or of a background cell, on a worker thread."""
-        stops, has_left = beside(self._side_cells), self.departures.has_left
+        stops, has_left = beside(self._side_cells), self.leaving.has_left
         return self._build(
             context=context,
             executors={
