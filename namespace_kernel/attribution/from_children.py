@@ -14,11 +14,10 @@ import os
 import select
 import struct
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from os import getpid
 
-from namespace_kernel.base.threads import readable
+from namespace_kernel.base.threads import Lock, readable
 
 if sys.platform != "win32":
     import fcntl
@@ -44,7 +43,7 @@ class FromChildren:
         status = os.fstat(self._writer)
         self._identity = status.st_dev, status.st_ino
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._data = bytearray()
         self._begun: dict[tuple[int, int], list[bytearray]] = {}
 

@@ -6,11 +6,12 @@ import ast
 import contextlib
 import operator
 import re
-import threading
 import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+
+from namespace_kernel.base.threads import RLock
 
 from .threads import FREE_THREADED
 
@@ -21,7 +22,7 @@ COMPILE_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, Recursion
 _ATTEMPTS = 20
 
 #: Reentrant, for collecting garbage runs code of anyone's.
-_lock = threading.RLock()
+_lock = RLock()
 #: Python's own for the filters of warnings: without the interpreter's lock, three steps in C are three.
 _filters_lock: Any = getattr(warnings, "_lock", None) if FREE_THREADED else None
 

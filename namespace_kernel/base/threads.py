@@ -11,13 +11,47 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from operator import call
 from types import FunctionType, SimpleNamespace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 T = TypeVar("T", bound=type)
 
 #: Whether threads run at the same time, without the interpreter's lock.
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+if TYPE_CHECKING or sys.version_info < (3, 14):
+    from threading import Lock as Lock
+    from threading import RLock as RLock
+else:
+
+    class Lock:
+        """As Python's own; but a Stop never leaves it taken. Thread: any.
+
+        `KeyboardInterrupt` is raised where Python looks for signals. Until 3.13 it does not look between the
+        moment when a lock written in C is taken and the beginning of the `with` block, which gives it back.
+        From 3.14 on `with` calls `__enter__` like any function, and Python looks after each call. But it
+        does not look where a function written in Python returns.
+        """
+
+        __slots__ = ("__exit__", "_at_fork_reinit", "acquire", "locked", "release")
+        _make = staticmethod(threading.Lock)
+
+        def __init__(self):
+            lock = self._make()
+            for kind in type(self).__mro__[:-1]:
+                for name in kind.__slots__:
+                    setattr(self, name, getattr(lock, name))
+
+        def __enter__(self):
+            [_] = map(call, (self.acquire,))  # a call after which Python does not look
+
+    class RLock(Lock):
+        """As `Lock`, reentrant."""
+
+        __slots__ = ("_acquire_restore", "_is_owned", "_release_save")  # a condition needs them
+        _make = staticmethod(threading.RLock)
 
 
 _poll: Callable[[], Any] | None = getattr(select, "poll", None)

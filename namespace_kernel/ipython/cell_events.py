@@ -5,7 +5,6 @@ IPython has them called around each comm message, too. In ipykernel that is neve
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from IPython.core.events import EventManager
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.patching import Patches
+from namespace_kernel.base.threads import RLock
 
 from .display import handled_message
 from .figures import figure_patches, is_figures_hook
@@ -78,7 +78,7 @@ class CellEvents(_GuardedEvents):
         #: The comm messages that are handled.
         self.messages: set[Execution] = set()
         #: Held while the hooks of a message are called: a cell that begins waits for them.
-        self._no_cell_begins = threading.RLock()
+        self._no_cell_begins = RLock()
 
     def register(self, event: str, function: Callable[..., object]) -> None:
         """Overridden: matplotlib's hooks come here before there is any figure."""

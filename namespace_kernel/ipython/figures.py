@@ -15,7 +15,6 @@ backends register their hooks, and nothing where matplotlib is not used:
 from __future__ import annotations
 
 import functools
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, ItemsView, Iterator, MutableMapping, ValuesView
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.threads import RLock
 from namespace_kernel.base.weak_references import WeakKeys
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class CellFigures(MutableMapping[Number, "Manager"]):
         self._figures = [_Figure(number, manager, _nobody, False) for number, manager in figures.items()]
         self._current: WeakKeys[Execution, _Figure] = WeakKeys()
         self._at_work = at_work
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def _is_seen(self, figure: _Figure, asking: Execution | None) -> bool:
         maker = figure.maker()
@@ -211,7 +211,7 @@ class Pending:
         functools.update_wrapper(self, original, updated=())
         self._original = original
         self._at_work = at_work
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._notes: dict[Execution | None, _Note] = {None: _Note(bool(original._draw_called), figures)}
 
     def __call__(self, *args: object, **kwargs: object) -> object:

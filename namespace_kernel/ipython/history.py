@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextvars
 import importlib.util
 import logging
-import threading
 import weakref
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
@@ -23,7 +22,7 @@ from IPython.core.history import HistoryAccessor, HistoryManager, HistorySavingT
 from traitlets import default
 
 from namespace_kernel.base.originals import monotonic, shield
-from namespace_kernel.base.threads import Event, Thread
+from namespace_kernel.base.threads import Event, Lock, RLock, Thread
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,23 +43,23 @@ class BatchedHistory(HistoryManager):
 
     def __init__(self, later: Callable[[float, Callable[[], None]], None], **options: Any) -> None:
         """Overridden to do what super does, but for opening the database and starting the thread."""
-        self._writing = threading.Lock()
+        self._writing = Lock()
         # Held while the database is opened. A thread that has `_writing` may take it, and not the other way.
-        self._opening = threading.RLock()
-        self._starting = threading.RLock()
+        self._opening = RLock()
+        self._starting = RLock()
         self._constructed = False
         # IPython lets a finalizer close the database. At the process's end finalizers have their turn where
         # the first was made, in reverse: not later than the shell's own end, which writes.
         weakref.finalize(self, int)
         HistoryAccessor.__init__(self, **options)
         self._constructed = True
-        self.db_input_cache_lock = threading.Lock()
-        self.db_output_cache_lock = threading.Lock()
+        self.db_input_cache_lock = Lock()
+        self.db_output_cache_lock = Lock()
         self.using_thread = bool(self.enabled) and self.hist_file != ":memory:"
         self._instances.add(self)
         self._later = later
         self._due = 0.0
-        self._order = threading.RLock()
+        self._order = RLock()
         if self.db_cache_size == 0:
             self.db_cache_size = _NEVER
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import getpass
-import threading
 import time
 from collections.abc import Callable
 
@@ -14,6 +13,7 @@ from IPython.core.error import StdinNotImplementedError
 
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.patching import Patch
+from namespace_kernel.base.threads import Lock
 
 from .wire.publishing import PublishingThread
 from .wire.request_fields import kind_of
@@ -43,7 +43,7 @@ class Questions:
         self._streams = streams
         self._publishing = publishing
         self._socket = socket
-        self._asking = threading.Lock()
+        self._asking = Lock()
 
     def ask(self, question: Callable[[], object]) -> str:
         """Return the answer to `question`, which sends it and waits, as ipykernel's.

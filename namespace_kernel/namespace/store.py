@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
-import threading
 import types
 from collections.abc import Set
 from typing import Any
 
 from namespace_kernel.base.cell import Namespace
+from namespace_kernel.base.threads import RLock
 
 from .history import ResultHistory
 from .reserved_names import ALWAYS_RIGHT, MODULE_NAMES, RESULT_NAMES, EngineSource, set_right
@@ -27,7 +27,7 @@ class NamespaceStore:
         self.history = ResultHistory()
         self._live: Namespace = self.module.__dict__
         self._live.setdefault("__builtins__", builtins)
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._engine: EngineSource = self.history
         self._exception: BaseException | None = None
         self._exit_code = 0
@@ -55,7 +55,7 @@ class NamespaceStore:
             return None
 
     @property
-    def lock(self) -> threading.RLock:
+    def lock(self) -> RLock:
         """The lock of every operation, for callers that combine several."""
         return self._lock
 

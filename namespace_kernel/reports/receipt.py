@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import re
-import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from namespace_kernel.base.execution import Execution
-from namespace_kernel.base.threads import Timers
+from namespace_kernel.base.threads import RLock, Timers
 
 #: Seconds in which several changes of one receipt become one update.
 UPDATE_TIME = 0.1
@@ -85,7 +84,7 @@ class Receipts:
         self._publish = publish
         self._reports = reports
         self.timers = timers
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def note(self, execution: Execution, kind: Kind, source: Source, key: object = None) -> None:
         """Let the receipt say what `source` returns; one with the same kind and key is replaced.

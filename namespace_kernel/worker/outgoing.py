@@ -13,6 +13,7 @@ from io import FileIO
 from queue import SimpleQueue
 from typing import Any
 
+from namespace_kernel.base.threads import Lock
 from namespace_kernel.remote.memory.handover import Handover
 from namespace_kernel.remote.transfer.frames import write_message
 from namespace_kernel.remote.transfer.messages import Printed
@@ -36,7 +37,7 @@ class Outgoing:
         self._pipe = pipe
         self._handover = handover
         self._waiting: deque[object] = deque()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._sender: int | None = None
         self._interrupted = threading.get_ident()
         self._allowance, self._since = float(_BURST), time.monotonic()

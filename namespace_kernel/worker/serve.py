@@ -25,6 +25,7 @@ from functools import partial
 from typing import Any
 
 from namespace_kernel.base.patching import Patches
+from namespace_kernel.base.threads import Lock
 from namespace_kernel.execution.stop.system_patch import SystemFront
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
 from namespace_kernel.remote.memory.handover import Handover
@@ -69,7 +70,7 @@ class Worker:
         self._outgoing = Outgoing(reports, handover)
         self._maps = Maps()
         self._requests: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._running = False
         self._pieces: dict[str, Piece] = {}
         self._ident = threading.get_ident()

@@ -49,7 +49,7 @@ from typing import Protocol, TypeVar
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
-from namespace_kernel.base.threads import Timers
+from namespace_kernel.base.threads import Lock, Timers
 
 from .async_code import AsyncCode
 from .step_on_main import StepOnMain
@@ -91,7 +91,7 @@ class InterruptController:
         self._cell_runs = False
         self._turns = 0
         self._turn_is_open = False
-        self._sending = threading.Lock()
+        self._sending = Lock()
         self._handled = 0
         #: A SIGINT came for the running cell before its code began.
         self.pending = False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import RLock
 
 
 class SideCells:
@@ -17,7 +17,7 @@ class SideCells:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._stops: dict[Execution, Callable[[], object]] = {}
         #: Lanes whose cell has not come yet, and whether it was stopped already.
         self._coming: dict[str, bool] = {}

@@ -20,13 +20,12 @@ import select
 import selectors
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import Popen
+from namespace_kernel.base.threads import Lock, Popen
 
 #: Seconds that a child gets to end by itself after a Stop. Whoever stops twice does not wait for it.
 _GRACE = 1.0
@@ -40,7 +39,7 @@ _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.01
 Sink = Callable[[bytes], object]
 
 # Python's own, whatever a notebook does to these modules: gevent's run in greenlets, and here threads wait.
-_allocate_lock, _start_new_thread, _sleep = threading.Lock, _thread.start_new_thread, time.sleep
+_start_new_thread, _sleep = _thread.start_new_thread, time.sleep
 _waitpid = os.waitpid
 
 
@@ -87,9 +86,9 @@ class Supervised:
         #: What `os.waitpid` said of it.
         self.status = 0
         #: Whoever takes it first decides whether there will be a child.
-        self._turn = _allocate_lock()
+        self._turn = Lock()
         #: Held while the child is wanted, and while its output is.
-        self._wanted, self._reading = _allocate_lock(), _allocate_lock()
+        self._wanted, self._reading = Lock(), Lock()
         self._all_read = False
         self._started, self._over, self._done = _News(), _News(), _News()
 
@@ -192,9 +191,7 @@ class Supervised:
             self._send(process, signal.SIGKILL)
             self._ends(process, None, _GRACE)
 
-    def _ends(
-        self, process: subprocess.Popen[bytes], held: threading.Lock | None, timeout: float = math.inf
-    ) -> bool:
+    def _ends(self, process: subprocess.Popen[bytes], held: Lock | None, timeout: float = math.inf) -> bool:
         """Wait for the end of `process`, as long as `held` is; whether it has ended."""
         until, pause = monotonic() + timeout, _FIRST_LOOK
         while not self._has_ended(process) and monotonic() < until:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
-import threading
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from threading import get_ident
@@ -16,6 +15,7 @@ from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import Around
 from namespace_kernel.base.cell import Outcome
+from namespace_kernel.base.threads import RLock
 
 #: The one that is not closed, by the thread's identifier.
 _innermost: dict[int, ThreadStop] = {}
@@ -33,7 +33,7 @@ class ThreadStop:
         ident, interrupt = ctypes.c_ulong(get_ident()), ctypes.py_object(KeyboardInterrupt)
         #: Raises it, whether it is too late or not. In C.
         self.again = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident, interrupt)
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._open = True
         self._outer = _innermost.get(get_ident())
         _innermost[get_ident()] = self

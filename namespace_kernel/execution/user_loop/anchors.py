@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import threading
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
@@ -24,6 +23,7 @@ from queue import Empty, SimpleQueue
 from threading import get_ident
 from typing import Any, TypeAlias, TypeVar
 
+from namespace_kernel.base.threads import Lock
 from namespace_kernel.base.weak_references import WeakThings
 from namespace_kernel.execution.stop.thread_stop import ThreadStop
 
@@ -71,7 +71,7 @@ class Anchors:
         self._staying: WeakThings[asyncio.Task[object]] = WeakThings()
         self._main: int | None = None
         self._runner: int | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._wake_main: Callable[[], None] | None = None
         self._for_main: Step | None = None
         #: Raises `KeyboardInterrupt` in the step that the home thread takes for the main one; `None` if none.

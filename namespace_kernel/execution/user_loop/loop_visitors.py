@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import RLock
 
 from .anchors import Anchors
 from .native_loop import NativeLoop
@@ -71,7 +71,7 @@ class LoopVisitors(NativeLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mutex: Any = threading.RLock()  # also for what its stub leaves out
+        self.mutex: Any = RLock()  # also for what its stub leaves out
         self._visitor_waits = False
         self._waits_for_stop: list[SimpleQueue[bool | None]] = []
         self._stop_came = False

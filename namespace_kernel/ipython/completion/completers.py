@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from namespace_kernel.base.cell import Namespace
+from namespace_kernel.base.threads import RLock
 from namespace_kernel.ipython.cell_local import PerCell
 
 
@@ -35,7 +35,7 @@ class CompleterPerRequest:
     _shared_completer: Any = None
     _own_completer = PerCell()
     _completer_is_made = False
-    _making_completer = threading.RLock()
+    _making_completer = RLock()
 
     def init_completer(self) -> None:
         """Overridden: not yet."""

@@ -6,11 +6,11 @@ them, above all while they are imported, names complete to nothing, for good.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.threads import Lock
 
 #: For so many seconds others wait for a thread that is in jedi. It may be held up by the user's `__dir__`.
 _PATIENCE = 1.0
@@ -22,7 +22,7 @@ class JediTurn:
     """Whose turn it is. Thread: any."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._since = 0.0
 
     @contextmanager

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import threading
 from typing import TYPE_CHECKING, Any
 
 from namespace_kernel.base.frames import OWN_FOLDER
+from namespace_kernel.base.threads import Lock
 from namespace_kernel.kernel.wire.request import Message
 
 from .answers import beside, info, refusal
@@ -41,7 +41,7 @@ class LazyDebugger:
     def __init__(self, log: Any, *args: Any, **kwargs: Any) -> None:
         self._log = log
         self._arguments, self._options = (log, *args), kwargs
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._is_made = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         #: Seconds that debugpy has for an answer.

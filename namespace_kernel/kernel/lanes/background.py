@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from namespace_kernel.base.cell import Outcome
-from namespace_kernel.base.threads import Thread
+from namespace_kernel.base.threads import Lock, RLock, Thread
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.ipython.engine import clear_frames, running_frame
 from namespace_kernel.kernel.execute import CellRequests
@@ -52,7 +51,7 @@ class BackgroundCell:
         self._outcome: Outcome | None = None
         self._trace: TracebackType | None = None
         # Held until the cell has ended. Not an event: a Stop in the midst of its `wait` locks that for good.
-        self._gate = threading.Lock()
+        self._gate = Lock()
         self._gate.acquire()
         self._callbacks: list[Callable[[], object]] = []
 
@@ -154,7 +153,7 @@ class BackgroundCells:
         self._replies = replies
         self._side_cells = side_cells
         self._stops = stops
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._handles: dict[int, BackgroundCell] = {}
         self._running: set[Announced] = set()
         self._waiting: deque[tuple[Announced, BackgroundCell]] = deque()

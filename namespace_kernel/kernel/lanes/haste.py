@@ -9,7 +9,8 @@ nobody asks, and two hundredths while fourteen completions are asked for in each
 from __future__ import annotations
 
 import sys
-import threading
+
+from namespace_kernel.base.threads import Lock
 
 #: Seconds between two turns. With less, the cell loses more than the answer gains.
 _INTERVAL = 0.0005
@@ -22,7 +23,7 @@ class Haste:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._users = 0
         #: The interval before, and ours as Python tells it, which rounds.
         self._before = self._ours = 0.0

@@ -9,9 +9,10 @@ before it have gone.
 from __future__ import annotations
 
 import contextlib
-import threading
 
 import zmq
+
+from namespace_kernel.base.threads import Lock
 
 #: Seconds that one waits: longer takes only a process that was stopped, or a client that reads slowly.
 _PATIENCE = 1.0
@@ -26,7 +27,7 @@ class Departures:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self._context = context
-        self._waiting = threading.Lock()
+        self._waiting = Lock()
         self._sender: zmq.Socket[bytes] | None = None
         self._receiver: zmq.Socket[bytes] | None = None
         self._announced = self._arrived = 0

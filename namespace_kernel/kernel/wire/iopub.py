@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+
+from namespace_kernel.base.threads import Lock
 
 from .publishing import PublishingThread
 from .request import Message
@@ -56,7 +57,7 @@ class IOPub:
         self._with_next = QueueSocket(thread)
         #: The request whose cell runs in the foreground.
         self._running: Message | None = None
-        self._status_lock = threading.Lock()
+        self._status_lock = Lock()
 
     def publish(self, kind: str, content: Message, parent: Message) -> None:
         """Publish a message, behind what waits, in the calling thread: two wake-ups and the switches between

@@ -6,13 +6,12 @@ import contextlib
 import mmap
 import os
 import sys
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from namespace_kernel.base.threads import readable
+from namespace_kernel.base.threads import Lock, readable
 
 if sys.platform != "win32":
     import fcntl
@@ -113,7 +112,7 @@ class Room:
     def __init__(self, streams: Iterable[Watched], page: int | None) -> None:
         self._page = page
         self._streams = list(streams)
-        self._making = threading.Lock()
+        self._making = Lock()
         self._is_made = False
 
     def make(self) -> None:

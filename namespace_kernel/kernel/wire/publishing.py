@@ -28,7 +28,7 @@ from tornado.ioloop import IOLoop
 
 from namespace_kernel.attribution.from_children import FromChildren
 from namespace_kernel.base.originals import make_unending, monotonic
-from namespace_kernel.base.threads import Event
+from namespace_kernel.base.threads import Event, Lock
 from namespace_kernel.reports.kept_output import KeptOutput
 
 from .departures import Departures
@@ -68,7 +68,7 @@ class PublishingThread(IOPubThread):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Whoever holds it may use the socket. A lock written in C; nobody waits for it but the thread.
-        self._sending = threading.Lock()
+        self._sending = Lock()
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         make_unending(self.io_loop, _log)
         #: What the streams have to send.

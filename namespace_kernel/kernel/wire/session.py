@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from os import getpid
@@ -20,6 +19,7 @@ from jupyter_client.jsonutil import extract_dates, json_default
 from jupyter_client.session import DELIM, DONE, Session, json_packer, utcnow
 
 from namespace_kernel.base.errors import RequestError
+from namespace_kernel.base.threads import Lock
 from namespace_kernel.base.words import encodable
 
 from .request import Message
@@ -78,7 +78,7 @@ class KernelSession(Session):
                 return _pack_any(packer, content)
 
         self.pack = pack
-        self._comparing = threading.Lock()
+        self._comparing = Lock()
         #: A copy of the parent header that was packed last, and how. One tuple: several threads send.
         self._last_parent: tuple[Message, bytes] = ({}, self.none)
 

@@ -7,13 +7,14 @@ thread at a time uses a socket.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import zmq
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
+
+from namespace_kernel.base.threads import Lock
 
 from .session import may_be_held, send_parts
 
@@ -30,7 +31,7 @@ class SharedStream(ZMQStream):
     """
 
     def __init__(self, socket: zmq.Socket[bytes], io_loop: IOLoop) -> None:
-        self._using = threading.Lock()
+        self._using = Lock()
         super().__init__(socket, io_loop)
 
     def send_multipart(

@@ -6,7 +6,6 @@ import codecs
 import logging
 import os
 import sys
-import threading
 from datetime import datetime
 from os import getpid
 from threading import get_ident
@@ -17,7 +16,7 @@ from ipykernel.iostream import OutStream
 from namespace_kernel.attribution.redirects import active_redirect, redirects
 from namespace_kernel.base.frames import hide, unseen
 from namespace_kernel.base.originals import keep_running
-from namespace_kernel.base.threads import readable
+from namespace_kernel.base.threads import Lock, readable
 
 from .passages import Passage
 from .written import Written
@@ -43,7 +42,7 @@ class CellStream(OutStream):
         self._written: Written = pub_thread.written
         self._written.add_stream(self)
         self._pieces = self._written.pieces
-        self._drain_lock = threading.Lock()
+        self._drain_lock = Lock()
         self._passage: Passage | None = None
         #: The beginning of a line whose end has not been read.
         self._begun: list[str] = []
@@ -192,7 +191,7 @@ class CellStream(OutStream):
 
     def forget(self) -> None:
         """In a forked child: see `Written.forget`."""
-        self._drain_lock, self._begun = threading.Lock(), []
+        self._drain_lock, self._begun = Lock(), []
         self._written.forget()
 
     # The file descriptor

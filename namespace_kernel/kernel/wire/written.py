@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from threading import get_ident
 from typing import Any, TypeAlias
 
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import FREE_THREADED
+from namespace_kernel.base.threads import FREE_THREADED, RLock
 
 #: Whose the texts are that follow: the parent, the stream and the thread's ident. A mark has the last alone.
 Head: TypeAlias = tuple[Any, Any, int]
@@ -52,7 +51,7 @@ class Written:
     def __init__(self, thread: Any) -> None:
         self._thread = thread
         self._streams: list[Any] = []
-        self._lock = threading.RLock()
+        self._lock = RLock()
         #: Texts, and heads where they change: appending takes no lock.
         self.pieces: list[Any] = []
         #: Whose the last text is, and whose the first, if it has no head.
@@ -180,7 +179,7 @@ class Written:
         ipykernel sends each piece, the end of a line alone, and the pieces may change places.
         """
         self._is_forked = True
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self.pieces.clear()
         self.parent, self.stream, self.ident = self._first = (None, None, 0)
         self._heads = self._taken = 0

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from namespace_kernel.base.errors import ElsewhereError, MissingPackageError, WorkerLostError
+from namespace_kernel.base.threads import Lock
 
 if TYPE_CHECKING:  # imported when a cell goes there, not when a kernel starts
     from mmap import mmap
@@ -41,7 +41,7 @@ class DaskSite:
     def __init__(self, lookup: Callable[[str], Any], limit: Callable[[], int]) -> None:
         self._lookup = lookup
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._connections: dict[int, DaskConnection] = {}
         self._own: dict[str, Client] = {}
         self._cluster: LocalCluster | None = None

@@ -13,7 +13,7 @@ from dataclasses import replace
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from namespace_kernel.base.threads import SimpleQueue
+from namespace_kernel.base.threads import Lock, SimpleQueue
 from namespace_kernel.remote.sites import dask_task
 from namespace_kernel.remote.transfer.messages import CellRequest, Event, Lost, Report
 from namespace_kernel.remote.transfer.packing import Piece
@@ -35,7 +35,7 @@ class DaskConnection:
         self.client = client
         self.topic = f"namespace_kernel-{uuid.uuid4().hex}"
         self.runs: dict[str, DaskRun] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._sent: OrderedDict[str, tuple[Future[object], int]] = OrderedDict()
         client.subscribe_topic(self.topic, self._heard)
         client.subscribe_topic("all", self._cluster_changed)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from namespace_kernel.base.execution import current_execution
+from namespace_kernel.base.threads import Lock
 
 if TYPE_CHECKING:
     from mmap import mmap
@@ -58,7 +58,7 @@ class IsolatedSite:
     def __init__(self, keep: Callable[[], int], works_for: Callable[[int, str], object]) -> None:
         self._keep = keep
         self._works_for = works_for
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._pool: ProcessPool | None = None
 
     @property

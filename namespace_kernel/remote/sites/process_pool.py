@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import threading
 from collections.abc import Callable, Iterable
 from contextvars import Context as ContextVars
 
 from namespace_kernel.base.errors import WorkerLostError
+from namespace_kernel.base.threads import Lock
 from namespace_kernel.remote.memory.shelf import Shelf
 from namespace_kernel.remote.transfer.packing import Piece
 
@@ -30,7 +30,7 @@ class ProcessPool:
     def __init__(self, keep: Callable[[], int]) -> None:
         self._keep = keep
         self.shelf = Shelf()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
         self._closed = False

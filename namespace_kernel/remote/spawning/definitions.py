@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
-import threading
 import uuid
 from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
+from namespace_kernel.base.threads import RLock
 from namespace_kernel.base.weak_references import WeakKeys, WeakValues
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Definition: TypeAlias = FunctionType | type
 #: A function under `functools.cache` or `lru_cache`.
 Cached: TypeAlias = "functools._lru_cache_wrapper[object]"
 
-lock = threading.RLock()
+lock = RLock()
 
 
 class Registry:

@@ -11,12 +11,12 @@ import json
 import os
 import shutil
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from namespace_kernel.base.threads import RLock
 from namespace_kernel.durable.journal.records import Kept, Lost, Maker, State
 from namespace_kernel.durable.journal.surroundings import NAME
 
@@ -57,7 +57,7 @@ class Store:
         """Raises `OSError` and `sqlite3.Error`."""
         self.path = path
         self.blobs = Blobs(path / "buffers")
-        self._lock = threading.RLock()
+        self._lock = RLock()
         database = path / _DATABASE
         os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
         self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
