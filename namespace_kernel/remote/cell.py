@@ -13,7 +13,7 @@ from typing import Any
 from namespace_kernel.base.cell import Cell, Namespace, Route
 from namespace_kernel.base.errors import ElsewhereError, RemoteError, ResultError
 from namespace_kernel.base.words import words_of
-from namespace_kernel.namespace.reserved_names import CALLABLE_NAMES, MODULE_NAMES
+from namespace_kernel.namespace.reserved_names import CALLABLE_NAMES, MODULE_NAMES, names_among
 from namespace_kernel.remote.transfer.messages import (
     VALUE,
     CellRequest,
@@ -115,7 +115,7 @@ class ElsewhereCell:
             files=files,
             modules=parcel.modules,
             left_out=parcel.left_out,
-            existing=frozenset(name for name in self._namespace if type(name) is str) - parcel.names,
+            existing=frozenset(names_among(self._namespace)) - parcel.names,
             settings={
                 "interactivity": interactivity,
                 "colors": shell.colors,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
@@ -44,6 +45,8 @@ T = TypeVar("T")
 
 #: When the files of the user's modules were changed last, by module.
 _seen: dict[str, float] = {}
+#: Installed modules, which nobody edits.
+_others: dict[str, object] = {}
 
 
 def run_cell(
@@ -212,11 +215,19 @@ def _forget_changed_modules(seen: dict[str, float]) -> None:
 
 
 def _own_modules() -> dict[str, float]:
+    """When the files of the user's modules were changed, by module."""
     found = {}
     for name, module in list(sys.modules.items()):
+        if _others.get(name) is module:  # nearly all: to look at each takes a millisecond of each cell
+            continue
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and not is_installed(file) and os.path.exists(file):
-            found[name] = os.stat(file).st_mtime
+        if not isinstance(file, str):
+            continue
+        if is_installed(file):
+            _others[name] = module
+        else:
+            with contextlib.suppress(OSError):
+                found[name] = os.stat(file).st_mtime
     return found
 
 

@@ -87,8 +87,11 @@ def room() -> int:
     """How many more regions this process should have."""
     import resource
 
-    free = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir("/proc/self/fd"))
-    return min(_MOST - Region.count, free // 4) if can_share() else 0
+    if not can_share():
+        return 0
+    opened = os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))  # 0 before Linux 6.2
+    free = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - opened
+    return min(_MOST - Region.count, free // 4)
 
 
 def fill(raw: memoryview) -> Region:

@@ -411,6 +411,25 @@ def test_descriptors_of_the_users_are_left_alone(monkeypatch: pytest.MonkeyPatch
     assert sum(isinstance(place, Region) for place in placed) == 2
 
 
+@pytest.mark.parametrize("tells", [True, False], ids=["the system tells how many", "they are counted"])
+def test_the_room_follows_the_descriptors_that_are_open(tells: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    if not tells:
+        monkeypatch.setattr(os, "stat", lambda path: os.stat_result([0] * 10))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 400, limits[1]))
+    try:
+        before = regions.room()
+        opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(200)]
+        after = regions.room()
+        for one in opened:
+            os.close(one)
+        assert before - after == 50 and regions.room() == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 # In a worker
 
 
