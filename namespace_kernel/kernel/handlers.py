@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from namespace_kernel.coroutines.origins import Origins
@@ -12,6 +13,7 @@ from namespace_kernel.durable.durability import Durability
 from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
+from namespace_kernel.ipython.tracebacks.needed_modules import needed_modules
 from namespace_kernel.reports.activities import Activities
 
 from .activity import ActivityRequests
@@ -119,7 +121,7 @@ def _cells(kernel: NamespaceKernel, parts: Parts, iopub: IOPub) -> Cells:
     service = CellService(requests, background, parts.interrupts, parts.before_cell)
     lanes = Lanes(lane, bridges, service, stops, thread.manager)
     between = BetweenCells(lane, gui, parts.user_loop.anchors, iopub, shell, streams, log)
-    warm_up = WarmUp(lane, thread, load_jedi(shell))
+    warm_up = WarmUp(lane, thread, chain(needed_modules.load(), load_jedi(shell)))
     foreground = Foreground(lane, between, service, warm_up, ending, kernel.forked, log)
     return Cells(lanes, foreground, background, beside, gui, stops, aborts, ending)
 

@@ -1,4 +1,4 @@
-"""jedi is loaded while nothing runs, so that the first completion need not wait for it."""
+"""jedi, and what tracebacks need, is loaded while nothing runs, so that the first of each need not wait."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def test_it_is_loaded_when_the_kernel_is_idle_after_its_first_cell(fresh_noteboo
     first = fresh_notebook.run(FIRST + "\ngate.set()", allow_stdin=True)
     first.wait_for_text("begins").wait_for_text("is there")
     assert finds(matches(fresh_notebook, "pri"), "print")
+
+
+def test_what_a_traceback_needs_is_there_before_the_first_one(fresh_notebook: Notebook) -> None:
+    code = "import sys, threading, time\ndef tell():\n"
+    code += "    while 'pygments.styles' not in sys.modules: time.sleep(0.01)\n"
+    code += "    print('stack_data' in sys.modules)\nthreading.Thread(target=tell, daemon=True).start()"
+    fresh_notebook.run(code, allow_stdin=True).wait_for_text("True")
 
 
 @pytest.mark.parametrize("name", ["parso.python.tree", "jedi.api", "jedi.api.completion"])

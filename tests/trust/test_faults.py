@@ -375,3 +375,30 @@ def test_cells_run_whatever_is_switched(name: str, spoilt: Notebook) -> None:
     goes_on(spoilt)
     spoilt.request("shutdown_request", {"restart": False}, channel="control")
     assert spoilt.wait_exit() == 0
+
+
+#: Locks that the first traceback may need, because of what it imports.
+HELD = {
+    "logging's": "import logging\nlock = logging._lock",
+    "stack_data's": "import importlib._bootstrap as b\nlock = b._get_module_lock('stack_data')",
+    "that of what it imports": "import importlib._bootstrap as b\nlock = b._get_module_lock('executing')",
+    "that of the colours": "import importlib._bootstrap as b\nlock = b._get_module_lock('pygments.styles')",
+}
+HOLD = """
+import threading
+held, free = threading.Event(), threading.Event()
+def hold():
+    lock.acquire(); held.set(); free.wait(); lock.release()
+threading.Thread(target=hold, daemon=True).start()
+held.wait(); None"""
+
+
+@pytest.mark.parametrize("begins", ["", "import asyncio\nawait asyncio.sleep(0)\n", "%%background\n"])
+@pytest.mark.parametrize("lock", HELD.values(), ids=HELD)
+def test_the_first_traceback_waits_for_no_lock_of_the_users(lock: str, begins: str, spoilt: Notebook) -> None:
+    assert run(spoilt, lock + HOLD).status == "ok"
+    cell = run(spoilt, f"{begins}1/0").wait_for_text("ZeroDivisionError", SOON)
+    assert "division by zero" in cell.text and "ImportError" not in cell.text
+    goes_on(spoilt)
+    run(spoilt, "free.set()")
+    assert "1/0" in run(spoilt, "1/0").traceback

@@ -19,6 +19,7 @@ from IPython.core.ultratb import AutoFormattedTB, SyntaxTB
 from IPython.utils.PyColorize import theme_table
 
 from .changed_files import words_on_changed_files
+from .needed_modules import needed_modules
 from .source_colours import keep_lexer
 
 #: IPython's description of a frame, `FrameInfo`; here it also has `texts`.
@@ -80,10 +81,12 @@ class LettingGoTB(AutoFormattedTB):
     ) -> list[str]:
         """Overridden: it is told of files whose lines may be wrong, and what to do about the error.
 
-        Where IPython cannot make it, it is Python's, not that of its failure: `sys.path` may be `None`, or
-        there is no room for many frames.
+        Where IPython cannot make it, it is Python's, not that of its failure: `sys.path` may be `None`, there
+        is no room for many frames, or a thread holds a lock that an import waits for.
         """
         try:
+            if not needed_modules.wait():
+                raise ImportError("a lock is held")
             lines = super().structured_traceback(etype, evalue, etb, tb_offset, context)
         except Exception:
             for _ in range(self.tb_offset if tb_offset is None else tb_offset):
