@@ -13,6 +13,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import islice
 from types import CoroutineType
 from typing import Any, TypeAlias
 
@@ -68,8 +69,7 @@ class _Search:
         return inside
 
     def _visit_items(self, container: Any, depth: int) -> set[int]:
-        items = list(container.values()) if type(container) is dict else list(container)
-        items = items[-self._budget :] if self._budget > 0 else []
+        items = _last(container, self._budget) if self._budget > 0 else []
         self._budget -= len(items)
         inside: set[int] = set()
         for item in items:
@@ -80,6 +80,13 @@ class _Search:
         elif inside:
             self.holders.append(container)
         return inside
+
+
+def _last(container: Any, count: int) -> list[Any]:
+    """The last `count` items. All are not copied: a cell that fills a container may have taken the memory."""
+    if type(container) is dict:
+        return list(islice(reversed(container.values()), count))
+    return list(islice(container, count)) if type(container) is set else list(container[-count:])
 
 
 def close_leaked(

@@ -90,28 +90,29 @@ def _groups() -> Iterator[Gauge]:
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            yield from _levels_above(_GROUPS, path, "memory.max", "memory.current", "inactive_file")
+            yield from _levels_above(_GROUPS, path, "memory.max", "memory.current", "")
         elif "memory" in controllers.split(","):
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
             yield from _levels_above(_GROUPS / "memory", path, *names)
 
 
-def _levels_above(root: Path, path: str, limit: str, used: str, cache: str) -> Iterator[Gauge]:
+def _levels_above(root: Path, path: str, limit: str, used: str, prefix: str) -> Iterator[Gauge]:
     folder = root / path.lstrip("/")
     # In a container the path may be that of the machine outside, where this one's group is the root.
     for group in (folder, *folder.parents) if folder.is_dir() else (root,):
         if (group / limit).exists():
-            yield functools.partial(_group, group, limit, used, cache)
+            yield functools.partial(_group, group, limit, used, prefix)
         if group == root:
             return
 
 
-def _group(folder: Path, limit_file: str, used_file: str, cache: str) -> Level | None:
+def _group(folder: Path, limit_file: str, used_file: str, prefix: str) -> Level | None:
     """Of a control group. What the system would give back before it kills, cached files, does not count."""
     limit = (folder / limit_file).read_text().strip()
     if limit == "max" or int(limit) >= 2**60:
         return None
     lines = (folder / "memory.stat").read_text().splitlines()
     sizes = {name: int(size) for name, _, size in (line.partition(" ") for line in lines)}
-    used = int((folder / used_file).read_text()) - sizes.get(cache, 0)
+    cached = sum(sizes.get(f"{prefix}{kind}_file", 0) for kind in ("active", "inactive"))
+    used = max(0, int((folder / used_file).read_text()) - cached)
     return Level(used, int(limit), "the container")

@@ -14,8 +14,10 @@ from namespace_kernel.base.threads import Timers
 from .memory import Level, of_tree, tightest
 from .sizes import largest
 
-#: Seconds between two looks; fewer where memory goes fast.
-_PACE, _FASTEST = 0.5, 0.02
+#: Seconds between two looks; fewer where little is left, down to these: while a cell runs, and while none.
+_PACE, _FASTEST, _IDLE = 0.5, 0.02, 0.2
+#: Bytes per second that code may take: before so much is gone, one looks again.
+_SPEED = 4 * 2**30
 #: The part of the limit that a cell must have taken since it began to be what grows.
 _GROWN = 0.05
 #: Seconds until a cell that was stopped and goes on is stopped again.
@@ -73,7 +75,7 @@ class MemoryWatch:
         self._tell_of_look = seen
         self._level = level
         self._seen: dict[Execution, _Seen] = {}
-        self._before, self._before_at = 0, 0.0
+        self._before = 0
 
     def start(self) -> None:
         """Look from now on."""
@@ -92,16 +94,16 @@ class MemoryWatch:
         self._tell_of_look(level)
         grown = of_tree() if level.own is None else level.own
         seen = self._seen = {one: self._seen.get(one) or _Seen(self._before) for one in tuple(self._running)}
-        pause, growth = self._pause(level, grown), grown - self._before
+        growth = grown - self._before
         for cell in [one for one in seen if _executes(one)] or seen:
             seen[cell].took += max(growth, 0)
-        self._before, self._before_at = grown, monotonic()
+        self._before = grown
         if level.limit and seen:
             # Of several cells the one that took most.
             cell = max(seen, key=lambda one: (seen[one].took, one.since))
             is_it = growth > 0 and min(grown - seen[cell].found, seen[cell].took) >= _GROWN * level.limit
             self._act(cell, seen[cell], level, is_it)
-        return pause
+        return self._pause(level)
 
     def _act(self, cell: Execution, about: _Seen, level: Level, is_it: bool) -> None:
         if 0 < self._shares.stop() <= level.share and is_it:
@@ -113,12 +115,10 @@ class MemoryWatch:
             about.told = True
             cell.at_home(self._notice, f"{_words(level)}{self._largest()}")
 
-    def _pause(self, level: Level, grown: int) -> float:
-        """Half of the time after which the limit is reached, if it goes on like this."""
-        seconds = monotonic() - self._before_at
-        speed = (grown - self._before) / seconds if seconds > 0 and self._before else 0.0
-        left = self._shares.stop() * level.limit - level.used
-        return _PACE if speed <= 0 or not level.limit else max(_FASTEST, min(_PACE, left / speed / 2))
+    def _pause(self, level: Level) -> float:
+        """Seconds until the rest may be gone, however slow it went so far: a cell may begin to grow now."""
+        left = (level.limit - level.used) / _SPEED if level.limit else _PACE
+        return max(_FASTEST if self._seen else _IDLE, min(_PACE, left))
 
     def _largest(self) -> str:
         names = self._names().items()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import collections
 import queue
-from collections.abc import Iterable, Iterator
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
 from types import CoroutineType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -278,3 +279,15 @@ def test_containers_that_are_nested_too_deeply_are_left_alone(made: Made) -> Non
     del value
     close(live)
     assert_left_alone(live, made)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, lambda values: dict.fromkeys(values, 1)])
+def test_a_large_container_is_not_copied(kind: Callable[[Iterable[int]], Any]) -> None:
+    """The cell that fills it may have taken the last of the memory."""
+    live = {"kept": kind(range(1_000_000))}
+    tracemalloc.start()
+    try:
+        assert close_leaked(live, ["kept"]) == ([], {})
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()

@@ -23,6 +23,7 @@ class Room:
     def __init__(self, tell: float = 0.85, stop: float = 0.95) -> None:
         self.own = 100
         self.others = 0
+        self.size = 1000
         self.running: list[Execution] = []
         self.stopped: list[Execution] = []
         self.lines: list[str] = []
@@ -33,7 +34,7 @@ class Room:
             self.stopped.append,
             self.lines.append,
             Timers(),
-            level=lambda: Level((self.own + self.others) * MIB, 1000 * MIB, "the test", self.own * MIB),
+            level=lambda: Level((self.own + self.others) * MIB, self.size * MIB, "the test", self.own * MIB),
         )
 
     def begin(self) -> Execution:
@@ -110,15 +111,17 @@ def test_a_cell_that_took_it_all_within_one_look_is_found() -> None:
     assert room.stopped == [cell]
 
 
-def test_one_looks_more_often_where_memory_goes_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter(range(1000))
-    monkeypatch.setattr("namespace_kernel.durable.memory_watch.monotonic", lambda: float(next(times)))
+def test_one_looks_more_often_where_little_is_left_also_if_nothing_has_grown_yet() -> None:
     room = Room()
-    room.look(100)
+    assert room.look(100) == pytest.approx(0.22, abs=0.01)  # of 900 MiB at 4 GiB in a second
     room.begin()
-    assert room.look(101) == 0.5
-    assert 0.02 <= room.look(800) < 0.2
-    assert room.look(949) == 0.02
+    assert room.look(100) == pytest.approx(0.22, abs=0.01)
+    assert room.look(800) == pytest.approx(0.05, abs=0.01)
+    assert room.look(999) == 0.02
+    room.running.clear()
+    assert room.look(999) == 0.2
+    room.size = 10**6
+    assert room.look(100) == 0.5
 
 
 def test_both_can_be_turned_off() -> None:

@@ -1,0 +1,75 @@
+"""How much memory is in use, of how much: as the files of control groups of both versions say it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from namespace_kernel.durable.memory import Level, _levels_above
+
+MIB = 2**20
+#: By version: the files of limit and use, and how the lines begin that count what lies below a group, too.
+VERSIONS = {
+    "v1": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    "v2": ("memory.max", "memory.current", ""),
+}
+
+
+class Groups:
+    """A directory that looks like that of control groups."""
+
+    def __init__(self, root: Path, version: str) -> None:
+        self.root = root
+        self.limit_file, self.used_file, self.prefix = VERSIONS[version]
+
+    def add(self, path: str, limit: str, used: int, **stat: int) -> None:
+        """A group whose memory is used so, in MiB."""
+        folder = self.root / path
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / self.limit_file).write_text(f"{limit}\n")
+        (folder / self.used_file).write_text(f"{used * MIB}\n")
+        own = "".join(f"{name} 1\n" for name in stat if self.prefix)  # without what lies below
+        lines = own + "".join(f"{self.prefix}{name} {size * MIB}\n" for name, size in stat.items())
+        (folder / "memory.stat").write_text(lines)
+
+    def levels(self, path: str) -> list[Level]:
+        """The levels of a process in the group `path`, that of the innermost group first."""
+        gauges = _levels_above(self.root, path, self.limit_file, self.used_file, self.prefix)
+        return [level for level in (gauge() for gauge in gauges) if level is not None]
+
+
+@pytest.fixture(params=VERSIONS)
+def groups(request: pytest.FixtureRequest, tmp_path: Path) -> Groups:
+    return Groups(tmp_path, request.param)
+
+
+@pytest.mark.parametrize(
+    ("stat", "used"),
+    [
+        ({"anon": 300}, 900),
+        ({"inactive_file": 200}, 700),
+        ({"active_file": 500}, 400),
+        ({"inactive_file": 200, "active_file": 500}, 200),
+        ({"inactive_anon": 200, "active_anon": 500, "shmem": 100}, 900),  # nobody gives that back
+        ({"inactive_file": 600, "active_file": 600}, 0),
+    ],
+)
+def test_what_the_system_caches_of_files_does_not_count(
+    groups: Groups, stat: dict[str, int], used: int
+) -> None:
+    groups.add("one", str(1000 * MIB), 900, **stat)
+    assert groups.levels("/one") == [Level(used * MIB, 1000 * MIB, "the container")]
+
+
+def test_each_group_around_the_process_counts_if_it_has_a_limit(groups: Groups) -> None:
+    groups.add("outer", str(1000 * MIB), 500)
+    groups.add("outer/open", "max", 400)
+    groups.add("outer/open/huge", str(2**63 - 4096), 400)
+    groups.add("outer/open/huge/inner", str(600 * MIB), 300)
+    assert [level.limit // MIB for level in groups.levels("/outer/open/huge/inner")] == [600, 1000]
+
+
+def test_in_a_container_its_own_group_is_the_root(groups: Groups) -> None:
+    groups.add(".", str(800 * MIB), 300)
+    assert [level.limit // MIB for level in groups.levels("/docker/0123")] == [800]
