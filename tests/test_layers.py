@@ -58,6 +58,23 @@ THIRD_PARTIES = {
 #: Files that one folder may hold, and that may lie flat in the package.
 MOST_FILES, MOST_FLAT = 14, 6
 
+#: Lines that a wing may have, about a sixth more than it has; see the decision "What a wing may cost".
+MOST_LINES = {
+    "base": 2200,
+    "namespace": 1350,
+    "routing": 500,
+    "coroutines": 950,
+    "attribution": 770,
+    "execution": 4500,
+    "remote": 4700,
+    "durable": 4300,
+    "reports": 3800,
+    "ipython": 4700,
+    "kernel": 7200,
+    "worker": 1400,
+    "assembly": 550,
+}
+
 
 @dataclass(frozen=True)
 class Import:
@@ -196,6 +213,16 @@ def test_no_room_is_crowded() -> None:
     for folder in folders:
         files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(files) <= (MOST_FLAT if folder == PACKAGE else MOST_FILES), folder
+
+
+@pytest.mark.parametrize("wing", MOST_LINES)
+def test_a_wing_costs_no_more_than_it_may(wing: str) -> None:
+    lines = sum(len(source.splitlines()) for module, source in SOURCES.items() if wing_of(module) == wing)
+    assert 0 < lines <= MOST_LINES[wing], "look for what can go before you raise the number"
+
+
+def test_each_wing_has_a_number_of_lines() -> None:
+    assert set(MOST_LINES) == {wing_of(module) for module in SOURCES if "." in module}
 
 
 def test_a_wing_says_what_it_is_and_lends_no_names() -> None:

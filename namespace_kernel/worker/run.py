@@ -152,13 +152,7 @@ def _in_loop(running: Coroutine[Any, Any, T]) -> T:
 
 def _failure(shell: RemoteShell, copy: Copy, error: BaseException) -> Failure:
     error = shell.as_interrupt(error)
-    return Failure(
-        type(error).__name__,
-        words_of(error),
-        shell.shown,
-        copy.pack_error(error),
-        is_interrupt=isinstance(error, KeyboardInterrupt),
-    )
+    return Failure(type(error).__name__, words_of(error), shell.shown, copy.pack_error(error))
 
 
 @contextmanager

@@ -124,7 +124,7 @@ class Worker:
             report = run_cell(run.request, pieces, self._outgoing.send, self._maps)
         except KeyboardInterrupt:
             # Between the lines of the cell: what it may have changed in place is not known.
-            failure = Failure("KeyboardInterrupt", "", ("KeyboardInterrupt",), is_interrupt=True)
+            failure = Failure("KeyboardInterrupt", "", ("KeyboardInterrupt",))
             report = Report(failure=failure, spoilt=run.digests)
         except BaseException as error:
             text = f"{type(error).__name__}: {error}"

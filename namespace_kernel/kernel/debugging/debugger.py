@@ -19,7 +19,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from ipykernel.compiler import get_tmp_directory
 from ipykernel.debugger import Debugger, DebugpyClient, DebugpyMessageQueue
@@ -35,7 +35,6 @@ from .answers import beside, refusal
 _ALONE = frozenset(("initialize", "attach", "disconnect"))
 
 T = TypeVar("T")
-EventCallback: TypeAlias = Callable[[Message], None]
 
 
 class DebuggerError(Exception):

@@ -98,7 +98,6 @@ class Failure:
     text: str
     lines: tuple[str, ...]
     error: Piece | None = None
-    is_interrupt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
