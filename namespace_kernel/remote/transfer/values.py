@@ -47,6 +47,9 @@ def reduce(value: Any, kind: type) -> tuple[Any, ...] | None:
     if kind is functools.cached_property:
         state = {name: one for name, one in vars(value).items() if name != "lock"}
         return functools.cached_property, (value.func,), state
+    if kind is functools.singledispatchmethod:  # in Python 3.13 its cache has weak references
+        state = {name: one for name, one in vars(value).items() if name != "_method_cache"}
+        return functools.singledispatchmethod, (value.func,), state
     if kind is functools.partialmethod:  # from Python 3.14 on pickle leaves out the function
         return make_partialmethod, (value.func, value.args, value.keywords), value.__dict__
     if kind is FunctionType and is_dispatcher(value):
@@ -73,7 +76,7 @@ def concern(kind: type) -> bool:
         kind in _VIEWS
         or kind in _TYPING
         or kind in (types.MappingProxyType, memoryview, _CACHED, functools.cached_property, FunctionType)
-        or kind is functools.partialmethod
+        or kind in (functools.partialmethod, functools.singledispatchmethod)
         or issubclass(kind, BaseException)
         or (kind.__module__ == "__main__" and issubclass(kind, _bare()))
     )
