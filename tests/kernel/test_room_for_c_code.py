@@ -72,13 +72,24 @@ def test_it_is_nobody_s_child_and_ends_with_the_kernel(fresh_notebook: Notebook)
     cell = fresh_notebook.run("import os\ntry: os.wait()\nexcept ChildProcessError: print('no child')")
     assert cell.stdout == "no child\n"
     kernel = psutil.Process(fresh_notebook.pid)
-    pipes = {file.readlink() for file in Path(f"/proc/{kernel.pid}/fd").iterdir() if file.is_symlink()}
-    helpers = [one for one in processes(overflow.__file__) if shares_pipe(one, pipes)]
-    assert len(helpers) == 1
-    assert helpers[0] not in kernel.children(recursive=True)
+    helper = helper_of(fresh_notebook)
+    assert helper not in kernel.children(recursive=True)
     fresh_notebook.submit("import signal; os.kill(os.getpid(), signal.SIGKILL)")
     fresh_notebook.wait_exit()
-    assert psutil.wait_procs(helpers, timeout=30)[1] == []
+    assert psutil.wait_procs([helper], timeout=30)[1] == []
+
+
+def helper_of(notebook: Notebook) -> psutil.Process:
+    """The process that reads for the kernel of `notebook`; waits for its beginning, beside the first cell."""
+    for _ in range(4000):
+        links = Path(f"/proc/{notebook.pid}/fd").iterdir()
+        pipes = {file.readlink() for file in links if file.is_symlink()}
+        helpers = [one for one in processes(overflow.__file__) if shares_pipe(one, pipes)]
+        if helpers:
+            break
+        notebook.take_in(0.01)
+    (helper,) = helpers
+    return helper
 
 
 def processes(script: str) -> list[psutil.Process]:
@@ -109,10 +120,7 @@ def test_what_the_pipe_holds_when_the_kernel_dies_is_in_its_log(end: str, fresh_
 
 def test_if_it_is_killed_output_goes_on(fresh_notebook: Notebook) -> None:
     fresh_notebook.run(PREPARE)
-    pipes = {
-        file.readlink() for file in Path(f"/proc/{fresh_notebook.pid}/fd").iterdir() if file.is_symlink()
-    }
-    (helper,) = [one for one in processes(overflow.__file__) if shares_pipe(one, pipes)]
+    helper = helper_of(fresh_notebook)
     helper.kill()
     psutil.wait_procs([helper], timeout=30)
     for number in range(3):
@@ -123,10 +131,7 @@ def test_if_it_is_killed_output_goes_on(fresh_notebook: Notebook) -> None:
 def test_who_writes_faster_than_the_kernel_reads_waits(fresh_notebook: Notebook) -> None:
     """So the process does not grow: here by a gigabyte in some seconds."""
     fresh_notebook.run(PREPARE)
-    pipes = {
-        file.readlink() for file in Path(f"/proc/{fresh_notebook.pid}/fd").iterdir() if file.is_symlink()
-    }
-    (helper,) = [one for one in processes(overflow.__file__) if shares_pipe(one, pipes)]
+    helper = helper_of(fresh_notebook)
     cell = fresh_notebook.run("subprocess.run('yes | head -c 30000000', shell=True);")
     assert len(cell.stdout) == 30_000_000
     assert helper.memory_info().rss < 30_000_000
