@@ -68,15 +68,15 @@ NAMES = tuple(_KERNELS)
 USUAL = (OURS, REFERENCE, "async-kernel", "xeus-python", FLOOR)
 
 
-def prepare(name: str, libraries: Sequence[str] = ()) -> Kernel:
-    """Make the kernel's environment if it is missing, with `libraries`; how to start it.
+def prepare(name: str, libraries: Sequence[str] = (), purpose: str = "libraries") -> Kernel:
+    """Make the kernel's environment if it is missing, with `libraries` for `purpose`; how to start it.
 
     Raises `NotAvailable`.
     """
     packages, arguments = _KERNELS[name]
     home = OURS if name == FLOOR else name
     if libraries:  # beside the one that others measure
-        packages, home = [*packages, *libraries], f"{home}-with-libraries"
+        packages, home = [*packages, *libraries], f"{home}-with-{purpose}"
     python = _DIRECTORY / home / "bin" / "python"
     if name in (OURS, FLOOR):
         _install_ours(python, libraries)

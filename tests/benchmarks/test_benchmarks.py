@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, run
+from benchmarks import elsewhere, report, run
 from benchmarks.case import Case, Group, at_once, output, round_trip
 from benchmarks.catalogue import CASES
 from benchmarks.environments import OURS, REFERENCE, ROOT, Kernel
@@ -112,3 +112,22 @@ def test_the_page_of_the_documentation_can_be_written() -> None:
 def test_no_two_cases_have_the_same_name() -> None:
     names = [case.name for case in CASES]
     assert len(names) == len(set(names))
+
+
+def test_cells_elsewhere_are_measured_beside_a_library_and_what_does_not_start_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernel = Kernel(OURS, "1", [sys.executable, "-P", "-m", "namespace_kernel", "-f", "{connection_file}"])
+    monkeypatch.setattr(elsewhere, "RIVALS", ("joblib", "nobody"))
+    monkeypatch.setattr(elsewhere, "OTHERS", (elsewhere._short_cells,))
+    sizes = elsewhere.Sizes(numbers=300_000, entries=1000)
+    results = elsewhere.measure(kernel, sizes, 1, lambda text: None)
+    assert list(results.missing) == ["nobody"] and "does not start" in results.missing["nobody"]
+    for title, _, _ in elsewhere._CASES:
+        row = results.rows[title]
+        assert len(row.samples[OURS]) == len(row.samples["joblib"]) == 1
+        assert (row.ratio(OURS) or 0) > 0 and (row.ratio("joblib") or 0) > 0
+    assert len(results.rows["a cell that does nothing"].samples[OURS]) == 40
+    assert min(results.rows["all cases"].samples[OURS]) > sizes.numbers * 8 / 2**20
+    text = report.as_markdown(results)
+    assert "| joblib ÷ |" in text and "nobody was not measured" in text
