@@ -49,6 +49,7 @@ def build_coroutines(ground: Ground, user_loop: UserLoop, receipts: CellReceipts
     tracking = OriginTracking(lambda: user_loop.loop.call_soon_threadsafe(tracking.apply))
     user_loop.news.comes_home.append(tracking.apply)
     user_loop.news.task_ended.append(receipts.refresh)
+    user_loop.news.task_context.append(ground.kernel.streams.mark_as_started)
     origins = Origins(tracking, ground.kernel.namespace.look_up, ground.kernel.shell)
     return Coroutines(tracking, origins, NeverAwaitedHook(origins.leak_of, take))
 
@@ -56,6 +57,11 @@ def build_coroutines(ground: Ground, user_loop: UserLoop, receipts: CellReceipts
 def build_attribution(ground: Ground, tracking: OriginTracking, receipts: CellReceipts) -> Attribution:
     """Thread: main."""
     kernel = ground.kernel
+
+    def thread_began() -> None:
+        """A thread or a job of a cell begins. Thread: it."""
+        tracking.apply()
+        kernel.streams.mark_as_started()
 
     def thread_ended(execution: Execution) -> None:
         """A thread or a job that a cell started is over. Thread: it."""
@@ -67,7 +73,7 @@ def build_attribution(ground: Ground, tracking: OriginTracking, receipts: CellRe
         kernel.parents.threads_inherit,
         kernel.shell.is_users_file,
         thread_ended,
-        tracking.apply,
+        thread_began,
     )
     redirects = Redirects(lambda stream: issubclass(type(stream), CellStream), CellStream.direct)
     return Attribution(inheritance, redirects, ChildProcesses(kernel.streams.take_in))

@@ -19,7 +19,7 @@ def build_receipts(ground: Ground) -> CellReceipts:
         if not kernel.ending.requested:
             shell.display_pub.publish(data, transient={"display_id": display_id}, update=update)
 
-    return CellReceipts(publish, kernel.reports, ground.timers, shell)
+    return CellReceipts(publish, kernel.reports, ground.timers, shell, kernel.parents.threads_inherit)
 
 
 def build_activities(

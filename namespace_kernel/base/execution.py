@@ -30,7 +30,8 @@ class Execution:
     `tasks`, `threads` and `jobs` (of thread pools) are those that it started, directly or through others,
     while any is alive. `own_task` is the one that runs an async cell. `home` is the context in which output
     is the cell's. `interrupted` is set when Stop was meant for it, `finished` when its own code is over,
-    `settled` when the post-cell hooks are through. `since` is `time.time()`. `owner` is, for a widget's
+    `settled` when the post-cell hooks are through. `others_print` if the cell's latest text is of a task
+    or a thread that it started. `since` is `time.time()`. `owner` is, for a widget's
     callback, the cell under which its output appears. `kept` is what single features keep with it, by class.
     """
 
@@ -45,6 +46,7 @@ class Execution:
     interrupted: bool = False
     finished: bool = False
     settled: bool = False
+    others_print: bool = False
     thread_ident: int = field(default_factory=get_ident)
     since: float = field(default_factory=time.time)
     kept: dict[type, Any] = field(default_factory=dict)

@@ -56,6 +56,9 @@ class Remark:
     summary: str
     title: str = ""
     rows: tuple[Row, ...] = ()
+    #: Whether it is of something that still runs; and whether nothing is lost by telling it later.
+    runs: bool = False
+    can_wait: bool = False
 
 
 #: Makes the remark anew each time the receipt is shown; `None` if there is nothing to say.
@@ -75,13 +78,21 @@ class _Receipt:
 class Receipts:
     """The receipts of all cells; each is kept by its `Execution`.
 
-    `reports` tells whether the user wants to see a kind.
+    `reports` tells whether the user wants to see a kind; `stays`, in a cell's context, whether its client
+    shows what comes after the cell's end.
 
     Thread: any.
     """
 
-    def __init__(self, publish: Publish, reports: Callable[[Kind], bool], timers: Timers) -> None:
+    def __init__(
+        self,
+        publish: Publish,
+        reports: Callable[[Kind], bool],
+        timers: Timers,
+        stays: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._publish = publish
+        self._stays = stays
         self._reports = reports
         self.timers = timers
         self._lock = RLock()
@@ -107,10 +118,17 @@ class Receipts:
             sources = receipt.sources.copy()
             wanted = [source for (kind, _), source in sources.items() if self._reports(kind)]
             remarks = [remark for source in wanted if (remark := source()) is not None]
+            if not receipt.shown and self._would_split(execution, remarks):
+                return
             data = {"text/plain": as_text(remarks), "text/html": as_html(remarks)} if remarks else {}
             if data and data != receipt.shown:
                 update, receipt.shown = bool(receipt.shown), data
                 execution.at_home(self._publish, receipt.display_id, data, update)
+
+    def _would_split(self, execution: Execution, remarks: list[Remark]) -> bool:
+        """Whether it would come between the lines of something that prints, and can wait for its end."""
+        runs = any(remark.runs for remark in remarks) and all(remark.can_wait for remark in remarks)
+        return runs and execution.others_print and execution.at_home(self._stays)
 
     def refresh(self, execution: Execution) -> None:
         """Show it again soon, if the cell has ended and has a receipt."""

@@ -40,9 +40,14 @@ class CellReceipts(Receipts):
     """
 
     def __init__(
-        self, publish: Publish, reports: Callable[[Kind], bool], timers: Timers, lines: Lines
+        self,
+        publish: Publish,
+        reports: Callable[[Kind], bool],
+        timers: Timers,
+        lines: Lines,
+        stays: Callable[[], bool] = lambda: True,
     ) -> None:
-        super().__init__(publish, reports, timers)
+        super().__init__(publish, reports, timers, stays)
         self._lines = lines
         #: Cells for which `collect` will be called.
         self._due: set[Execution] = set()
@@ -135,9 +140,8 @@ class CellReceipts(Receipts):
                 (_times(name, ns), place, state, _ending(what, state, ns))
                 for (name, place, state), ns in groups.items()
             ]
-            return Remark(
-                f"{summary}: {_list(names)}{since}", summary, f"{what}s".capitalize(), tuple(rows[:_NAMED])
-            )
+            sentence, title = f"{summary}: {_list(names)}{since}", f"{what}s".capitalize()
+            return Remark(sentence, summary, title, tuple(rows[:_NAMED]), runs=True, can_wait=True)
 
         names = named(_running_of_the_user(things))
         if names:
@@ -271,7 +275,7 @@ def _name_of(task: Any) -> str:
 
 def _ended(names: list[tuple[str, str]], what: str) -> Remark:
     summary = f"{one_of(names, what, what + 's')} ended after the cell"
-    return Remark(f"{summary}: {_list(names)}", summary)
+    return Remark(f"{summary}: {_list(names)}", summary, can_wait=True)
 
 
 def _list(names: Iterable[tuple[str, str] | str]) -> str:

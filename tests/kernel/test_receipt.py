@@ -336,3 +336,73 @@ def test_another_call_is_told_beside_the_one_of_the_traceback(prepared: Notebook
         "line 2: `f()` was called without `await`",
         "line 3: `get()` was called without `await`",
     ]
+
+
+SPOKE = """\
+spoke, on = threading.Event(), threading.Event()
+def say():
+    print("begins ", end=""); spoke.set(); on.wait(); print("ends")
+async def tell():
+    print("begins ", end=""); spoke.set()
+    while not on.is_set(): await asyncio.sleep(.01)
+    print("ends")
+async def heard():
+    while not spoke.is_set(): await asyncio.sleep(.01)"""
+PRINTS = {
+    "a task of an awaiting cell": "t = asyncio.create_task(tell()); await heard()",
+    "a task of a plain cell": "t = asyncio.get_event_loop().create_task(tell()); spoke.wait();",
+    "a thread": "t = threading.Thread(target=say); t.start(); spoke.wait();",
+    "a thread of an awaiting cell": "t = threading.Thread(target=say); t.start(); await heard()",
+    "a job": "pool = ThreadPoolExecutor(1); j = pool.submit(say); spoke.wait();",
+    "a job of an awaiting cell": "t = asyncio.create_task(asyncio.to_thread(say)); await heard()",
+    "a task in the background": "%%background\nt = asyncio.create_task(tell()); await heard()",
+}
+END = "on.set()"
+each_printer = pytest.mark.parametrize("code", PRINTS.values(), ids=PRINTS)
+
+
+def texts(cell: Cell) -> list[str]:
+    """What was printed and shown, in order; the texts of one stream in one."""
+    found: list[str] = []
+    for kind, content in cell.outputs:
+        if kind == "stream" and found and found[-1].startswith("begins"):
+            found[-1] += content["text"]
+        elif kind != "update_display_data":
+            found.append(content["text"] if kind == "stream" else content["data"]["text/plain"])
+    return found
+
+
+@each_printer
+def test_it_does_not_come_between_the_lines_of_what_goes_on(code: str, prepared: Notebook) -> None:
+    ok(prepared.run(SPOKE))
+    cell = ok(prepared.run(code))
+    ok(prepared.run(END))
+    cell.wait_for(lambda c: "ended after the cell" in c.receipt, "the receipt")
+    printed, receipt = texts(cell)
+    assert printed == "begins ends\n"
+    assert "ended after the cell" in receipt
+
+
+@each_printer
+def test_what_is_lost_is_told_at_once_all_the_same(code: str, prepared: Notebook) -> None:
+    ok(prepared.run(SPOKE))
+    cell = ok(prepared.run(f"{code}\nf();"))
+    cell.wait_for(lambda c: "`f()` was called without `await`" in c.receipt, "the receipt")
+    ok(prepared.run(END))
+
+
+@each_printer
+def test_a_client_that_looks_at_no_later_output_has_it_at_once(code: str, prepared: Notebook) -> None:
+    if "background" in code:
+        pytest.skip("nbclient sends the next cell when this one has ended")
+    ok(prepared.run(SPOKE))
+    cell = ok(prepared.run(code, metadata={}))  # as nbclient does
+    assert "still ran when the cell ended" in cell.receipt
+    ok(prepared.run(END))
+
+
+def test_a_cell_that_prints_last_has_it_at_once(prepared: Notebook) -> None:
+    for code in ("t = asyncio.create_task(work())", JOB[0], KINDS["threads"][0]):
+        for last in ("; print('started')", "; await asyncio.sleep(0); print('started')"):
+            cell = ok(prepared.run(code + last))
+            assert "still ran when the cell ended" in cell.receipt

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 from queue import SimpleQueue
 from threading import get_ident
@@ -38,6 +39,9 @@ _STOP_IS_MEANT = 0.1
 
 class LoopListener(Protocol):
     """Is told what happens on the loop."""
+
+    def context_of_task(self) -> Context | None:
+        """The context of a new task, in the thread that creates it; `None` for a copy of the calling one."""
 
     def task_created(self, task: asyncio.Task[object]) -> None:
         """Called with each new task, in the thread that creates it."""

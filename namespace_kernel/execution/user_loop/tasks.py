@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from types import FunctionType
 from typing import Any
 
@@ -32,6 +33,8 @@ class LoopNews:
     def __init__(self) -> None:
         #: In any thread, when a task is created, a cell's own or another.
         self.task_began: list[Callable[[], object]] = []
+        #: In the context of a task that an async cell creates, before it begins.
+        self.task_context: list[Callable[[], object]] = []
         #: With the cell that started a task, in the loop, when the task is done.
         self.task_ended: list[Callable[[Execution], object]] = []
         #: In the home thread, before the loop runs there.
@@ -57,6 +60,16 @@ class LoopTasks:
         """Tell of a task. Thread: any."""
         for tell in self._news.task_began:
             tell()
+
+    def context_of_task(self) -> Context | None:
+        """See `LoopListener`. Only where a cell and its tasks share a thread they must be told apart."""
+        execution = current_execution.get()
+        if execution is None or execution.own_task is None or execution.finished:
+            return None
+        context = copy_context()
+        for prepare in self._news.task_context:
+            context.run(prepare)
+        return context
 
     def task_created(self, task: asyncio.Task[object]) -> None:
         """See `LoopListener`."""

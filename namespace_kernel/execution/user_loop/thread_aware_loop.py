@@ -201,9 +201,14 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
             raise
 
     def _create_task(self, coro: Startable[T], **options: Any) -> asyncio.Task[T]:
+        if self.listener is None:
+            return super().create_task(coro, **options)
+        if "context" not in options and self.get_task_factory() is None:
+            context = self.listener.context_of_task()
+            if context is not None:
+                options["context"] = context
         task = super().create_task(coro, **options)
-        if self.listener is not None:
-            self.listener.task_created(task)
+        self.listener.task_created(task)
         return task
 
     def call_soon_threadsafe(

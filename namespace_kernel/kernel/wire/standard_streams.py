@@ -50,6 +50,11 @@ class StandardStreams:
         for stream in self._cell_streams:
             stream.hand_over()
 
+    def mark_as_started(self) -> None:
+        """Let what a task writes in the calling context be told from what its cell writes."""
+        for stream in self._cell_streams:
+            stream.mark_as_started()
+
     def hidden(self) -> list[CellStream]:
         """Those that a cell has put another in the place of."""
         return [one for one in self._cell_streams if getattr(sys, one.name, None) is not one]

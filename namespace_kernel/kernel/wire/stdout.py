@@ -19,7 +19,7 @@ from namespace_kernel.base.originals import keep_running
 from namespace_kernel.base.threads import Lock, readable
 
 from .passages import Passage
-from .written import Written
+from .written import StartedHeader, Written
 
 _log = logging.getLogger("namespace_kernel")
 
@@ -49,6 +49,12 @@ class CellStream(OutStream):
         # A read may end in the midst of a character.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         super().__init__(session, pub_thread, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def mark_as_started(self) -> None:
+        """Let what the calling context, a task's, writes be told from what its cell writes."""
+        header = self._parent_header.get(None)
+        if type(header) is dict:
+            self._parent_header.set(StartedHeader(header))
 
     def write(self, string: str) -> int | None:  # type: ignore[override]
         """Overridden for redirections, and to be quick.

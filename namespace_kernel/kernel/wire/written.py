@@ -21,6 +21,7 @@ from functools import partial
 from threading import get_ident
 from typing import Any, TypeAlias
 
+from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import FREE_THREADED, RLock
 
@@ -34,6 +35,10 @@ _DEPTH = 12
 _NOTHING = (None,)
 #: The `write` is ours, or that of a stream which passes on to ours (a Tee).
 _CALLED_BY_PRINT = ("write", "__str__", "__repr__")
+
+
+class StartedHeader(dict[str, Any]):
+    """A parent's header, for a task or a thread: equal to that of its cell, and another object."""
 
 
 class Written:
@@ -85,6 +90,10 @@ class Written:
             self.ask_next(stream)
 
     def _add(self, parent: dict[str, Any], stream: Any, text: str, ident: int) -> None:
+        execution = current_execution.get()
+        if execution is not None:
+            at_home = ident == execution.thread_ident or execution.own_task is not None
+            execution.others_print = type(parent) is StartedHeader or not at_home
         mark = self._mark(ident)
         # Python changes threads at calls and loops, so here it does not.
         self.pieces += (*mark, (parent, stream, ident), text)
