@@ -136,8 +136,10 @@ class Copy:
         # What came may be pickled otherwise here than there (the order of a set).
         try:
             values = unpack(one.piece, self._arrival)
-        except Exception:
-            return False
+        except (
+            Exception
+        ):  # as without memory for it: rather something unchanged goes back than a change is lost
+            return now is not None
         return self._digest(values, self._classes) != self._digest(one.values, known)
 
     def _digest(self, values: Names, known: Mapping[int, type]) -> str | None:

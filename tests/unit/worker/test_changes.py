@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from namespace_kernel.base.errors import ResultError
+from namespace_kernel.remote.memory.shelf import Shelf
 from namespace_kernel.remote.transfer.packing import new_arrival, unpack
 from namespace_kernel.remote.transfer.pickler import forget_classes
+from namespace_kernel.worker import changes as changes_module
 from namespace_kernel.worker.changes import Copy
 from tests.unit.remote.transfer.travel import code, namespace, parcel
 
@@ -56,6 +58,33 @@ def test_what_is_changed_in_place_goes_back(change: str) -> None:
     name = change[0]
     assert set(changes.results) == {name} and changes.results[name] is copy.namespace[name]
     assert len(changes.spoilt) == 1
+
+
+@pytest.mark.parametrize("change", ["k.v = 1", "t[1].v = 2", "s.add(k)", "m[0] = 7", "m += 1"])
+@pytest.mark.parametrize("error", [MemoryError, OSError(24, "Too many open files")])
+def test_a_change_is_not_lost_where_what_came_cannot_be_made_once_more(
+    change: str, error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = namespace("class K: ...\nk = K(); t = (1, K()); s = {K()}")
+    live["m"] = np.arange(300_000.0)
+    pieces = pickle.loads(pickle.dumps(parcel(live, "k, t, s, m", share=Shelf().share).pieces, protocol=5))
+    forget_classes()
+    copy = Copy(pieces, namespace(""))
+
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(changes_module, "unpack", fail)
+    found = after(copy, change).changes()
+    assert change[0] in found.results and found.results[change[0]] is copy.namespace[change[0]]
+
+
+def test_what_came_and_does_not_go_is_not_taken_for_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = namespace("class K:\n    def __getstate__(self): return {}\nk = K()")
+    copy = copy_of(live, "k")
+    exec("def fail(self): raise TypeError\ntype(k).__getstate__ = fail", copy.namespace)
+    monkeypatch.setattr(changes_module, "unpack", lambda *args: 1 / 0)
+    assert "k" not in copy.changes().results
 
 
 def test_added_rebound_and_deleted_names() -> None:
