@@ -76,10 +76,8 @@ class Durability:
 
     def start(self, name: str = "", in_cell: bool = True) -> Journal:
         """Keep names from now on. Raises `JournalError`."""
-        if self.journal is not None:
-            if not name or name == self._name:
-                return self.journal
-            self.stop()
+        if self.journal is not None and (not name or name == self._name):
+            return self.journal
         place = self.place(name)
         from namespace_kernel.durable.journal.journal import Journal
 
@@ -92,6 +90,7 @@ class Durability:
             most_days=most_days,
             is_engines=self._is_engines,
         )
+        self.stop()  # only now: if there can be no other, the one that there is goes on
         if in_cell:
             journal.cell_began()
         self._name = name or self._name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ if sys.platform != "win32":
     import resource
 
 _GROUPS = Path("/sys/fs/cgroup")
+#: What a process has in memory that is no file's; older systems do not say.
+_RESIDENT = re.compile(r"^(RssAnon|RssShmem):\s*(\d+) kB$", re.MULTILINE)
 
 
 class Level(NamedTuple):
@@ -55,15 +58,25 @@ def _gauges() -> tuple[Gauge, ...]:
 
 
 def of_tree() -> int:
-    """Bytes in memory of this process and of all that it has started, also through others. Thread: any."""
+    """Bytes in memory of this process and of all that it has started, also through others. Thread: any.
+
+    Not those of files that are mapped, as values that `%restore` has brought back: the system drops them.
+    """
     total, waiting = 0, ["self"]
     while waiting:
         process = Path("/proc", waiting.pop())
         with contextlib.suppress(OSError, ValueError, IndexError):
-            total += int((process / "statm").read_text().split()[1]) * _page_size()
+            total += _of_process(process)
             for task in (process / "task").iterdir():
                 waiting += (task / "children").read_text().split()
     return total
+
+
+def _of_process(process: Path) -> int:
+    sizes = dict(_RESIDENT.findall((process / "status").read_text()))
+    if sizes:
+        return sum(map(int, sizes.values())) * 1024
+    return int((process / "statm").read_text().split()[1]) * _page_size()
 
 
 def _page_size() -> int:

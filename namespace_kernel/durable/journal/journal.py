@@ -97,6 +97,9 @@ class Journal:
         try:
             self._store = Store(path)
             self._store.prune(most_bytes, time.time() - most_days * _DAY)
+        except JournalError:
+            self._lock.release()
+            raise
         except (OSError, sqlite3.Error) as error:
             self._lock.release()
             raise JournalError(

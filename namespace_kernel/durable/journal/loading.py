@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,31 +46,34 @@ class Loading:
         self._names: dict[str, list[Kept]] = {}
         for one in kept:
             self._names.setdefault(one.piece, []).append(one)
-        self._pieces: dict[str, Stored] = {}
+        self._heads: dict[str, tuple[int, Mapping[str, str]]] = {}
         self._checked = 0
         self.result = Loaded()
         for digest, names in self._names.items():
-            piece = self._read(digest, names)
-            if piece is not None:
-                self._pieces[digest] = piece
+            try:
+                head = store.head(digest)
+                if head is None:
+                    raise JournalError("it is not on disk any more")
+                self._heads[digest] = head
+            except Exception as error:
+                self._lose(names, error)
 
-    def _read(self, digest: str, names: list[Kept]) -> Stored | None:
+    def _read(self, digest: str) -> Stored:
         try:
             piece = self._store.piece(digest)
-            if piece is None:
-                raise JournalError("it is not on disk any more")
-            if digest_of(piece.stream) != piece.stream_digest:
-                raise JournalError("it is damaged on disk")
-            return piece
+        except JournalError:
+            raise
         except Exception as error:
-            self._lose(names, words_of(error) if isinstance(error, JournalError) else _damaged(error))
-            return None
+            raise JournalError(_damaged(error)) from None
+        if piece is None or digest_of(piece.stream) != piece.stream_digest:
+            raise JournalError("it is damaged on disk")
+        return piece
 
     def remarks(self) -> tuple[str, ...]:
         """What is of another version than when it was kept, in words."""
         found: dict[str, set[str]] = {}
-        for piece in self._pieces.values():
-            for package, version in piece.needs.items():
+        for _, needs in self._heads.values():
+            for package, version in needs.items():
                 found.setdefault(package, set()).add(version)
         lines = []
         for package, versions in sorted(found.items()):
@@ -82,21 +85,25 @@ class Loading:
         return tuple(lines)
 
     def load(self) -> Loaded:
-        """Unpickle. The newest pieces come first: of a class that is in several, theirs is the newest."""
+        """Unpickle, one piece after the other: only one's stream is in memory at a time.
+
+        The newest pieces come first: of a class that is in several, theirs is the newest.
+        """
         arrival = new_arrival(self._namespace)
-        for digest, piece in sorted(self._pieces.items(), key=lambda item: -item[1].serial):
+        for digest, (_, needs) in sorted(self._heads.items(), key=lambda item: -item[1][0]):
             names = self._names[digest]
             try:
-                code = piece.needs.get("python", PYTHON)
+                code = needs.get("python", PYTHON)
                 if code != PYTHON:
                     raise JournalError(f"it holds code of Python {code}, and this is {PYTHON}")
+                piece = self._read(digest)
                 buffers = tuple(self._buffers(piece, tuple(names)))
                 values = unpack(Piece(("",), digest, piece.stream, buffers), arrival)[""]
                 self.result.values |= {one.name: values[one.name] for one in names}
             except JournalError as error:
-                self._lose(names, words_of(error))
+                self._lose(names, error)
             except Exception as error:
-                self._lose(names, f"it cannot be loaded ({class_name(type(error))}: {words_of(error)})")
+                self._lose(names, JournalError(f"it cannot be loaded ({_words(error)})"))
         return self.result
 
     def _buffers(self, piece: Stored, names: tuple[Kept, ...]) -> Iterator[memoryview]:
@@ -109,12 +116,17 @@ class Loading:
                 raise JournalError("its file on disk is damaged")
             yield buffer
 
-    def _lose(self, names: list[Kept], reason: str) -> None:
+    def _lose(self, names: list[Kept], error: Exception) -> None:
+        reason = words_of(error) if isinstance(error, JournalError) else _damaged(error)
         self.result.lost += [Lost(one.name, one.type, reason, one.maker) for one in names]
 
 
 def _damaged(error: Exception) -> str:
-    return f"it is damaged on disk ({class_name(type(error))}: {words_of(error)})"
+    return f"it is damaged on disk ({_words(error)})"
+
+
+def _words(error: Exception) -> str:
+    return f"{class_name(type(error))}: {words_of(error)}"
 
 
 def _installed(package: str) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from namespace_kernel.durable.memory import Level, _levels_above
+from namespace_kernel.durable.memory import Level, _levels_above, of_tree
 
 MIB = 2**20
 #: By version: the files of limit and use, and how the lines begin that count what lies below a group, too.
@@ -73,3 +78,54 @@ def test_each_group_around_the_process_counts_if_it_has_a_limit(groups: Groups) 
 def test_in_a_container_its_own_group_is_the_root(groups: Groups) -> None:
     groups.add(".", str(800 * MIB), 300)
     assert [level.limit // MIB for level in groups.levels("/docker/0123")] == [800]
+
+
+def _mapped(path: Path, access: int) -> mmap.mmap:
+    path.write_bytes(b"x" * 64 * MIB)
+    with open(path, "r+b") as file:
+        return mmap.mmap(file.fileno(), 0, access=access)
+
+
+def _written(memory: Any) -> Any:
+    for at in range(0, 64 * MIB, mmap.PAGESIZE):
+        memory[at] = 1
+    return memory
+
+
+def _read(memory: Any) -> Any:
+    assert sum(memory[at] for at in range(0, 64 * MIB, mmap.PAGESIZE))
+    return memory
+
+
+#: What is taken, and whether it is memory that nobody gives back.
+TAKEN: dict[str, tuple[Callable[[Path], Any], bool]] = {
+    "its own": (lambda path: _written(bytearray(64 * MIB)), True),
+    "shared with children": (lambda path: _written(mmap.mmap(-1, 64 * MIB)), True),
+    "a file that is read": (lambda path: _read(_mapped(path, mmap.ACCESS_READ)), False),
+    "a private file that is read": (lambda path: _read(_mapped(path, mmap.ACCESS_COPY)), False),
+    "a private file that is written to": (lambda path: _written(_mapped(path, mmap.ACCESS_COPY)), True),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the memory is not watched")
+@pytest.mark.parametrize("what", TAKEN)
+def test_mapped_files_are_no_memory_that_a_cell_has_taken(what: str, tmp_path: Path) -> None:
+    take, counts = TAKEN[what]
+    before = of_tree()
+    taken = take(tmp_path / "file")
+    grown = of_tree() - before
+    assert grown > 48 * MIB if counts else grown < 16 * MIB
+    del taken
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the memory is not watched")
+def test_what_children_of_children_take_counts() -> None:
+    grandchild = "k = bytearray(b'1') * (64 << 20); print('taken', flush=True); input()"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    before = of_tree()
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", child], **pipes) as process:
+        assert process.stdout is not None and process.stdin is not None
+        assert process.stdout.readline() == b"taken\n"
+        assert of_tree() - before > 60 * MIB
+        process.stdin.close()

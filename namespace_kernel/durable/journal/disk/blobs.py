@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,9 @@ class Blobs:
         return len(buffer)
 
     def sync(self) -> None:
-        """Make sure that the files' names are on disk."""
+        """Make sure that the files' names are on disk, where a folder can be asked for that."""
+        if sys.platform == "win32":
+            return
         folder = os.open(self._path, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -12,10 +12,11 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from namespace_kernel.base.errors import JournalError
 from namespace_kernel.base.threads import RLock
 from namespace_kernel.durable.journal.records import Kept, Lost, Maker, State
 from namespace_kernel.durable.journal.surroundings import NAME
@@ -54,7 +55,7 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises `OSError` and `sqlite3.Error`."""
+        """Raises `OSError`, `sqlite3.Error`, and `JournalError` if it is of another format."""
         self.path = path
         self.blobs = Blobs(path / "buffers")
         self._lock = RLock()
@@ -62,6 +63,7 @@ class Store:
         os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
         self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
         try:
+            self._check_format()
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_SCHEMA)
@@ -69,6 +71,13 @@ class Store:
         except BaseException:
             self._db.close()
             raise
+
+    def _check_format(self) -> None:
+        found = self._one("PRAGMA user_version")
+        if found not in (0, FORMAT):
+            raise JournalError(
+                f"another version of namespace_kernel has written {self.path}; name another place"
+            )
 
     def _one(self, query: str, *values: object) -> int | None:
         with self._lock, closing(self._db.execute(query, values)) as rows:
@@ -134,17 +143,7 @@ class Store:
             self.blobs.write(name, stream)
             codec, stream = f"{codec}@{name}", b""
         buffers, needs = json.dumps(piece.buffers), json.dumps(dict(piece.needs))
-        return (
-            piece.digest,
-            serial,
-            piece.size,
-            codec,
-            stream,
-            size,
-            piece.stream_digest,
-            buffers,
-            needs,
-        )
+        return piece.digest, serial, piece.size, codec, stream, size, piece.stream_digest, buffers, needs
 
     # Reading
 
@@ -205,6 +204,11 @@ class Store:
             else:
                 lost.append(Lost(name, kind, reason, maker))  # type: ignore[arg-type]
         return kept, lost
+
+    def head(self, digest: str) -> tuple[int, Mapping[str, str]] | None:
+        """Of a piece: its serial, and the versions that it needs. Raises what reading raises."""
+        rows = self._rows("SELECT serial, needs FROM pieces WHERE digest = ?", digest)
+        return (rows[0][0], json.loads(rows[0][1])) if rows else None  # type: ignore[arg-type, return-value]
 
     def piece(self, digest: str) -> Stored | None:
         """A piece, its stream read and not checked. Raises what reading raises."""
@@ -284,7 +288,8 @@ def remove_journal(path: Path) -> None:
 def names_kept_in(path: Path) -> int:
     """How many names the journal in `path` could give back; 0 if there is none. Raises nothing."""
     try:
-        with closing(sqlite3.connect(f"file:{path / _DATABASE}?mode=ro", uri=True)) as db:
+        address = (path / _DATABASE).absolute().as_uri()  # "?", "#" and "%" in it are quoted
+        with closing(sqlite3.connect(f"{address}?mode=ro", uri=True)) as db:
             query = "SELECT count(*) FROM names WHERE until IS NULL AND piece != '' AND name != ''"
             return int(db.execute(query).fetchone()[0])
     except (sqlite3.Error, OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from namespace_kernel.base.errors import JournalError
+from namespace_kernel.durable.journal.disk.store import names_kept_in
 from tests.unit.durable.journal.conftest import Session, Start
 from tests.unit.fakes import PATIENCE
 
@@ -102,3 +104,22 @@ def test_a_full_disk_is_one_line_and_the_cells_go_on(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", FULL, str(tmp_path / "journal")]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=100)
     assert done.stdout == "done\n", done.stderr
+
+
+def test_a_journal_of_another_format_is_one_line_and_stays_as_it_is(start: Start, tmp_path: Path) -> None:
+    start().keep("x = 1")
+    start().journal.close()
+    with sqlite3.connect(tmp_path / "journal" / "journal.db") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    for _ in range(2):  # it is not locked by the first
+        with pytest.raises(JournalError, match="another version of namespace_kernel has written"):
+            start()
+
+
+@pytest.mark.parametrize("folder", ["plain", "a?b", "50%25", "x#y", "ö é"])
+def test_the_names_on_disk_are_counted_wherever_they_lie(folder: str, tmp_path: Path) -> None:
+    session = Session(tmp_path / folder / "journal")
+    session.keep("x, y = 1, 2")
+    session.journal.close()
+    assert names_kept_in(tmp_path / folder / "journal") == 2
