@@ -268,10 +268,10 @@ class NamespaceKernelApp(IPKernelApp):
         self.house.sites.isolated.close(self.kernel.tasks_time)
         self.house.sites.dask.close()
         self.house.user_loop.close(self.kernel.tasks_time)
-        self.house.durability.stop()
+        self.house.keeping.durability.stop()
         ending.replied.wait()
         self.house.patches.undo()
-        self.house.black_box.close()
+        self.house.keeping.black_box.close()
 
     def _become_plain_python(self) -> None:
         """In a forked child neither the user loop nor the protocol thread exists: let go of both."""

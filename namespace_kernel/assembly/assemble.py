@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from namespace_kernel.base.patching import Patches
-from namespace_kernel.durable.black_box import BlackBox
-from namespace_kernel.durable.durability import Durability
 from namespace_kernel.execution.stop.swallowed import SwallowedStops
 from namespace_kernel.execution.stop.system_patch import SystemFront
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
@@ -26,7 +24,7 @@ from namespace_kernel.remote.spawning.multiprocessing_patch import Multiprocessi
 
 from .attribution import Attribution, Coroutines, build_attribution, build_coroutines
 from .cells import build_bridges, build_sites
-from .durable import build_black_box, build_durability, watch_memory
+from .durable import Keeping, build_keeping, watch_memory
 from .execution import Running, build_running, take_signals
 from .ground import Ground
 from .reports import build_activities, build_receipts
@@ -38,22 +36,20 @@ class House:
 
     user_loop: UserLoop
     sites: Sites
-    black_box: BlackBox
-    durability: Durability
+    keeping: Keeping
     patches: Patches
 
 
 def assemble(kernel: NamespaceKernel, timers: ProtocolThread, connection_file: Path) -> House:
     """Build the parts of `kernel`, which has them from then on. Thread: main, before anything is served."""
     ground = Ground(kernel, timers, contextvars.copy_context())
-    durability = build_durability(ground)
-    black_box = build_black_box(ground, connection_file, durability)
-    running = build_running(ground, black_box)
+    keeping = build_keeping(ground, connection_file)
+    running = build_running(ground, keeping.black_box)
     receipts = build_receipts(ground)
     coroutines = build_coroutines(ground, running.user_loop, receipts)
     attribution = build_attribution(ground, coroutines.tracking, receipts)
     sites = build_sites(kernel, attribution.children)
-    bridges = build_bridges(ground, running, coroutines, receipts, sites, black_box, durability)
+    bridges = build_bridges(ground, running, coroutines, receipts, sites, keeping)
     kernel.attach(
         Parts(
             running.user_loop,
@@ -64,13 +60,13 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread, connection_file: P
             bridges,
             ground.context,
             running.before_cell,
-            durability,
+            keeping.durability,
         )
     )
     take_signals(ground, running)
-    watch_memory(ground, black_box)
+    watch_memory(ground, keeping.black_box)
     patches = _patches(kernel, running, coroutines, attribution)
-    return House(running.user_loop, sites, black_box, durability, patches)
+    return House(running.user_loop, sites, keeping, patches)
 
 
 def _patches(

@@ -37,7 +37,7 @@ class Attribution:
 
 
 def build_coroutines(ground: Ground, user_loop: UserLoop, receipts: CellReceipts) -> Coroutines:
-    """Thread: main."""
+    """What finds the coroutines that nobody awaits. Thread: main."""
 
     def take(leak: Leak) -> bool:
         """A coroutine went away in the calling context."""
@@ -55,7 +55,7 @@ def build_coroutines(ground: Ground, user_loop: UserLoop, receipts: CellReceipts
 
 
 def build_attribution(ground: Ground, tracking: OriginTracking, receipts: CellReceipts) -> Attribution:
-    """Thread: main."""
+    """What leads the output of threads, children and redirections to their cell. Thread: main."""
     kernel = ground.kernel
 
     def thread_began() -> None:

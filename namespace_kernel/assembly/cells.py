@@ -5,9 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from namespace_kernel.attribution.child_processes import ChildProcesses
-from namespace_kernel.base.execution import Execution
-from namespace_kernel.durable.black_box import BlackBox
-from namespace_kernel.durable.durability import Durability
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.hooks import Hook, close_coroutines
 from namespace_kernel.ipython.captures import end_captures
@@ -22,12 +19,13 @@ from namespace_kernel.reports.remarks import CellReceipts
 from namespace_kernel.routing.router import Router
 
 from .attribution import Coroutines
+from .durable import Keeping
 from .execution import Running
 from .ground import Ground
 
 
 def build_sites(kernel: NamespaceKernel, children: ChildProcesses) -> Sites:
-    """Thread: main."""
+    """Where cells run that do not run here. Thread: main."""
     return Sites(
         IsolatedSite(lambda: int(kernel.isolated_processes), children.note),
         DaskSite(kernel.namespace.look_up, lambda: int(kernel.dask_result_limit) * 2**20),
@@ -40,16 +38,10 @@ def build_bridges(
     coroutines: Coroutines,
     receipts: CellReceipts,
     sites: Sites,
-    black_box: BlackBox,
-    durability: Durability,
+    keeping: Keeping,
 ) -> Bridges:
     """What takes a cell through its stages, for each lane. Thread: main."""
     kernel = ground.kernel
-
-    def begins(execution: Execution) -> None:
-        black_box.begin(execution)
-        durability.begin(execution)
-
     engine = ShellEngine(kernel.shell, UserLoopRunner(running.user_loop), coroutines.origins)
     build = partial(
         ExecutionContextBridge,
@@ -57,13 +49,8 @@ def build_bridges(
         router=_router(kernel, engine),
         engine=engine,
         running=kernel.shell.events.cells,
-        begins=begins,
-        hooks=(
-            durability.note,
-            *_hooks(ground, running, coroutines, receipts),
-            black_box.end,
-            durability.end,
-        ),
+        begins=keeping.begins,
+        hooks=_hooks(ground, running, coroutines, receipts, keeping),
     )
     return Bridges(build, sites, running.user_loop, running.interrupts, running.side_cells)
 
@@ -78,10 +65,12 @@ def _router(kernel: NamespaceKernel, engine: ShellEngine) -> Router:
 
 
 def _hooks(
-    ground: Ground, running: Running, coroutines: Coroutines, receipts: CellReceipts
+    ground: Ground, running: Running, coroutines: Coroutines, receipts: CellReceipts, keeping: Keeping
 ) -> tuple[Hook, ...]:
     shell = ground.kernel.shell
     return (
+        # What the cell wrote, and not what the others put in its place.
+        keeping.durability.note,
         # What the others say is seen.
         end_captures,
         # What is within reach first: closing it may drop the last reference to others.
@@ -93,6 +82,9 @@ def _hooks(
         # The receipt tells what the hooks before it found.
         TellOfIdleLoops(receipts, running.asyncio.take_set_loops),
         ShowReceipt(receipts),
-        # Last: the tables show what the namespace is when the cell is done.
+        # The tables show what the namespace is when the cell is done.
         shell.live_tables.after_cell,
+        # Last: what the cell has come to outlives the process.
+        keeping.black_box.end,
+        keeping.durability.end,
     )

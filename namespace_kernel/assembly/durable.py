@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_data_dir
 
+from namespace_kernel.base.execution import Execution
 from namespace_kernel.durable.black_box import BlackBox
 from namespace_kernel.durable.durability import Durability
 from namespace_kernel.durable.memory_watch import MemoryWatch, Shares
@@ -14,8 +16,26 @@ from namespace_kernel.namespace.reserved_names import MISSING
 from .ground import Ground
 
 
-def build_durability(ground: Ground) -> Durability:
-    """Thread: main."""
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is told of a cell before it begins, and when it is over."""
+
+    durability: Durability
+    black_box: BlackBox
+
+    def begins(self, execution: Execution) -> None:
+        """A cell begins. Thread: the one that runs it."""
+        self.black_box.begin(execution)
+        self.durability.begin(execution)
+
+
+def build_keeping(ground: Ground, connection_file: Path) -> Keeping:
+    """The journal, and the black box, which also tells what the journal can bring back. Thread: main."""
+    durability = _durability(ground)
+    return Keeping(durability, _black_box(ground, connection_file, durability))
+
+
+def _durability(ground: Ground) -> Durability:
     kernel = ground.kernel
     return Durability(
         kernel.namespace,
@@ -27,8 +47,7 @@ def build_durability(ground: Ground) -> Durability:
     )
 
 
-def build_black_box(ground: Ground, connection_file: Path, durability: Durability) -> BlackBox:
-    """Thread: main."""
+def _black_box(ground: Ground, connection_file: Path, durability: Durability) -> BlackBox:
     kernel, shell = ground.kernel, ground.kernel.shell
     return BlackBox(
         connection_file,

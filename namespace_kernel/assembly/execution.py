@@ -38,7 +38,7 @@ class Running:
 
 
 def build_running(ground: Ground, black_box: BlackBox) -> Running:
-    """Thread: main."""
+    """The loop, and who knows what a Stop would end. Thread: main."""
     kernel, shell = ground.kernel, ground.kernel.shell
     interrupts = InterruptController(
         ground, shell, ground.timers, lambda: kernel.beside.stop(), lambda: bool(shell.events.messages)

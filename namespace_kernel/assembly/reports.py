@@ -12,7 +12,7 @@ from .ground import Ground
 
 
 def build_receipts(ground: Ground) -> CellReceipts:
-    """Thread: main."""
+    """The notes under cells. Thread: main."""
     kernel, shell = ground.kernel, ground.kernel.shell
 
     def publish(display_id: str, data: dict[str, str], update: bool) -> None:
@@ -25,7 +25,7 @@ def build_receipts(ground: Ground) -> CellReceipts:
 def build_activities(
     ground: Ground, user_loop: UserLoop, attribution: Attribution, receipts: CellReceipts
 ) -> Activities:
-    """Also who watches over what runs. Thread: main."""
+    """What runs, for `%ps`; and who says when a task blocks the loop. Thread: main."""
     kernel, shell = ground.kernel, ground.kernel.shell
     cells = shell.events.cells
     watchdog = LoopWatchdog(
