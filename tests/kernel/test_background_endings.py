@@ -47,7 +47,8 @@ def start(notebook: Notebook, body: str) -> Cell:
 @each_body
 @pytest.mark.parametrize("restart", [False, True], ids=["shutdown", "restart"])
 def test_its_finally_runs_and_the_process_ends(body: str, restart: bool, prepared: Notebook) -> None:
-    prepared.run("get_ipython().kernel.tasks_time = 30")  # a loaded machine does little in half a second
+    # A loaded machine does little in half a second, and in four.
+    prepared.run("kernel = get_ipython().kernel; kernel.tasks_time = kernel.shutdown_time = 30")
     start(prepared, body)
     ended = prepared.request("shutdown_request", {"restart": restart}, channel="control")
     prepared.pump(lambda: bool(ended.replies), "the shutdown_reply")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.kernel.cells import PATIENCE, Cell
 from tests.kernel.client import INTERRUPTS, Notebook
+from tests.kernel.test_room_for_c_code import helper_of
 
 PREPARE = """\
 import asyncio, os, psutil, subprocess, sys
@@ -44,6 +45,8 @@ both_ways = pytest.mark.parametrize("how", INTERRUPTS)
 
 
 def prepare(notebook: Notebook, tmp_path: Path) -> Notebook:
+    notebook.run("None")
+    helper_of(notebook)  # it begins beside the first cell, with pipes
     cell = notebook.run(f"{PREPARE}\n%cd -q {tmp_path}\nbefore = kinds()")
     assert cell.status == "ok", cell.text
     return notebook
@@ -63,6 +66,7 @@ def wait_for(notebook: Notebook, file: Path) -> None:
 
 def stop_when_ready(notebook: Notebook, code: str, how: str, ready: Path) -> Cell:
     cell, queued = notebook.submit(code), notebook.submit("steps.append('queued')")
+    notebook.ask("kernel_info_request")  # what was sent before this has arrived
     wait_for(notebook, ready)
     notebook.interrupt(how)
     cell.wait()
