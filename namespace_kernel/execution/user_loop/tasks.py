@@ -33,8 +33,8 @@ class LoopNews:
     def __init__(self) -> None:
         #: In any thread, when a task is created, a cell's own or another.
         self.task_began: list[Callable[[], object]] = []
-        #: In the context of a task that an async cell creates, before it begins.
-        self.task_context: list[Callable[[], object]] = []
+        #: With the context of a task that an async cell creates, a copy of the calling one.
+        self.task_context: list[Callable[[Context], object]] = []
         #: With the cell that started a task, in the loop, when the task is done.
         self.task_ended: list[Callable[[Execution], object]] = []
         #: In the home thread, before the loop runs there.
@@ -68,7 +68,7 @@ class LoopTasks:
             return None
         context = copy_context()
         for prepare in self._news.task_context:
-            context.run(prepare)
+            prepare(context)
         return context
 
     def task_created(self, task: asyncio.Task[object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 from typing import TextIO
 
@@ -50,10 +51,10 @@ class StandardStreams:
         for stream in self._cell_streams:
             stream.hand_over()
 
-    def mark_as_started(self) -> None:
-        """Let what a task writes in the calling context be told from what its cell writes."""
+    def mark_as_started(self, context: Context | None = None) -> None:
+        """Let what a task or a thread writes be told from what its cell writes. See `CellStream`."""
         for stream in self._cell_streams:
-            stream.mark_as_started()
+            stream.mark_as_started(context)
 
     def hidden(self) -> list[CellStream]:
         """Those that a cell has put another in the place of."""

@@ -6,6 +6,7 @@ import codecs
 import logging
 import os
 import sys
+from contextvars import Context
 from datetime import datetime
 from os import getpid
 from threading import get_ident
@@ -44,17 +45,28 @@ class CellStream(OutStream):
         self._pieces = self._written.pieces
         self._drain_lock = Lock()
         self._passage: Passage | None = None
+        #: A header, and the one for tasks that is equal to it.
+        self._marked: tuple[dict[str, Any] | None, StartedHeader] = None, StartedHeader()
         #: The beginning of a line whose end has not been read.
         self._begun: list[str] = []
         # A read may end in the midst of a character.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         super().__init__(session, pub_thread, *args, **kwargs)  # type: ignore[no-untyped-call]
 
-    def mark_as_started(self) -> None:
-        """Let what the calling context, a task's, writes be told from what its cell writes."""
+    def mark_as_started(self, context: Context | None = None) -> None:
+        """Let what a task or a thread writes be told from what its cell writes: in `context`, a copy of the
+        calling one, or in that itself.
+        """
         header = self._parent_header.get(None)
         if type(header) is dict:
-            self._parent_header.set(StartedHeader(header))
+            of, marked = self._marked
+            if of is not header:  # all tasks of a cell share one
+                marked = StartedHeader(header)
+                self._marked = header, marked
+            if context is None:
+                self._parent_header.set(marked)
+            else:
+                context.run(self._parent_header.set, marked)
 
     def write(self, string: str) -> int | None:  # type: ignore[override]
         """Overridden for redirections, and to be quick.
