@@ -102,14 +102,17 @@ class AsyncNamespaceManager(NamespaceStore):
         """
         with self._lock:
             changes = changes_between(dict(original_namespace), dict(thread_namespace))
-            attempted = {name for name in {*changes.written, *changes.deleted} if is_engine_name(name)}
-            own = {name: value for name, value in changes.written.items() if not is_engine_name(name)}
-            self._live.update(own)
-            for name in changes.deleted:
-                if not is_engine_name(name):
-                    self._live.pop(name, None)
-            merged = self._finish(changes, execution_id, context)
-            return replace(merged, overwritten=merged.overwritten | attempted)
+            return self._merge_changes(changes, execution_id, context)
+
+    def _merge_changes(self, changes: CellChanges, execution_id: str, context: Context) -> CellChanges:
+        attempted = {name for name in {*changes.written, *changes.deleted} if is_engine_name(name)}
+        own = {name: value for name, value in changes.written.items() if not is_engine_name(name)}
+        self._live.update(own)
+        for name in changes.deleted:
+            if not is_engine_name(name):
+                self._live.pop(name, None)
+        merged = self._finish(changes, execution_id, context)
+        return replace(merged, overwritten=merged.overwritten | attempted)
 
     # One execution
 
@@ -167,11 +170,13 @@ class AsyncNamespaceManager(NamespaceStore):
         disputed = changed_meanwhile(changes, view, self._live, self.writers)
         disputed = {name: by for name, by in disputed.items() if not is_engine_name(name)}
         yields = self._keeps_current()
-        for name in disputed if yields else ():
-            view.namespace.pop(name, None)
-            if name in view.base:
-                view.namespace[name] = view.base[name]
-        merged = self.merge_thread_results(view.namespace, view.base, execution_id, view.context)
+        if yields and disputed:
+            for name in disputed:
+                view.namespace.pop(name, None)
+                if name in view.base:
+                    view.namespace[name] = view.base[name]
+            changes = changes_between(view.base, view.namespace)
+        merged = self._merge_changes(changes, execution_id, view.context)
         return replace(merged, contested=disputed, yielded=yields)
 
     def _finish(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 from namespace_kernel.base.cell import Cell, Namespace, Route
 from namespace_kernel.base.errors import ElsewhereError, RemoteError, ResultError
 from namespace_kernel.base.words import words_of
-from namespace_kernel.namespace.reserved_names import CALLABLE_NAMES, MODULE_NAMES, names_among
+from namespace_kernel.namespace.reserved_names import CALLABLE_NAMES, MODULE_NAMES
 from namespace_kernel.remote.transfer.messages import (
     VALUE,
     CellRequest,
@@ -35,6 +36,11 @@ from .executor import ElsewhereCall
 #: What the other side has of its own.
 _NEVER = MODULE_NAMES | frozenset(CALLABLE_NAMES)
 _MIB = 2**20
+#: How Python says that a name does not exist, and how a traceback shows it, in colours or without.
+_WORDS = re.compile(r"\Aname '(\w+)' is not defined\Z")
+_SHOWN = re.compile(
+    r"NameError(?:\x1b\[[\d;]*m)*: name '(\w+)' is not defined(?=(?:\x1b\[[\d;]*m)*$)", re.MULTILINE
+)
 
 
 class RemoteTraceback(Exception):
@@ -65,6 +71,7 @@ class ElsewhereCell:
         self._route = route
         self._namespace = namespace
         self._limit = limit
+        self._sent: Set[str] = frozenset()
 
     def run(self, nodes: list[ast.stmt], filename: str, interactivity: str) -> None:
         """Run the cell, whose top-level statements are `nodes`. Raises what it raised."""
@@ -87,6 +94,7 @@ class ElsewhereCell:
         if self._cell.background:
             parcel = parcel.copied()  # the next cell may change its arrays while they are being sent
         self._call.packed()
+        self._sent = parcel.names
         request = self._request(parcel, filename, interactivity)
         report = self._call.run(request, parcel.pieces, self._show)
         del parcel
@@ -115,7 +123,6 @@ class ElsewhereCell:
             files=files,
             modules=parcel.modules,
             left_out=parcel.left_out,
-            existing=frozenset(names_among(self._namespace)) - parcel.names,
             settings={
                 "interactivity": interactivity,
                 "colors": shell.colors,
@@ -144,7 +151,7 @@ class ElsewhereCell:
         if report.exit_code is not None:
             shell.namespace.set_exit_code(report.exit_code)
         if report.failure is not None:
-            self.lines = report.failure.lines
+            self.lines = tuple(_SHOWN.sub(self._with_reason, line) for line in report.failure.lines)
             raise self._error_of(report.failure)
         values: Namespace = {}
         if report.results is not None:
@@ -176,8 +183,21 @@ class ElsewhereCell:
                 error = None
         if not isinstance(error, BaseException):
             error = type(failure.name, (RemoteError,), {"__module__": "__main__"})(failure.text)
-        error.__cause__ = RemoteTraceback(failure.lines)
+        if type(error) is NameError:
+            error.args = (_WORDS.sub(self._with_reason, failure.text),)
+        error.__cause__ = RemoteTraceback(self.lines)
         return error
+
+    def _with_reason(self, found: re.Match[str]) -> str:
+        """What was said of a name that is not there; and why, if it exists here.
+
+        It is asked here: to send the names that exist with each cell would take as long as there are many.
+        """
+        name = found[1]
+        if name not in self._namespace or name in self._sent:
+            return found[0]
+        why = f"the cell's code does not show that it is read; add `--send {name}`"
+        return f"{found[0]} in {self._call.site.place}: {why}"
 
 
 def _publish(shell: Any, event: Displayed) -> None:

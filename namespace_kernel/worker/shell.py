@@ -182,15 +182,13 @@ class RemoteShell(CellShell):
         return self.stopping
 
     def explain(self, error: BaseException) -> None:
-        """See `CellShell`: a `NameError` about a name that exists in the kernel says why it is not here."""
+        """See `CellShell`: a `NameError` about a name that the kernel has left out says why."""
         request = self.request
         for one in _chain(error):
             name = getattr(one, "name", None)
             if type(one) is not NameError or not isinstance(name, str):
                 continue
             why = request.left_out.get(name)
-            if why is None and name in request.existing:
-                why = f"the cell's code does not show that it is read; add `--send {name}`"
             if why is not None:
                 one.args = (f"name {name!r} is not defined in {request.place}: {why}",)
 

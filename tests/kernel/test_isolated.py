@@ -69,8 +69,33 @@ def test_what_only_a_text_names_is_found_or_its_absence_explained(notebook: Note
     notebook.run("hidden = 7; names = ['hidden']")
     assert notebook.run("%%isolated\neval('hidden + 1')").result == "8"
     missing = notebook.run("%%isolated\neval(names[0])")
-    assert "add `--send hidden`" in missing.text
+    why = "in another process: the cell's code does not show that it is read; add `--send hidden`"
+    assert missing.error == ("NameError", f"name 'hidden' is not defined {why}")
+    assert missing.text.count(why) == 1
     assert notebook.run("%%isolated --send hidden\neval(names[0])").result == "7"
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    {
+        "as the reason of another error": ("try: eval(n[0])\nexcept NameError: 1 / 0", 1),
+        "in a group": (
+            "try: eval(n[0])\nexcept NameError as e: raise ExceptionGroup('two', [e, ValueError()])",
+            1,
+        ),
+        "of a name that exists nowhere": ("eval(n[1])", 0),
+        "of a name that the cell has deleted": ("eval(n[2]); del sent; eval(n[2])", 0),
+        "in words of the user's own": ("raise ValueError('name \\'hidden\\' is not defined')", 0),
+    }.values(),
+)
+@pytest.mark.parametrize("colors", ["nocolor", "linux"])
+def test_the_absence_of_a_name_is_explained_where_it_is_shown_and_true(
+    code: str, told: int, colors: str, notebook: Notebook
+) -> None:
+    notebook.run(f"%colors {colors}\nhidden = sent = 7; n = ['hidden', 'nowhere', 'sent']")
+    cell = notebook.run(f"%%isolated --send sent\n{code}")
+    assert cell.error is not None and cell.text.count("add `--send hidden`") >= told
+    assert told or "add `--send" not in cell.text
 
 
 def test_what_the_user_leaves_out_is_left_out(notebook: Notebook) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.kernel.client import Notebook
@@ -58,3 +60,17 @@ def test_the_other_writer_of_a_name_is_told(large: Notebook) -> None:
     open_gate(large)
     assert f"`contested` (In [{other.count}])" in cell.wait().receipt
     assert writer(large, "contested") == f"'In [{cell.count}]'"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not say what a process has read")
+def test_a_cell_elsewhere_is_told_nothing_of_names_that_it_does_not_read(large: Notebook) -> None:
+    def read_for_one_cell() -> int:
+        said = [large.run("%%isolated\nopen('/proc/self/io').read().split()[1]").result for _ in range(4)]
+        before, after = (int((one or "").strip("'")) for one in said[-2:])
+        return after - before
+
+    few = read_for_one_cell()
+    large.run("globals().update({f'another{i}': i for i in range(20_000)})")
+    assert read_for_one_cell() < few + 20_000
+    missing = large.run("%%isolated\neval('name{}'.format(5))")
+    assert missing.error is not None and missing.error[1].endswith("add `--send name5`")

@@ -35,9 +35,9 @@ class CellRequest:
     `source` is Python, `filename` and `number` what tracebacks call it, `flags` the compiler's (from
     `__future__` imports). `in_loop` says that it is to run in a running event loop. `files` are the cells
     whose code travels: number and text by file name. `modules` are imported first. `left_out` says of names
-    why they are not there, `existing` are names that exist here and were not sent. `settings` are traits of
-    the shell, `filters` those of `warnings`. `result_limit` is in bytes, 0 for none. `place` is how messages
-    call the place where it runs. `options` are those of the cell's directive, for the engine.
+    why they are not there. `settings` are traits of the shell, `filters` those of `warnings`. `result_limit`
+    is in bytes, 0 for none. `place` is how messages call the place where it runs. `options` are those of the
+    cell's directive, for the engine.
     """
 
     source: str
@@ -48,7 +48,6 @@ class CellRequest:
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
-    existing: frozenset[str] = frozenset()
     settings: Mapping[str, Any] = field(default_factory=dict)
     filters: tuple[Filter, ...] | None = None
     surroundings: Surroundings | None = None

@@ -9,7 +9,6 @@ import pytest
 from namespace_kernel.base.cell import Context, Outcome
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.namespace.merge import changes_between
-from namespace_kernel.namespace.reserved_names import names_among
 
 
 class Unreachable:
@@ -50,15 +49,6 @@ def test_changes_leave_them_out(removed: list[str]) -> None:
             key.raises = True
     changes = changes_between(before, after)
     assert (changes.added, changes.rebound, changes.deleted) == ({"c": 3}, {}, frozenset(removed))
-
-
-def test_names_are_told_from_them_without_looking_them_up() -> None:
-    keys = ["a", *odd_keys(), "b"]
-    names = dict.fromkeys(keys)
-    for key in keys:
-        if isinstance(key, Unreachable):
-            key.raises = True
-    assert list(names_among(names)) == ["a", "b"] and list(names_among({})) == []
 
 
 @pytest.mark.parametrize("context", [Context.MAIN, Context.ASYNC, Context.CALLER, Context.THREAD])
