@@ -17,6 +17,7 @@ _SECTIONS = {
     Group.CELLS: "One cell, and many",
     Group.NAMES_10K: "With a full namespace and a full heap",
     Group.NAMES_100K: "With a full namespace and a full heap",
+    Group.NAMES_1M: "With a full namespace and a full heap",
     Group.HEAP: "With a full namespace and a full heap",
     Group.OUTPUT: "Output",
     Group.ERRORS: "Errors",
