@@ -187,3 +187,19 @@ class Redirects:
                 current[manager._stream] = redirect.outer
             redirects.set(current)
         return None
+
+
+class Direct:
+    """A file that writes to a stream whatever is redirected, by what the stream itself does."""
+
+    def __init__(self, write: Callable[[str], int], flush: Callable[[], object]) -> None:
+        self._write = write
+        self._flush = flush
+
+    def write(self, string: str) -> int:
+        """As a file's."""
+        return self._write(string)
+
+    def flush(self) -> None:
+        """As a file's."""
+        self._flush()

@@ -1,8 +1,9 @@
-"""Values as words that can always be sent."""
+"""Values as words: those of the user's always become some, and numbers few."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 
 def exit_code_of(error: SystemExit) -> int:
@@ -26,3 +27,14 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def encodable(text: str) -> str:
     """`text` with U+FFFD in place of lone surrogates."""
     return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def ranges_of(numbers: Iterable[int]) -> str:
+    """Rising numbers in short, as `1 3-5 9`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

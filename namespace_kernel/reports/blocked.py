@@ -17,7 +17,8 @@ from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.threads import FREE_THREADED
 
-from .advice.mistake import Code, Step, last_name
+from .advice.code import Code
+from .advice.mistake import Step, last_name
 
 _CALLBACK = asyncio.Handle._run.__code__
 _RESULT = Future.result.__code__

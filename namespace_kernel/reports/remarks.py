@@ -14,6 +14,7 @@ from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Leak, Lines, ToldCalls
 from namespace_kernel.base.started import Started, started_of
 from namespace_kernel.base.threads import Timers
+from namespace_kernel.base.words import ranges_of
 from namespace_kernel.execution.hooks import describe_leaks
 from namespace_kernel.namespace.assignments import plainly_assigned
 from namespace_kernel.remote.executor import ElsewhereCall
@@ -297,11 +298,4 @@ def _ending(what: str, state: str, numbers: list[int]) -> str:
     """The command that ends them."""
     if state == _RUNS:  # a job of a pool, which nothing can end
         return ""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    listed = " ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-    return f"`%stop {what} {listed}`"
+    return f"`%stop {what} {ranges_of(numbers)}`"

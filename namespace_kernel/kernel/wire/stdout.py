@@ -14,7 +14,7 @@ from typing import Any
 
 from ipykernel.iostream import OutStream
 
-from namespace_kernel.attribution.redirects import active_redirect, redirects
+from namespace_kernel.attribution.redirects import Direct, active_redirect, redirects
 from namespace_kernel.base.frames import hide, unseen
 from namespace_kernel.base.originals import keep_running
 from namespace_kernel.base.threads import Lock, readable
@@ -205,7 +205,7 @@ class CellStream(OutStream):
 
     def direct(self) -> Direct:
         """A file that writes to this stream whatever is redirected."""
-        return Direct(self)
+        return Direct(self.accept, self.flush)
 
     def forget(self) -> None:
         """In a forked child: see `Written.forget`."""
@@ -299,18 +299,3 @@ class CellStream(OutStream):
                 self._write_begun()
             ready = readable(descriptors)
         return ready
-
-
-class Direct:
-    """See `CellStream.direct`."""
-
-    def __init__(self, stream: CellStream) -> None:
-        self._stream = stream
-
-    def write(self, string: str) -> int:
-        """As a file's."""
-        return self._stream.accept(string)
-
-    def flush(self) -> None:
-        """As a file's."""
-        self._stream.flush()

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .mistake import Code, Mistake, Step, is_coroutine, last_name
+from .code import Code
+from .mistake import Mistake, Step, is_coroutine, last_name
 
 _NAMED = re.compile(r"\b(coroutine|DeferredCoroutine)\b")
 _IS_COROUTINE = re.compile(r"'coroutine' object (is not subscriptable|is not callable|has no attribute)")
