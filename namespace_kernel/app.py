@@ -32,6 +32,7 @@ from namespace_kernel.ipython.shell import NamespaceShell
 from namespace_kernel.ipython.tracebacks.own_libraries import OwnLibraries
 from namespace_kernel.kernel.debugging.breakpoints import install_breakpoint_hook
 from namespace_kernel.kernel.kernel import NamespaceKernel
+from namespace_kernel.kernel.wire.passages import Outside
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.publishing import PublishingThread
 from namespace_kernel.kernel.wire.session import KernelSession
@@ -44,6 +45,7 @@ _REMEDIES = {
     errno.EMFILE: "; a kernel needs about a hundred, so raise the limit (`ulimit -n`)",
     errno.ENOMEM: "; a kernel needs some 30 threads and, with their stacks, 2 GB of address space, "
     "so raise the limits (`ulimit -u`, `ulimit -v`)",
+    errno.ENOSPC: "; the disk is full, so make room",
     errno.EFBIG: "; no file may be written here, so raise the limit (`ulimit -f`)",
 }
 #: How many messages may wait for a client that reads slowly, before ZeroMQ drops the next ones. By default
@@ -200,6 +202,14 @@ class NamespaceKernelApp(IPKernelApp):
         if s.type == zmq.XPUB:
             s.maxmsgsize = LONGEST_SUBSCRIPTION
         return super()._bind_socket(s, port)
+
+    def init_io(self) -> None:
+        """Overridden: the log does not wait for whoever should read it either."""
+        super().init_io()
+        outside = getattr(sys.stderr, "descriptor_outside", None)
+        for handler in self.log.handlers if outside is not None else ():
+            if isinstance(handler, logging.StreamHandler) and handler.stream.fileno() == outside:
+                handler.setStream(Outside(outside))
 
     def patch_io(self) -> None:
         """Overridden: what `faulthandler.enable` says of a crash goes where it outlives the process."""

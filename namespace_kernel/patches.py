@@ -49,7 +49,7 @@ WHILE_SERVING: tuple[tuple[str, str, str], ...] = (
     ("threading.Thread", "start", "a thread's output goes to the cell that started it"),
     ("concurrent.futures.thread", "_WorkItem", "a job's output goes to the cell that submitted it"),
     ("contextlib._RedirectStream", "__enter__ __exit__", "a redirection is that of one cell"),
-    ("subprocess.Popen", "__init__", "it is known which cell started a process"),
+    ("subprocess.Popen", "__init__", "which cell started a process; a Stop leaves none behind"),
     ("subprocess.Popen", "wait", "what the child has written comes before what follows"),
     ("os", "waitpid", "as `subprocess.Popen.wait`"),
     ("multiprocessing.process.BaseProcess", "start", "it is known which cell started a process"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing.process
 import os
+import signal
 import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -29,7 +33,7 @@ class ChildProcesses:
         self._waited = waited
         self._cells: dict[int, str] = {}
         self.patches = (
-            Patch(subprocess.Popen, "__init__", self._noting),
+            Patch(subprocess.Popen, "__init__", lambda original: self._noting(_whole(original))),
             Patch(multiprocessing.process.BaseProcess, "start", self._noting),
             Patch(os, "waitpid", self._waiting),
             Patch(os, "system", self._waiting),
@@ -64,3 +68,49 @@ class ChildProcesses:
             return result
 
         return wait
+
+
+def _whole(original: Callable[..., None]) -> Callable[..., None]:
+    """`Popen.__init__`, which a Stop does not end in the middle.
+
+    Between the fork and its return nobody knows the child's number, and it would live on. So a Stop waits;
+    then the child is ended, for the cell does not get it. A second Stop does not wait: a program on a disk
+    that does not answer may take long to start.
+    """
+
+    @unseen
+    def start(process: Any, *args: object, **options: object) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(handler):
+            original(process, *args, **options)
+            return
+        came: list[int] = []
+
+        def note(number: int, frame: Any) -> None:
+            came.append(number)
+            if len(came) > 1:
+                handler(number, frame)
+
+        try:
+            try:
+                signal.signal(signal.SIGINT, note)
+                original(process, *args, **options)
+            finally:
+                signal.signal(signal.SIGINT, handler)
+            if came:
+                handler(signal.SIGINT, sys._getframe())
+        except KeyboardInterrupt:
+            _end(process)
+            raise
+
+    return start
+
+
+def _end(process: Any) -> None:
+    if getattr(process, "pid", None) is not None:
+        with contextlib.suppress(OSError):
+            process.kill()
+        process.wait()
+    for name in ("stdin", "stdout", "stderr"):
+        if (file := getattr(process, name, None)) is not None:
+            file.close()

@@ -54,6 +54,9 @@ else:
         _make = staticmethod(threading.RLock)
 
 
+#: Bytes that a pipe takes at once if it takes any.
+PIPE_BUF: int = getattr(select, "PIPE_BUF", 512)
+
 _poll: Callable[[], Any] | None = getattr(select, "poll", None)
 
 # gevent and eventlet put other functions into modules of Python, which switch greenlets where the kernel's
@@ -153,6 +156,15 @@ def readable(descriptors: Iterable[int], seconds: float | None = None) -> list[i
         poll.register(descriptor, select.POLLIN)
     ready = poll.poll(None if seconds is None else math.ceil(seconds * 1000))
     return [descriptor for descriptor, _ in ready]
+
+
+def writable(descriptor: int, seconds: float) -> bool:
+    """Wait until `PIPE_BUF` bytes can be written, or that fails at once, but for no longer than `seconds`."""
+    if _poll is None:  # Windows, where pipes cannot be asked
+        return True
+    poll = _poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(math.ceil(seconds * 1000)))
 
 
 class Timers(Protocol):

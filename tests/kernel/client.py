@@ -77,7 +77,7 @@ class Notebook:
         for attempt in range(3):
             self._start(directory, env)
             try:
-                self._wait_ready()
+                self.wait_ready()
                 return
             except KernelProblem:
                 # jupyter_client looks for free ports before the kernel takes them; another may be faster.
@@ -88,9 +88,6 @@ class Notebook:
                 self._log.truncate(0)
 
     def _start(self, directory: Path, env: dict[str, str]) -> None:
-        self.requests: dict[str, Request] = {}
-        self._arrived = 0
-        self.strays: list[Message] = []  # what has no parent that we sent
         connection = directory / "connection.json"
         connection.unlink(missing_ok=True)
         self.manager = KernelManager(
@@ -99,6 +96,13 @@ class Notebook:
             connection_file=str(connection),
         )
         self.manager.start_kernel(env=env, cwd=str(directory), stdout=self._log, stderr=self._log)
+        self.connect()
+
+    def connect(self) -> None:
+        """Be a frontend that has just opened the notebook."""
+        self.requests: dict[str, Request] = {}
+        self._arrived = 0
+        self.strays: list[Message] = []  # what has no parent that we sent
         self.client = self.manager.client()
         self.client.context.setsockopt(zmq.RECONNECT_IVL, 10)  # and not 100 to 200 ms, after a port is open
         self.client.start_channels(hb=False)
@@ -108,7 +112,7 @@ class Notebook:
         for socket in self.sockets.values():
             self._poller.register(socket, zmq.POLLIN)
 
-    def _wait_ready(self) -> None:
+    def wait_ready(self) -> None:
         """A first request can be answered before IOPub is subscribed: ask until an idle is heard."""
         deadline = time.monotonic() + PATIENCE
         while True:

@@ -198,7 +198,7 @@ def test_after_a_restart_the_debugger_is_not_started_and_can_be(fresh_notebook: 
     first = fresh_notebook.pid
     fresh_notebook.manager.restart_kernel(now=False)
     assert fresh_notebook.pid != first
-    fresh_notebook._wait_ready()
+    fresh_notebook.wait_ready()
     info = debugger.info
     assert not info["isStarted"]
     assert info["breakpoints"] == [] and info["stoppedThreads"] == []

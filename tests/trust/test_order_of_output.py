@@ -219,7 +219,7 @@ def ended(notebook: Notebook, case: Case) -> Cell:
 
 
 @pytest.mark.trust(
-    "last words",
+    "last_words",
     "What was flushed arrives, whatever ends the process next",
     tries=100,
     short=6,

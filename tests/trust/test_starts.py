@@ -171,6 +171,23 @@ def test_where_no_file_may_be_written_is_one_line(tmp_path: Path, kernel_env: di
     assert told.count("cannot start: [Errno 27] File too large") == told.count("`ulimit -f`") == 1
 
 
+def test_a_first_start_on_a_full_disk_is_one_line(tmp_path: Path, kernel_env: dict[str, str]) -> None:
+    full = "mount -t tmpfs -o size=64k tmpfs disk && cat /dev/zero > disk/filled"
+    made = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"mkdir disk; {full}"], cwd=tmp_path, capture_output=True
+    )
+    if b"No space left" not in made.stderr:
+        pytest.skip("nobody may mount here")
+    disk = f"{tmp_path}/disk"
+    before = f"cd {tmp_path}; {full}; true"
+    argv = [str(tmp_path / "connection.json") if word == "{connection_file}" else word for word in ARGV]
+    by_shell = ["unshare", "-m", "/bin/sh", "-c", f'{before}; exec "$0" "$@"', *argv]
+    env = kernel_env | {"HOME": disk, "IPYTHONDIR": f"{disk}/ipython"}
+    ended = subprocess.run(by_shell, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert ended.stderr.count("cannot start: [Errno 28]") == ended.stderr.count("make room") == 1
+
+
 SHADOWING = {
     "queue.py": "raise RuntimeError('mine')",
     "select.py": "",

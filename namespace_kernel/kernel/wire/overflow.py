@@ -81,11 +81,11 @@ class Passage:
         last = b""
         with contextlib.suppress(OSError):
             while _is_readable(self._other):
-                os.write(target, last := os.read(self._other, _AT_ONCE))
+                _write(target, last := os.read(self._other, _AT_ONCE))
             while self.kept:
-                os.write(target, last := self.kept.popleft())
+                _write(target, last := self.kept.popleft())
             while _is_readable(self.reader):
-                os.write(target, last := os.read(self.reader, _AT_ONCE))
+                _write(target, last := os.read(self.reader, _AT_ONCE))
         return last
 
 
@@ -152,6 +152,16 @@ def _is_readable(fd: int, patience: int = 0) -> bool:
     return any(event & select.POLLIN for _, event in events.poll(patience))
 
 
+def _write(target: int, data: bytes) -> None:
+    """Write `data`; nothing more if nobody takes it, or this process would never end."""
+    for at in range(0, len(data), select.PIPE_BUF):
+        events = select.poll()
+        events.register(target, select.POLLOUT)
+        if not events.poll(_END):
+            raise BlockingIOError
+        os.write(target, data[at : at + select.PIPE_BUF])
+
+
 if __name__ == "__main__":
     os.setsid()
     kernel, life, flags_fd, page, *ends = map(int, sys.argv[1:])
@@ -165,6 +175,7 @@ if __name__ == "__main__":
     last_words = [passage.pass_on(number) for number, passage in enumerate(passages, 1)]
     if was_lost or _ABORT.search(last_words[-1]):
         status = _LOST_DESCRIPTORS
-        os.write(2, _LOST)
+        with contextlib.suppress(OSError):
+            _write(2, _LOST)
     if status is not None:
         os.pwrite(page, _EXIT.pack(True, status), _EXIT_AT)

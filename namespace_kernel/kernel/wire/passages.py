@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from namespace_kernel.base.threads import Lock, readable
+from namespace_kernel.base.threads import PIPE_BUF, Lock, readable, writable
 
 if sys.platform != "win32":
     import fcntl
@@ -81,6 +81,37 @@ def _file() -> int:
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+#: Seconds for which whoever reads the process's own output may take nothing.
+_PATIENCE = 1.0
+
+
+class Outside:
+    """The process's own output. While nobody reads it, what is written is dropped: the kernel must not wait.
+
+    Thread: any.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._is_read = True
+
+    def pass_on(self, data: bytes) -> None:
+        """Write `data`, or as much as is taken."""
+        for at in range(0, len(data), PIPE_BUF):
+            self._is_read = writable(self._descriptor, _PATIENCE if self._is_read else 0)
+            if not self._is_read:
+                return
+            os.write(self._descriptor, data[at : at + PIPE_BUF])
+
+    def write(self, text: str) -> int:
+        """As a file's, for the log."""
+        self.pass_on(text.encode(errors="backslashreplace"))
+        return len(text)
+
+    def flush(self) -> None:
+        """As a file's."""
 
 
 class Watched(Protocol):

@@ -19,7 +19,7 @@ from namespace_kernel.base.frames import hide, unseen
 from namespace_kernel.base.originals import keep_running
 from namespace_kernel.base.threads import Lock, readable
 
-from .passages import Passage
+from .passages import Outside, Passage
 from .written import StartedHeader, Written
 
 _log = logging.getLogger("namespace_kernel")
@@ -235,7 +235,7 @@ class CellStream(OutStream):
                     self.accept("".join((*self._begun, lines, end)))
                     self._begun.clear()
                 self._begun.append(begun)
-                os.write(self._original_stdstream_copy, data)
+                self._outside.pass_on(data)
             elif self._passage is not None:  # it is gone
                 self._fid, self._passage = self._passage.pipe, None
             else:
@@ -272,6 +272,7 @@ class CellStream(OutStream):
         """Overridden for `use_passage`."""
         self._leaves = os.pipe()
         super()._setup_stream_redirects(name)  # type: ignore[no-untyped-call]
+        self._outside = Outside(self._original_stdstream_copy)
 
     def _watch_pipe_fd(self) -> None:
         """Overridden: only waits for data, and lets `drain` read it, one reader at a time."""
