@@ -20,8 +20,9 @@ _PACE, _FASTEST, _IDLE = 0.5, 0.02, 0.2
 _SPEED = 4 * 2**30
 #: The part of the limit that a cell must have taken since it began to be what grows.
 _GROWN = 0.05
-#: Seconds until a cell that was stopped and goes on is stopped again.
-_INSIST = 2.0
+#: Seconds until a cell that was stopped and goes on is stopped again, if it has taken that part of the limit
+#: since: to show its error takes time and some memory, too.
+_INSIST, _GOES_ON = 2.0, 0.01
 #: How many of the largest names are told, and from which size on.
 _NAMES, _WORTH_SAYING = 3, 2**20
 
@@ -43,7 +44,7 @@ class _Seen:
     def __init__(self, found: int) -> None:
         self.found, self.took = found, 0
         self.told = False
-        self.stop_again = 0.0
+        self.stop_again, self.stop_from = 0.0, 0.0
 
 
 class MemoryWatch:
@@ -102,13 +103,14 @@ class MemoryWatch:
             # Of several cells the one that took most.
             cell = max(seen, key=lambda one: (seen[one].took, one.since))
             is_it = growth > 0 and min(grown - seen[cell].found, seen[cell].took) >= _GROWN * level.limit
-            self._act(cell, seen[cell], level, is_it)
+            self._act(cell, seen[cell], level, grown if is_it else 0)
         return self._pause(level)
 
-    def _act(self, cell: Execution, about: _Seen, level: Level, is_it: bool) -> None:
-        if 0 < self._shares.stop() <= level.share and is_it:
-            if monotonic() >= about.stop_again:
-                about.stop_again = monotonic() + _INSIST
+    def _act(self, cell: Execution, about: _Seen, level: Level, grown: int) -> None:
+        """`grown` is what is in use if the cell is what grows, and else 0."""
+        if 0 < self._shares.stop() <= level.share and grown:
+            if monotonic() >= about.stop_again and grown >= about.stop_from:
+                about.stop_again, about.stop_from = monotonic() + _INSIST, grown + _GOES_ON * level.limit
                 cell.keep(MemoryLimitError(_words(level), self._largest()))
                 self._stop(cell)
         elif 0 < self._shares.tell() <= level.share and not about.told:

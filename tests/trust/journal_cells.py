@@ -177,7 +177,7 @@ def _sql(word: str, nth: int, *, after: bool = False) -> None:
 
 def _in_write(nth: int) -> None:
     """In the midst of a buffer's file: half of a slice is written."""
-    from namespace_kernel.durable.journal import blobs
+    from namespace_kernel.durable.journal.disk import blobs
 
     real, left = blobs._write_all, [nth]
 

@@ -111,6 +111,22 @@ def test_a_cell_that_took_it_all_within_one_look_is_found() -> None:
     assert room.stopped == [cell]
 
 
+def test_a_cell_whose_error_takes_long_to_show_is_not_stopped_in_the_midst_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = iter(range(0, 10**6, 10))
+    monkeypatch.setattr("namespace_kernel.durable.memory_watch.monotonic", lambda: float(next(times)))
+    room = Room()
+    room.look(100)
+    cell = room.begin()
+    for own in (960, 961, 962, 965):
+        room.look(own)
+    assert room.stopped == [cell]
+    for own in (971, 972):  # it goes on all the same
+        room.look(own)
+    assert room.stopped == [cell, cell]
+
+
 def test_one_looks_more_often_where_little_is_left_also_if_nothing_has_grown_yet() -> None:
     room = Room()
     assert room.look(100) == pytest.approx(0.22, abs=0.01)  # of 900 MiB at 4 GiB in a second
