@@ -209,7 +209,8 @@ class NamespaceKernelApp(IPKernelApp):
         outside = getattr(sys.stderr, "descriptor_outside", None)
         for handler in self.log.handlers if outside is not None else ():
             if isinstance(handler, logging.StreamHandler) and handler.stream.fileno() == outside:
-                handler.setStream(Outside(outside))
+                # When ipykernel's file ends, it closes the descriptor, whose number a connection would get.
+                self._log_file = handler.setStream(Outside(outside))
 
     def patch_io(self) -> None:
         """Overridden: what `faulthandler.enable` says of a crash goes where it outlives the process."""

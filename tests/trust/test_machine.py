@@ -241,3 +241,10 @@ def test_a_stop_while_a_child_is_started_leaves_none(what: str, spoilt: Notebook
     assert descriptors[1] <= descriptors[0]
     assert run(spoilt, "subprocess._fork_exec = fork_exec; len(pids)").result == "2"
     goes_on(spoilt)
+
+
+def test_the_descriptor_of_the_log_is_not_given_to_others(fresh_notebook: Notebook) -> None:
+    descriptor = fresh_notebook.run("import gc, sys; gc.collect(); sys.stderr.descriptor_outside").result
+    assert Path(f"/proc/{fresh_notebook.pid}/fd/{descriptor}").resolve() == fresh_notebook.log_path.resolve()
+    fresh_notebook.run("get_ipython().kernel.log.warning('it is heard')")
+    assert "it is heard" in fresh_notebook.log
