@@ -105,6 +105,7 @@ class AsyncNamespaceManager(NamespaceStore):
             return self._merge_changes(changes, execution_id, context)
 
     def _merge_changes(self, changes: CellChanges, execution_id: str, context: Context) -> CellChanges:
+        """See `merge_thread_results`. Under the lock."""
         attempted = {name for name in {*changes.written, *changes.deleted} if is_engine_name(name)}
         own = {name: value for name, value in changes.written.items() if not is_engine_name(name)}
         self._live.update(own)
