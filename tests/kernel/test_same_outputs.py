@@ -92,7 +92,14 @@ LEAVING = [
 
 def executed(kernel: str, cells: list[str]) -> Any:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    return NotebookClient(notebook, timeout=60, kernel_name=kernel, allow_errors=True).execute()
+    client = NotebookClient(notebook, timeout=60, kernel_name=kernel, allow_errors=True)
+    try:
+        return client.execute()
+    except RuntimeError as error:
+        # jupyter_client looks for free ports before the kernel takes them; another may be faster.
+        if "died before replying" not in str(error):
+            raise
+        return client.execute()
 
 
 def joined(outputs: list[Any]) -> list[Any]:

@@ -108,7 +108,8 @@ ENDLESS = {
     "an isolated cell that sleeps": "%%isolated\nimport time\nprint('begun', flush=True)\ntime.sleep(10_000)",
     "an idle worker": "%%isolated\nprint('begun', flush=True)",
     "a background cell elsewhere": "%%background\n%%isolated\nprint('begun', flush=True)\nwhile True: pass",
-    "a command": "!echo begun; sleep 10000",
+    # A shell that is just starting another program may lose the signal.
+    "a command": f"!{sys.executable} -uc 'import time; print(\"begun\"); time.sleep(10000)'",
     "a child that waits for its parent": "import subprocess\n"
     "child = subprocess.Popen(['sh', '-c', 'echo begun; read -r line'], stdin=subprocess.PIPE)\nchild.wait()",
 }
