@@ -212,15 +212,22 @@ class Inheritance:
     def _run(self, thread: Any, execution: Execution, inherited: _Values) -> None:
         attributes = _attributes_of(thread)
         attributes.pop("_bootstrap_inner", None)
-        current_execution.set(execution)
-        inherited.set()
-        self._begin_code()
+
+        def begin() -> Tokens:
+            tokens = [current_execution.set(execution), *inherited.set()]
+            self._begin_code()
+            return tokens
+
         # Since 3.14 `run` has a context of its own, which may be the user's.
         own: Any = attributes.get("_context")
         tokens: Tokens = []
-        if own is not None:
+        if own is None:
+            begin()
+        else:
+            current_execution.set(execution)
+            inherited.set()
             with contextlib.suppress(RuntimeError):  # another thread is in it: Python will say so
-                tokens = own.run(lambda: [current_execution.set(execution), *inherited.set()])
+                tokens = own.run(begin)
         try:
             thread._bootstrap_inner()
         finally:
