@@ -39,7 +39,8 @@ _LOST = (
 )
 #: What ZeroMQ says before it aborts, for that reason: it may notice first.
 _ABORT = re.compile(
-    rb"^(Bad file descriptor|Broken pipe|Assertion failed: .*) \(src/(?:signaler|epoll)\.cpp:\d+\)\s*\Z",
+    rb"^(Bad file descriptor \(src/\w+|(Broken pipe|Assertion failed: .*) \(src/(signaler|epoll))"
+    rb"\.cpp:\d+\)\s*\Z",
     re.MULTILINE,
 )
 
