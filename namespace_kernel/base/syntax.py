@@ -51,6 +51,13 @@ def tree_of(source: str) -> ast.Module:
         return ast.Module([], [])
 
 
+def last_name_of(expression: ast.AST) -> str:
+    """`load` of `load` and of `api.load`, and "" of what has no name."""
+    if isinstance(expression, ast.Name):
+        return expression.id
+    return expression.attr if isinstance(expression, ast.Attribute) else ""
+
+
 def _again(compiles: Callable[..., Any], *args: Any) -> Any:
     """Python before 3.11.8 counts the depth of a tree for all threads at once, and raises `SystemError` ("AST
     constructor recursion depth mismatch") if another parses meanwhile (CPython issue 106905).

@@ -19,7 +19,7 @@ from typing import Any
 
 from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.lines import Leak
-from namespace_kernel.base.syntax import tree_of
+from namespace_kernel.base.syntax import last_name_of, tree_of
 from namespace_kernel.base.weak_references import WeakKeys
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -68,7 +68,7 @@ class OpenCall:
     @property
     def name(self) -> str:
         """The last part of the name that is called, "" if it has none."""
-        return _last_name(self.func)
+        return last_name_of(self.func)
 
 
 def open_calls(tree: ast.AST) -> Iterator[OpenCall]:
@@ -98,7 +98,7 @@ def calls_with(tree: ast.AST, name: str) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             given = [*node.args, *(one.value for one in node.keywords)]
-            if any(name and _last_name(one) == name for one in given):
+            if any(name and last_name_of(one) == name for one in given):
                 yield node
 
 
@@ -112,7 +112,7 @@ def call_of(leak: Leak) -> tuple[str, str]:
     tree = tree_of(source) if last in source else ast.Module([], [])
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.lineno == leak.line]
     for call in calls:
-        if _last_name(call.func) == last:
+        if last_name_of(call.func) == last:
             return _text(source, call), ""
     for call in calls_with(tree, last):
         if call.lineno == leak.line:
@@ -131,7 +131,7 @@ def returned_by(leak: Leak) -> str:
     for scope in (one for one in scopes if isinstance(one, ast.FunctionDef)):
         for node in ast.walk(scope):
             value = node.value if isinstance(node, ast.Return) and node.lineno == leak.line else None
-            if isinstance(value, ast.Call) and _last_name(value.func) == last:
+            if isinstance(value, ast.Call) and last_name_of(value.func) == last:
                 return scope.name
     return ""
 
@@ -148,7 +148,7 @@ def _passes(node: ast.AST, field: str, owned: bool) -> bool:
     if isinstance(node, ast.Await):
         return True
     if isinstance(node, ast.Call):
-        return field == "args" and _last_name(node.func) in _OWNERS
+        return field == "args" and last_name_of(node.func) in _OWNERS
     if isinstance(node, ast.AsyncWith):
         return field == "items"
     if isinstance(node, ast.AsyncFor):
@@ -156,10 +156,6 @@ def _passes(node: ast.AST, field: str, owned: bool) -> bool:
     if isinstance(node, ast.comprehension):
         return field == "iter" and bool(node.is_async)
     return owned and isinstance(node, _PASSING)
-
-
-def _last_name(func: ast.expr) -> str:
-    return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
 
 
 class CoroutineFunctions:
@@ -196,7 +192,7 @@ class CoroutineFunctions:
         return _is_async(value) or not words.isdisjoint(self._members_of(value))
 
     def _is_coroutine_function(self, func: ast.expr, words: set[str]) -> bool:
-        name = _last_name(func)
+        name = last_name_of(func)
         if isinstance(func, ast.Attribute):
             base = self._value(func.value.id) if isinstance(func.value, ast.Name) else None
             return name in (self._defined if base is None else self._members_of(base))

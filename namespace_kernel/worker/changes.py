@@ -136,9 +136,8 @@ class Copy:
         # What came may be pickled otherwise here than there (the order of a set).
         try:
             values = unpack(one.piece, self._arrival)
-        except (
-            Exception
-        ):  # as without memory for it: rather something unchanged goes back than a change is lost
+        except Exception:  # as without memory for it
+            # Rather something unchanged goes back than a change is lost.
             return now is not None
         return self._digest(values, self._classes) != self._digest(one.values, known)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.kernel.cells import Cell
 from tests.kernel.client import INTERRUPTS, Notebook
 
 #: Each makes garbage whose end runs a line of Python, as the WeakSets do that asyncio and threading have.
@@ -78,6 +79,13 @@ blocked = threading.Event()
 """
 
 
+def stopped_at_its_end(notebook: Notebook, code: str) -> Cell:
+    """The cell of `code`, to which a Stop was sent when what ends had said so."""
+    cell = notebook.submit(code).wait_for_text("at its end")
+    notebook.interrupt("SIGINT")
+    return cell
+
+
 @pytest.mark.parametrize("way", ["", "import asyncio; await asyncio.sleep(0)\n"], ids=["plain", "awaiting"])
 @pytest.mark.parametrize("where", SWALLOWED)
 def test_a_stop_of_code_where_exceptions_are_ignored_ends_the_cell(
@@ -85,10 +93,7 @@ def test_a_stop_of_code_where_exceptions_are_ignored_ends_the_cell(
 ) -> None:
     notebook.run(TO_SWALLOW)
     code = SWALLOWED[where].replace("weakref.ref(kept", "reference = weakref.ref(kept")
-    cell = notebook.submit(f"{way}{code}\nwhile True: pass")
-    cell.wait_for_text("at its end")
-    notebook.interrupt("SIGINT")
-    cell.wait()
+    cell = stopped_at_its_end(notebook, f"{way}{code}\nwhile True: pass").wait()
     assert cell.reply["ename"] == "KeyboardInterrupt" and "ignored" not in cell.text
     assert notebook.run("6 * 7").result == "42"
 
@@ -96,10 +101,8 @@ def test_a_stop_of_code_where_exceptions_are_ignored_ends_the_cell(
 def test_a_stop_while_another_error_is_told_of_comes_again(notebook: Notebook) -> None:
     notebook.run(TO_SWALLOW + "import sys\nclass Failing:\n    def __del__(self): 1/0")
     notebook.run("class Stderr(io.StringIO):\n    def write(self, text): end()")
-    cell = notebook.submit("before, sys.stderr = sys.stderr, Stderr()\nFailing()\nwhile True: pass")
-    cell.wait_for_text("at its end")
-    notebook.interrupt("SIGINT")
-    cell.wait()
+    code = "before, sys.stderr = sys.stderr, Stderr()\nFailing()\nwhile True: pass"
+    cell = stopped_at_its_end(notebook, code).wait()
     notebook.run("sys.stderr = before")
     assert cell.reply["ename"] == "KeyboardInterrupt"
 
@@ -107,9 +110,7 @@ def test_a_stop_while_another_error_is_told_of_comes_again(notebook: Notebook) -
 def test_a_stop_of_a_background_cell_comes_again_too(notebook: Notebook) -> None:
     notebook.run(TO_SWALLOW + "def end(*ignored):\n    print('at its end', flush=True)\n    while True: pass")
     notebook.run("class Ending: __del__ = end")
-    cell = notebook.submit("%%background\nEnding()\nwhile True: pass")
-    cell.wait_for_text("at its end")
-    notebook.interrupt("SIGINT")
+    cell = stopped_at_its_end(notebook, "%%background\nEnding()\nwhile True: pass")
     cell.wait_for(lambda cell: cell.error is not None, "its end")
     assert cell.error == ("KeyboardInterrupt", "") and "ignored" not in cell.text
 
@@ -117,9 +118,7 @@ def test_a_stop_of_a_background_cell_comes_again_too(notebook: Notebook) -> None
 def test_a_hook_of_the_notebook_s_is_kept(notebook: Notebook) -> None:
     notebook.run(TO_SWALLOW)
     notebook.run("import sys\nbefore, told = sys.unraisablehook, []\nsys.unraisablehook = told.append")
-    cell = notebook.submit("Ending()\n'went on'")
-    cell.wait_for_text("at its end")
-    notebook.interrupt("SIGINT")
+    cell = stopped_at_its_end(notebook, "Ending()\n'went on'")
     assert cell.wait().result == "'went on'"
     assert notebook.run("told[0].exc_type.__name__, sys.unraisablehook == told.append").result == (
         "('KeyboardInterrupt', True)"

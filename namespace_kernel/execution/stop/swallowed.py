@@ -25,6 +25,9 @@ from namespace_kernel.base.patching import Patch
 
 from .thread_stop import ThreadStop
 
+#: What ends takes fewer looks for signals; more takes a call that is a part of the instruction, or a loop.
+_MOST_LOOKS = 1000
+
 #: Raises the signal in the main thread as soon as that goes on. In C.
 _interrupt_main: Callable[[], object] = partial(_thread.interrupt_main, signal.SIGINT)
 
@@ -76,9 +79,7 @@ class _Later:
         self._frame = frame
         self._stands_at = frame.f_lasti
         self._before = before
-        self._looks = (
-            1000  # what ends takes fewer; more takes only a call or a loop that is a part of `frame`
-        )
+        self._looks = _MOST_LOOKS
 
     @classmethod
     def install(cls, frame: FrameType | None) -> None:

@@ -124,9 +124,8 @@ def _of_value(mistake: Mistake, step: Step, part: ast.expr, value: Any) -> str:
 def _awaiting(code: Code, node: ast.AST, call: ast.expr, *others: ast.expr) -> str:
     """The source of `node`, in which `call` is awaited; of a `for`, its head."""
     around, generator = code.parent(node), code.scope(call)
-    if (
-        isinstance(generator, ast.GeneratorExp) and node is not generator.generators[0].iter
-    ):  # one that awaits is of another kind
+    # One that awaits is of another kind.
+    if isinstance(generator, ast.GeneratorExp) and node is not generator.generators[0].iter:
         with_list = f"[{code.with_await(generator, call).removeprefix('(').removesuffix(')')}]"
         argument = isinstance(one := code.parent(generator), ast.Call) and one.args == [generator]
         return code.text(node).replace(code.text(generator), f"({with_list})" if argument else with_list)

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from namespace_kernel.base.cell import Context, Route
 from namespace_kernel.base.lines import Leak, Lines, Place, ToldCalls
 from namespace_kernel.base.safe_facts import attribute_of_class, called_function
+from namespace_kernel.base.syntax import last_name_of
 from namespace_kernel.coroutines.deferred import DeferredCoroutine
 
 from .code import Code
@@ -203,8 +204,7 @@ def targets_of(node: Assignment) -> list[ast.expr]:
 
 def last_name(call: ast.AST) -> str:
     """The last part of the name that is called, "" if it has none."""
-    func = call.func if isinstance(call, ast.Call) else call
-    return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+    return last_name_of(call.func if isinstance(call, ast.Call) else call)
 
 
 def _returned_by(function: FunctionType) -> Iterator[Leak]:

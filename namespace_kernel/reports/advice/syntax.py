@@ -23,11 +23,8 @@ def wrong_syntax(error: SyntaxError, source: str) -> str | None:
     if error.msg == "'return' outside function":
         body = tree_of(source).body
         last = body[-1] if body else None
-        text = (
-            ast.get_source_segment(source, last.value)
-            if isinstance(last, ast.Return) and last.value
-            else None
-        )
+        value = last.value if isinstance(last, ast.Return) else None
+        text = None if value is None else ast.get_source_segment(source, value)
         if text and "\n" not in text:
             return f"A cell has no `return`. It shows the value of its last line: `{text}`"
     return await_in_def(error, source)
