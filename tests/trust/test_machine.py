@@ -80,7 +80,7 @@ def test_a_full_disk(
         assert run(notebook, "1/0").reply["ename"] == "ZeroDivisionError"
         assert run(notebook, "%%isolated\nprint(len(kept) + 1)").stdout == "2\n"
         assert run(notebook, "!echo child").text.strip() == "child"
-        cell = run(notebook, f"open('{disk}/one', 'w').write('x' * 10_000)")
+        cell = run(notebook, f"open('{disk}/one', 'w').write('x' * 1_000_000)")
         assert cell.reply["ename"] == "OSError"
         run(notebook, f"import os\nos.remove('{disk}/more')")
         goes_on(notebook)
@@ -215,12 +215,14 @@ def test_a_function_that_never_ends_at_the_end(what: str, restart: bool, spoilt:
 #: A Stop comes when the child is there, and Python has not been told its number.
 STOP_AFTER_FORK = """
 import asyncio, os, signal, subprocess
-fork_exec, pids = subprocess._fork_exec, []
-def stopped(*args):
-    pids.append(fork_exec(*args))
-    signal.raise_signal(signal.SIGINT)
-    return pids[-1]
-subprocess._fork_exec = stopped
+pids, starts = [], (subprocess._fork_exec, os.posix_spawn)
+def stopping(start):
+    def stopped(*args, **options):
+        pids.append(start(*args, **options))
+        signal.raise_signal(signal.SIGINT)
+        return pids[-1]
+    return stopped
+subprocess._fork_exec, os.posix_spawn = map(stopping, starts)
 """
 STARTS = {
     "Popen": "subprocess.Popen(['sleep', '10000'])",
@@ -257,7 +259,7 @@ def test_a_stop_while_a_child_is_started_leaves_none(what: str, spoilt: Notebook
     while len(_pipes(spoilt.pid)) > before and time.monotonic() < until:
         spoilt.take_in(0.1)
     assert len(_pipes(spoilt.pid)) <= before
-    assert run(spoilt, "subprocess._fork_exec = fork_exec; len(pids)").result == "4"
+    assert run(spoilt, "subprocess._fork_exec, os.posix_spawn = starts; len(pids)").result == "4"
     goes_on(spoilt)
 
 
