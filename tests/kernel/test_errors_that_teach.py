@@ -48,3 +48,20 @@ def test_the_traceback_ends_with_advice_that_works(mistake: Mistake, prepared: N
 
 def test_the_page_of_the_documentation_shows_them() -> None:
     assert PAGE.read_text() == page(), "`python -m tests.kernel.mistakes` writes it"
+
+
+#: Errors of what a library does with what it was given: there is nothing to write otherwise at this place.
+NO_ADVICE = [
+    "stack = contextlib.AsyncExitStack()\nstack.push_async_callback(print)\nawait stack.aclose()",
+    "await asyncio.wait_for(5, 5)",
+    "await asyncio.wait_for([get()], 5)",
+    "await asyncio.shield([get()])",
+    "asyncio.run([get()])",
+]
+
+
+@pytest.mark.parametrize("code", NO_ADVICE)
+def test_no_advice_that_would_not_work(code: str, prepared: Notebook) -> None:
+    prepared.run("import contextlib")
+    cell = prepared.run(code)
+    assert cell.error is not None and lines_of(cell)[-1].startswith(f"{cell.error[0]}: ")

@@ -11,7 +11,8 @@ from typing import Any
 from .code import Code
 from .mistake import Mistake, Step, is_coroutine, last_name
 
-_NAMED = re.compile(r"\b(coroutine|DeferredCoroutine)\b")
+#: Where "a coroutine" is wanted, it is something else that was given.
+_NAMED = re.compile(r"(?<!\ba )\b(coroutine|DeferredCoroutine)\b")
 _IS_COROUTINE = re.compile(r"'coroutine' object (is not subscriptable|is not callable|has no attribute)")
 _TASK = re.compile(r"'(_asyncio\.)?Task'")
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Await)
@@ -88,13 +89,14 @@ def _failing(step: Step) -> ast.AST | None:
 
 
 def _parts(node: ast.AST) -> Iterator[ast.expr]:
-    """The expressions in `node` that are computed with it, itself first."""
+    """The expressions in `node` that are computed with it, itself first; not what it awaits."""
     waiting = [node]
     while waiting:
         one = waiting.pop(0)
         if isinstance(one, ast.expr):
             yield one
-        waiting += [child for child in ast.iter_child_nodes(one) if not isinstance(child, _INNER)]
+        computed = ast.iter_child_nodes(one.value if isinstance(one, ast.Await) else one)
+        waiting += [child for child in computed if not isinstance(child, _INNER)]
 
 
 def _of_value(mistake: Mistake, step: Step, part: ast.expr, value: Any) -> str:

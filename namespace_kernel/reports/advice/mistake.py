@@ -143,6 +143,12 @@ class Mistake:
         """Whether the cell's code runs on the kernel's loop."""
         return self.route is not None and self.route.context is Context.ASYNC
 
+    @property
+    def is_the_steps_own(self) -> bool:
+        """Whether the innermost step raised the error, and nothing that it called."""
+        frames = [frame for frame, _ in walk_tb(self.error.__traceback__)]
+        return self.step is not None and frames[-1] is self.step.frame
+
     def where(self, code: Code, node: ast.AST) -> str:
         """The line of `node`, in words."""
         return self.lines.place_of(Place(code.filename, getattr(node, "lineno", 0)))

@@ -24,7 +24,7 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 def wrong_await(mistake: Mistake) -> str | None:
     """`await f`, `await len(x)`, `await [f(), g()]`, `await pool.submit(g)`."""
     found, step = _NOT_AWAITABLE.search(mistake.words), mistake.step
-    if type(mistake.error) is not TypeError or not found or step is None:
+    if type(mistake.error) is not TypeError or not found or step is None or not mistake.is_the_steps_own:
         return None
     if not isinstance(step.node, ast.Await):
         return None
@@ -60,7 +60,7 @@ def wrong_for(mistake: Mistake) -> str | None:
         return None
     node, code = step.node, step.code
     if found := _NOT_ASYNC_ITERABLE.search(mistake.words):
-        return _async_for(step, node, found[1])
+        return _async_for(step, node, found[1]) if mistake.is_the_steps_own else None
     if "'async_generator' object is not an iterator" in mistake.words:
         given = node.args if isinstance(node, ast.Call) and last_name(node) == "next" else []
         text = ", ".join(map(code.text, given))
@@ -169,7 +169,9 @@ def function_for_coroutine(mistake: Mistake) -> str | None:
     call = step.node.value if isinstance(step.node, ast.Await) else step.node
     if not isinstance(call, ast.Call):
         return None
-    if _NO_COROUTINE.search(mistake.words):
+    # Since Python 3.12 `wait_for` awaits what it was given, whatever that is.
+    is_waiting = last_name(call) == "wait_for" and _NOT_AWAITABLE.search(mistake.words)
+    if is_waiting or _NO_COROUTINE.search(mistake.words):
         for argument in call.args:
             if step.is_async(argument):
                 text = step.code.text(argument)
