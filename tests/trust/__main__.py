@@ -55,8 +55,9 @@ def main() -> int:
 
 
 def _command(options: argparse.Namespace) -> list[str]:
-    # A run may take an hour, and what another kernel fails is no news.
-    limits = ["--timeout=0", "-o", "faulthandler_timeout=0", "--tb=short", "-q", "-p", "no:cacheprovider"]
+    # A run may take an hour, and what another kernel fails is no news. Python's own tracebacks: pytest parses
+    # the source again, which Python 3.11 may refuse in a process where threads of a test have parsed, too.
+    limits = ["--timeout=0", "-o", "faulthandler_timeout=0", "--tb=native", "-q", "-p", "no:cacheprovider"]
     workers = ["-n", options.workers, "--dist", "worksteal"]
     return [sys.executable, "-m", "pytest", *limits, *workers, "tests/trust"]
 
