@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from tests.trust.figures import Trial
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def remembered(check: F) -> F:
+    """Keep what `check`, a method of a machine that has a `trial`, raises: what fails once and not again is
+    told by hypothesis without its error.
+    """
+
+    @functools.wraps(check)
+    def run(machine: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return check(machine, *args, **options)
+        except Exception as error:
+            machine.trial.last_error = "".join(traceback.format_exception_only(error))[:3_000]
+            raise
+
+    return run  # type: ignore[return-value]
 
 
 def run_machine(
@@ -45,5 +65,6 @@ def run_machine(
         try:
             run_state_machine_as_test(seed(trial.seed * 1_000 + number)(machine), settings=options)
         except (AssertionError, Flaky) as error:
-            trial.violated("".join(traceback.format_exception_only(error)))
+            told = traceback.format_exception_only(error)
+            trial.violated("".join([*told, trial.last_error if isinstance(error, Flaky) else ""]))
             after_violation()

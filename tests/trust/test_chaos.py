@@ -19,7 +19,7 @@ from tests.kernel.test_debugger import CLIENT, attached
 from tests.kernel.test_wrong_requests import CONTROL, SHELL
 from tests.trust.conftest import SOON, Kernels, paired
 from tests.trust.figures import Trial
-from tests.trust.machines import run_machine
+from tests.trust.machines import remembered, run_machine
 
 STEPS = 25
 #: Each violation is shrunk, which takes a minute.
@@ -146,6 +146,7 @@ class Session(RuleBasedStateMachine):
             self.note(self.notebook.request("interrupt_request", channel="control"), "interrupt_request")
 
     @rule(how=st.sampled_from(INTERRUPTS), waits=st.sampled_from(["time.sleep(60)", "while True: pass"]))
+    @remembered
     def stop(self, how: str, waits: str) -> None:
         self.settle()
         cell = self.cell(f"import time\nprint('begun', flush=True)\n{waits}", lambda _: "KeyboardInterrupt")
@@ -153,6 +154,7 @@ class Session(RuleBasedStateMachine):
         self.interrupt(how)
 
     @rule(name=NAMES, text=st.sampled_from(["a", "", "é"]))
+    @remembered
     def answer_a_question(self, name: str, text: str) -> None:
         self.settle()
         cell = self.cell(f"{name} = input('? ')", self._assigned(name, text), allow_stdin=True)
@@ -160,6 +162,7 @@ class Session(RuleBasedStateMachine):
         self.notebook.answer(text)
 
     @rule(name=NAMES, value=VALUES)
+    @remembered
     def stop_at_a_breakpoint(self, name: str, value: int) -> None:
         self.settle()
         code = f"value = {value}\n{name} = value"
@@ -179,6 +182,7 @@ class Session(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.sent) > 3)
     @rule()
+    @remembered
     def settle(self) -> None:
         """Everything that was sent has one right answer, and the names are the model's."""
         for request, kind in self.sent:
