@@ -38,11 +38,9 @@ from .written import Written
 
 _log = logging.getLogger("namespace_kernel")
 
-#: Seconds that whoever waits for the output to be sent waits at most.
+#: Seconds that whoever waits for the output to be sent, or for what the thread does between two messages,
+#: waits at most: on a machine with a load of 20 the thread may need more than one.
 _PATIENCE = 10.0
-
-#: Seconds that whoever waits for what the thread does between two messages waits at most.
-_BRIEFLY = 1.0
 
 #: Seconds after which the thread is woken again, if it has not come since.
 _TRUST = 0.02
@@ -171,12 +169,12 @@ class PublishingThread(IOPubThread):
         self.send_now()
 
     def do(self, function: Callable[[], object]) -> None:
-        """Call `function` in this thread and wait for it, but not for long. Thread: any; a Stop may come."""
+        """Call `function` in this thread and wait for it, but not for ever. Thread: any; a Stop may come."""
         if self._serves and get_ident() != self.thread.ident:
             done = threading.Event()
             self._wake(function)
             self._wake(done.set)
-            done.wait(_BRIEFLY)
+            done.wait(_PATIENCE)
 
     def do_first(self, function: Callable[[], object]) -> None:
         """Call `function` in this thread while nobody sends: what it publishes goes before all that waits.
