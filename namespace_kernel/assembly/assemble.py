@@ -6,8 +6,8 @@ The kernel and its shell exist already: ipykernel makes them. A part gets what i
 from __future__ import annotations
 
 import contextvars
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from namespace_kernel.base.patching import Patches
 from namespace_kernel.execution.stop.swallowed import SwallowedStops
@@ -30,8 +30,7 @@ from .ground import Ground
 from .reports import build_activities, build_receipts
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(NamedTuple):
     """What the app starts and ends. The `patches` are in force while the kernel serves."""
 
     user_loop: UserLoop

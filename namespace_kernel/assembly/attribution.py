@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.attribution.inheritance import Inheritance
@@ -18,8 +18,7 @@ from namespace_kernel.reports.remarks import CellReceipts
 from .ground import Ground
 
 
-@dataclass(frozen=True, slots=True)
-class Coroutines:
+class Coroutines(NamedTuple):
     """Where coroutines come from, and which of them nobody awaits."""
 
     tracking: OriginTracking
@@ -27,8 +26,7 @@ class Coroutines:
     never_awaited: NeverAwaitedHook
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(NamedTuple):
     """Whose output it is."""
 
     inheritance: Inheritance

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jupyter_core.paths import jupyter_data_dir
 
@@ -16,8 +16,7 @@ from namespace_kernel.namespace.reserved_names import MISSING
 from .ground import Ground
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(NamedTuple):
     """What is told of a cell before it begins, and when it is over."""
 
     durability: Durability

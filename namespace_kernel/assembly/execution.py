@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from namespace_kernel.durable.black_box import BlackBox
 from namespace_kernel.execution.stop.interrupts import InterruptController
@@ -17,8 +17,7 @@ from namespace_kernel.kernel.wire.stdout import CellStream
 from .ground import Ground
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """What runs cells, and stops them."""
 
     interrupts: InterruptController

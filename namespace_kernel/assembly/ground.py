@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from dataclasses import dataclass
 from threading import get_ident
+from typing import NamedTuple
 
 from namespace_kernel.base.threads import current_thread
 from namespace_kernel.ipython.captures import capture_nothing
@@ -12,8 +12,7 @@ from namespace_kernel.kernel.kernel import NamespaceKernel
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(NamedTuple):
     """What the parts stand on. `context` is the one of the foreground's cells.
 
     The kernel's shell tells lines of code (`Lines`) and shows notices in the calling context (`Notices`). A

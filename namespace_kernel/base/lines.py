@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import CoroutineType, FrameType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 #: What an `async def` function returns.
 NativeCoroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A line of code."""
 
     filename: str
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Leak:
+class Leak(NamedTuple):
     """A coroutine that was closed, and the line that created it (`line` 0 if unknown)."""
 
     name: str

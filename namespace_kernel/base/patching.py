@@ -8,9 +8,8 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FunctionType, ModuleType, TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 #: Whatever can be called. What stands in the place of a function takes what that takes.
 Function: TypeAlias = Callable[..., Any]
@@ -22,8 +21,7 @@ def _nothing() -> None:
     """What most patches have to do when they are undone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """`make(original)` in the place of `name` in `owner`.
 
     `owner` is a module or a class, or its full name: then it is looked for when the patch is installed, and

@@ -13,9 +13,8 @@ import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.lines import Leak
@@ -54,8 +53,7 @@ _LONGEST = 60
 Lookup = Callable[[str], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCall:
+class OpenCall(NamedTuple):
     """A call whose value is neither awaited at once nor handed to someone who awaits it.
 
     `later` if it is in the body of a function, which may run at any time.

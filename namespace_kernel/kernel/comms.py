@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from comm.base_comm import CommManager
 from ipykernel.comm.comm import BaseComm
@@ -73,8 +72,7 @@ class _CommsKernel:
         return getattr(self._kernel, name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Home:
+class _Home(NamedTuple):
     """The request that a comm's output goes to, and the cell that it is, if it is one."""
 
     request: Request

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from namespace_kernel.coroutines.origins import Origins
 from namespace_kernel.durable.durability import Durability
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
     from .kernel import NamespaceKernel
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What the app builds. `context` is the foreground's, and `before_cell` is called before its cells."""
 
     user_loop: UserLoop
@@ -58,8 +56,7 @@ class Parts:
     durability: Durability
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(NamedTuple):
     """Who runs cells, and who begins, stops and ends that."""
 
     lanes: Lanes
@@ -72,8 +69,7 @@ class Cells:
     ending: Ending
 
 
-@dataclass(frozen=True, slots=True)
-class Others:
+class Others(NamedTuple):
     """Who answers what is no cell."""
 
     handlers: Handlers
@@ -85,8 +81,7 @@ class Others:
     shutdown: Shutdown
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     """All of them, and the two channels on which messages arrive."""
 
     cells: Cells

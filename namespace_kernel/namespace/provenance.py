@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from namespace_kernel.base.cell import Names
 
@@ -22,8 +23,7 @@ class Provenance:
     when: float = field(default_factory=time.time, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Who wrote a name, the record's serial number, and the id of the value at that time."""
 
     writer: Provenance

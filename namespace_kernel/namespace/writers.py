@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from namespace_kernel.base.cell import CellChanges, Context, Names, Namespace
 
@@ -107,8 +108,7 @@ def changed_meanwhile(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """By which cells, in which contexts and when (`time.time`) a name was written last.
 
     There is more than one cell if several run that may have done it. `running` says that they still do;

@@ -8,10 +8,9 @@ import inspect
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from itertools import islice
 from types import FrameType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
@@ -26,8 +25,7 @@ _SUBMITTING = "run_coroutine_threadsafe"
 _BESIDE = "or remove `await`: cells without it run beside your tasks"
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(NamedTuple):
     """Where the loop is blocked, by `innermost` and what called it."""
 
     innermost: FrameType

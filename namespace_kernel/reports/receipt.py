@@ -10,9 +10,8 @@ import html
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.threads import RLock, Timers
@@ -44,8 +43,7 @@ class Kind(StrEnum):
 Row: TypeAlias = tuple[str, str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(NamedTuple):
     """One thing that a cell left behind: in a sentence, in a few words, and in a table.
 
     A row of the table says what, where it comes from, what more there is to know, and how to end it. With

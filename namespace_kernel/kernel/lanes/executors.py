@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import Execution
@@ -21,8 +21,7 @@ from namespace_kernel.remote.sites.dask import DaskSite
 from namespace_kernel.remote.sites.isolated import IsolatedSite
 
 
-@dataclass(frozen=True, slots=True)
-class Sites:
+class Sites(NamedTuple):
     """Where cells run that do not run here."""
 
     isolated: IsolatedSite

@@ -7,9 +7,8 @@ import mmap
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from namespace_kernel.base.threads import PIPE_BUF, Lock, readable, writable
 
@@ -21,8 +20,7 @@ _OVERFLOW = Path(__file__).with_name("overflow.py")
 _HIGH = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """One descriptor's text on its way: written to `pipe`, passed on to `fd`, where the kernel reads.
 
     Thread: any.

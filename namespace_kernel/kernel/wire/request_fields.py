@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .request import Message
 
@@ -16,8 +16,7 @@ from .request import Message
 _LARGEST = 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What a field must be, in words, and a test of it; `needed` says that it must be there."""
 
     words: str

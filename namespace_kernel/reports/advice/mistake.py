@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from traceback import walk_tb
 from types import CoroutineType, FrameType, FunctionType, MethodType, ModuleType, TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from namespace_kernel.base.cell import Context, Route
 from namespace_kernel.base.lines import Leak, Lines, Place, ToldCalls
@@ -28,8 +28,7 @@ MISSING = object()
 Assignment: TypeAlias = ast.Assign | ast.AnnAssign | ast.NamedExpr
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One frame of the traceback that is the user's, and the expression that it was at."""
 
     frame: FrameType

@@ -31,8 +31,10 @@ def assigned_in(node: ast.ClassDef) -> set[str]:
 
 
 def foreign_in(node: ast.ClassDef, inherited: set[str]) -> list[str]:
-    """What it declares and neither sets nor inherits; a dataclass's fields are its constructor's."""
+    """What it declares and neither sets nor inherits; the fields of a record are its constructor's."""
     if any("dataclass" in ast.unparse(one) for one in node.decorator_list):
+        return []
+    if "NamedTuple" in map(ast.unparse, node.bases):
         return []
     declared = (one.target for one in node.body if isinstance(one, ast.AnnAssign) and one.value is None)
     names = {one.id for one in declared if isinstance(one, ast.Name)}
