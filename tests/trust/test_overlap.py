@@ -107,6 +107,8 @@ def prepared(kernels: Kernels) -> Iterator[Callable[[], tuple[Notebook, list[Sub
         notebook = kernels.get()
         if not made or made[-1][0] is not notebook:
             assert notebook.run(IMPORTS).status == "ok"
+            # After a thousand results IPython warns under the next, once.
+            assert notebook.run("get_ipython().displayhook.cache_size = 10**6").status == "ok"
             made.append((notebook, [Frontend(notebook, create(notebook).id) for _ in range(2)]))
         return made[-1]
 
