@@ -33,6 +33,7 @@ class Running(NamedTuple):
         self.room.make()
         self.signals.apply()
         self.wakeup.take_descriptor()
+        self.wakeup.before_cell()
         self.asyncio.note_leftover()
 
 

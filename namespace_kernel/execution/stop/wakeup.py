@@ -20,7 +20,7 @@ from functools import partial
 from threading import get_ident
 from typing import Protocol
 
-from namespace_kernel.base.threads import Timers
+from namespace_kernel.base.threads import Lock, Timers
 
 #: When to send the harmless signal, in seconds after SIGINT.
 _DELAYS = (0.01, 0.05, 0.2)
@@ -72,6 +72,9 @@ class SignalWakeup:
         self._writer.setblocking(False)
         self._thread: int | None = None
         self._handled_before = 0
+        #: The Stop after which threads are still to go on.
+        self._stop: object = None
+        self._lock = Lock()
 
     def fileno(self) -> int:
         """The descriptor to watch; call `signalled` when it is readable."""
@@ -104,19 +107,39 @@ class SignalWakeup:
             for delay in _DELAYS:
                 self._later(delay, self._wake)
             if self._debugger is not None:
-                self._later(_LOOKS[0], partial(self._let_main_handle, self._debugger, 1))
+                self._stop = stop = object()
+                self._later(_LOOKS[0], partial(self._let_main_handle, self._debugger, stop, 1))
 
-    def _let_main_handle(self, debugger: Debugger, looks: int) -> None:
-        debugger.resume_main()
-        self._later(_LOOKS[looks] - _LOOKS[looks - 1], partial(self._look, debugger, looks))
+    def before_cell(self) -> None:
+        """Let all threads go on now that would go on later, for a Stop of an earlier cell.
 
-    def _look(self, debugger: Debugger, looks: int) -> None:
+        This one may come to a breakpoint of its own by then. Thread: main.
+        """
+        if self._debugger is not None:
+            self.signalled()  # the thread that watches may not have looked yet
+            self._resume(self._debugger.resume, self._stop, is_last=True)
+
+    def _let_main_handle(self, debugger: Debugger, stop: object, looks: int) -> None:
+        if self._resume(debugger.resume_main, stop):
+            self._later(_LOOKS[looks] - _LOOKS[looks - 1], partial(self._look, debugger, stop, looks))
+
+    def _look(self, debugger: Debugger, stop: object, looks: int) -> None:
         handled = self._interrupts.handled
         if handled == self._handled_before and looks + 1 < len(_LOOKS):
-            self._let_main_handle(debugger, looks + 1)
+            self._let_main_handle(debugger, stop, looks + 1)
         else:
             self._handled_before = handled or self._handled_before
-            debugger.resume()
+            self._resume(debugger.resume, stop, is_last=True)
+
+    def _resume(self, resume: Callable[[], None], stop: object, is_last: bool = False) -> bool:
+        """Call `resume`, unless nothing more is to be done after that Stop."""
+        with self._lock:
+            if stop is None or self._stop is not stop:
+                return False
+            if is_last:
+                self._stop = None
+            resume()
+            return True
 
     def _wake(self) -> None:
         if self._thread is not None:

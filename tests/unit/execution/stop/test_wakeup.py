@@ -156,3 +156,32 @@ def test_where_another_handler_stands_nobody_waits_for_ours(bell: Bell) -> None:
     bell.run_timers()
     bell.run_timers()
     assert bell.breakpoint.said == ["main", "all"]
+
+
+@at_a_breakpoint
+@pytest.mark.parametrize("looks", range(4))
+def test_a_stop_lets_nothing_go_on_any_more_once_the_next_cell_begins(bell: Bell, looks: int) -> None:
+    bell.signalled(SIGINT)
+    for _ in range(looks):
+        bell.run_timers()
+    bell.wakeup.before_cell()
+    assert bell.breakpoint.said == ["main"] * looks + ["all"]
+    while bell.later:
+        bell.run_timers()
+    assert bell.breakpoint.said == ["main"] * looks + ["all"]
+
+
+@at_a_breakpoint
+def test_so_does_one_that_nobody_has_looked_at(bell: Bell) -> None:
+    bell.wakeup._writer.send(SIGINT)
+    bell.wakeup.before_cell()
+    while bell.later:
+        bell.run_timers()
+    assert bell.breakpoint.said == ["all"]
+    assert bell.woken, "and the main thread is woken all the same"
+
+
+@at_a_breakpoint
+def test_a_cell_without_a_stop_before_lets_nothing_go_on(bell: Bell) -> None:
+    bell.wakeup.before_cell()
+    assert bell.breakpoint.said == [] and bell.later == []
