@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kernel.cells import Cell, Request
+from tests.kernel.cells import PATIENCE, Cell, Request
 from tests.kernel.client import INTERRUPTS, Notebook
 from tests.kernel.test_debugger import AWAITING, COROUTINE, FUNCTION, PLAIN, Debugger, Stop, attached
 from tests.kernel.test_subshells import Subshell, create, delete
 
-BOUND = 20.0
+BOUND = PATIENCE
 TICK = """\
 ticks = 0
 async def tick():
@@ -273,6 +273,7 @@ def test_what_cannot_be_answered_is_an_error_with_its_reason(debugger: Debugger)
 
 def test_the_kernel_ends_in_time_under_a_request_without_an_answer(fresh_notebook: Notebook) -> None:
     fresh_notebook.run("import threading; go = threading.Event()")
+    fresh_notebook.run("get_ipython().kernel.debug_patience = 10 * 60.0")
     debugger = Debugger(fresh_notebook)
     debugger.attach()
     debugger.break_at(PLAIN, 2)
