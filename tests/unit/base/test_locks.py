@@ -45,6 +45,7 @@ def stop_at(number: int, function: Callable[[], object]) -> bool:
         return trace
 
     try:
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 must know of it before `settrace`
         sys.settrace(trace)
         function()
         sys.settrace(None)
