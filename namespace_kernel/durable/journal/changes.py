@@ -125,12 +125,23 @@ class Changes:
 
     def _mark(self, names: Iterable[str]) -> None:
         """These may have changed."""
-        for name in reached(names, self._reads_of_name):
+        found = reached(names, self._reads_of_name)
+        if self.look.singles and not all(map(self._is_understood, found)):
+            self.look = Look()
+        for name in found:
             known = self.known.get(name)
             mates = known.with_names if known is not None else (name,)
             self.dirty.update(mates)
             for mate in mates:
                 self.look.singles.pop(mate, None)
+
+    def _is_understood(self, name: str) -> bool:
+        """Whether it is known what the name's functions, if it holds any, read and may have changed."""
+        is_as_kept = name in self.known and name not in self.dirty
+        if is_as_kept or isinstance(self.look.singles.get(name), Taken):
+            return True
+        kind = type(self._manager.live.get(name))
+        return kind in ATOMS or kind is ModuleType
 
     def _reads_of_name(self, name: str) -> Iterable[str]:
         single = self.look.singles.get(name)
