@@ -117,6 +117,7 @@ class SignalWakeup:
         """
         if self._debugger is not None:
             self.signalled()  # the thread that watches may not have looked yet
+            self._handled_before = self._interrupts.handled or self._handled_before
             self._resume(self._debugger.resume, self._stop, is_last=True)
 
     def _let_main_handle(self, debugger: Debugger, stop: object, looks: int) -> None:

@@ -185,3 +185,15 @@ def test_so_does_one_that_nobody_has_looked_at(bell: Bell) -> None:
 def test_a_cell_without_a_stop_before_lets_nothing_go_on(bell: Bell) -> None:
     bell.wakeup.before_cell()
     assert bell.breakpoint.said == [] and bell.later == []
+
+
+@at_a_breakpoint
+def test_a_stop_that_the_next_cell_has_settled_is_no_later_ones(bell: Bell) -> None:
+    bell.signalled(SIGINT)
+    bell.breakpoint.handled = 1
+    bell.wakeup.before_cell()
+    bell.later.clear()
+    bell.signalled(SIGINT)
+    bell.run_timers()
+    bell.run_timers()
+    assert bell.breakpoint.said == ["all", "main", "main"]
