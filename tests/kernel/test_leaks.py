@@ -85,6 +85,16 @@ LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
         [[], ["f 3 of 0"]],
     ),
     "a cell that raises": (["f(1)\nraise ValueError"], [["f 1"]]),
+    "a line before the one that fails": (["f(1)\nawait asyncio.gather(f(2), 1 / 0)"], [["f 1"]]),
+    "a statement before the one that fails": (["x = 1\nf(1); x.y"], [["f 2"]]),
+    "a block that fails": (
+        [
+            "with open(__name__) as x:\n    f(1)",
+            "with f.x:\n    pass\nf(1)",
+            "for x in [1]:\n    f(1)\n    x.y",
+        ],
+        [[], [], ["f 2"]],
+    ),
     "a failed cell's frame": (
         ["def g():\n    c = f(1)\n    raise ValueError\ng()", "1", "2"],
         [["f 2"], [], []],

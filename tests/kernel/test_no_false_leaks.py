@@ -21,6 +21,16 @@ SILENT: dict[str, list[str]] = {
     "kept in containers that are dropped": ["a = [f(1), (f(2), {'k': f(3)})]", "a = None"],
     "appended to a list of an earlier cell": ["a = []", "a.append(f(1))", "await a[0]"],
     "kept and awaited in a failed cell": ["x = f(1)\nraise ValueError", "await x"],
+    "given to what did not come to be called": [
+        "await asyncio.gather(f(1), 1 / 0)",
+        "x = [asyncio.create_task(f(1)), asyncio.create_task(g())]",
+        "def g(): raise ValueError",
+        "await asyncio.wait_for(f(1), timeout=g())",
+        "def h(): return asyncio.gather(\n    f(1),\n    g(f(2)),\n)\nawait h()",
+        "for one in (f(1), 1 / 0): await one",
+        "async with asyncio.timeout(g()) as x, asyncio.timeout(f(1)): pass",
+        "asyncio.run(asyncio.wait_for(f(1), 1 / 0))",
+    ],
     "asyncio's own, kept": ["x = [asyncio.sleep(0, 4)]", "await x[0]"],
     "the last result, awaited later": ["x = f(1); None", "await x", "await f(2)"],
     "begun by hand and dropped": [

@@ -53,10 +53,11 @@ def advice_on(error: BaseException, lines: Lines, loop: object = None) -> str | 
         steps = steps_of(error.__traceback__, lines)
         mistake = Mistake(error, words_of(error), lines, route, loop, steps)
         line = next((line for kind in _KINDS if (line := kind(mistake))), None)
-        if line is not None and execution is not None:
+        if execution is not None:
             for step in steps:
-                if step.node is not None:
-                    mistake.tell(step.code, step.node, step)
+                failed = step.whole or (step.node if line is not None else None)
+                if failed is not None:
+                    mistake.tell(step.code, failed, step)
             execution.keep(ToldCalls()).update(mistake.told)
         return line
     except Exception:  # whatever a library's objects answer: the traceback is shown all the same

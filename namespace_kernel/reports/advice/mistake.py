@@ -42,6 +42,20 @@ class Step(NamedTuple):
         return next((one for one in nodes if isinstance(one, ast.stmt)), None)
 
     @property
+    def whole(self) -> ast.AST | None:
+        """The outermost expression around the one that failed, or its simple statement: nothing of it came to
+        its end.
+        """
+        if isinstance(self.node, ast.stmt):
+            return None if hasattr(self.node, "body") or isinstance(self.node, ast.Match) else self.node
+        found = self.node
+        for one in self.code.outwards(found):
+            if isinstance(one, ast.stmt | ast.mod):
+                break
+            found = one
+        return found
+
+    @property
     def text(self) -> str:
         """The source of the expression."""
         return "" if self.node is None else self.code.text(self.node)
