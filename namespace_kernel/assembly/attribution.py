@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import FrameType
 from typing import NamedTuple
 
 from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.attribution.inheritance import Inheritance
 from namespace_kernel.attribution.redirects import Redirects
-from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Leak
+from namespace_kernel.base.started import execution_in
 from namespace_kernel.coroutines.never_awaited import NeverAwaitedHook
 from namespace_kernel.coroutines.origins import Origins, OriginTracking
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
@@ -37,9 +39,9 @@ class Attribution(NamedTuple):
 def build_coroutines(ground: Ground, user_loop: UserLoop, receipts: CellReceipts) -> Coroutines:
     """What finds the coroutines that nobody awaits. Thread: main."""
 
-    def take(leak: Leak) -> bool:
-        """A coroutine went away in the calling context."""
-        execution = current_execution.get()
+    def take(leak: Leak, frame: FrameType | None) -> bool:
+        """A coroutine went away in the calling context, in `frame`."""
+        execution = execution_in(frame)
         if execution is not None:
             receipts.leaked(execution.owner or execution, leak)
         return execution is not None

@@ -82,6 +82,16 @@ def _may_be_callback(code: CodeType) -> bool:
     return code.co_argcount in (1, 2) and not code.co_flags & _SUSPENDS
 
 
+def execution_in(frame: FrameType | None) -> Execution | None:
+    """What the calling code belongs to, which is in `frame`. What a callback has returned goes away in the
+    loop's own code: it belongs to the callback.
+    """
+    if frame is not None and frame.f_code is _CALLBACK:
+        context = getattr(argument_of(frame, "self"), "_context", None)
+        return context.get(current_execution) if isinstance(context, Context) else None
+    return current_execution.get()
+
+
 def note_start(
     thing: Any, target: Any, is_users_file: Callable[[str], bool], called: str | None = None
 ) -> Started:

@@ -46,14 +46,14 @@ class NeverAwaitedHook:
     """Collects the leaks of cells.
 
     `leak_of` describes a coroutine that a line of a cell created, given the frame in which it goes away,
-    and returns `None` for others. `take` is offered each leak, where it happens, and returns whether it
-    took it. Thread: any; destruction can happen anywhere.
+    and returns `None` for others. `take` is offered each leak, where it happens, with that frame, and returns
+    whether it took it. Thread: any; destruction can happen anywhere.
     """
 
     def __init__(
         self,
         leak_of: Callable[[NativeCoroutine, FrameType | None], Leak | None],
-        take: Callable[[Leak], bool] = lambda leak: False,
+        take: Callable[[Leak, FrameType | None], bool] = lambda leak, frame: False,
     ) -> None:
         self._leak_of = leak_of
         self._take = take
@@ -80,9 +80,10 @@ class NeverAwaitedHook:
 
     def _notice(self, coroutine: object) -> None:
         if self._installed and type(coroutine) is CoroutineType:
-            leak = self._leak_of(coroutine, sys._getframe(1))
+            frame = sys._getframe(1)
+            leak = self._leak_of(coroutine, frame)
             if leak is not None:
-                if not self._take(leak):
+                if not self._take(leak, frame):
                     self._leaks.append(leak)
                 return
         if self._previous is _pythons_own:

@@ -13,6 +13,9 @@ LIBRARY = """\
 _code = "async def inner(): pass\\ndef make(): inner()\\ndef hold(): return inner()"
 library = types.ModuleType("library"); exec(compile(_code, "/usr/lib/library.py", "exec"), vars(library))"""
 
+LOOP = "loop = asyncio.get_event_loop(); go, done = threading.Event(), threading.Event()"
+#: What the loop waits for, and its end.
+END = "go.set(); loop.call_soon_threadsafe(done.set); done.wait();"
 # Cells, and what their receipts say in the end.
 LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
     "the last expression": (["f(1)", "1"], [["f 1"], []]),
@@ -94,6 +97,22 @@ LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
             "for x in [1]:\n    f(1)\n    x.y",
         ],
         [[], [], ["f 2"]],
+    ),
+    "a callback while a later cell runs": (
+        [LOOP, "async def f1(): ...\nloop.call_soon(go.wait); loop.call_soon(f1);", END],
+        [[], ["f1 2"], []],
+    ),
+    "a timer while a later cell runs": (
+        [LOOP, "async def f2(value): ...\nloop.call_soon(go.wait); loop.call_later(0, f2, 1);", END],
+        [[], ["f2 2"], []],
+    ),
+    "the end of a task while a later cell runs": (
+        [
+            LOOP,
+            "async def f3(t): ...\nloop.call_soon(go.wait)\nloop.create_task(f(1)).add_done_callback(f3)",
+            END,
+        ],
+        [[], ["f3 3"], []],
     ),
     "a failed cell's frame": (
         ["def g():\n    c = f(1)\n    raise ValueError\ng()", "1", "2"],

@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -119,7 +120,8 @@ def test_one_that_another_thread_drops_is_noticed(hook: NeverAwaitedHook) -> Non
 def test_what_somebody_takes_is_not_told_again(taken: bool) -> None:
     offered: list[Leak] = []
 
-    def take(leak: Leak) -> bool:
+    def take(leak: Leak, frame: FrameType | None) -> bool:
+        assert frame is not None
         offered.append(leak)
         return taken
 
