@@ -99,7 +99,8 @@ class Origins:
         name = coroutine.__name__
         if dropped_in is not None and _lets_go_of_result(dropped_in):
             filename, line = dropped_in.f_code.co_filename, dropped_in.f_lineno
-            if line in _lines_calling(name, filename) or line in _lines_passing(name, filename):
+            calls = _lines_calling(name, filename, handed_over=True)
+            if line in calls or line in _lines_passing(name, filename):
                 return Leak(leak.name, filename, line) if self._lines.is_cell_file(filename) else None
         if self._functions.is_defined(name) and not self._lines.is_cell_file(coroutine.cr_code.co_filename):
             return None  # a library's function of the same name

@@ -26,7 +26,7 @@ SILENT: dict[str, list[str]] = {
         "x = [asyncio.create_task(f(1)), asyncio.create_task(g())]",
         "def g(): raise ValueError",
         "await asyncio.wait_for(f(1), timeout=g())",
-        "def h(): return asyncio.gather(\n    f(1),\n    g(f(2)),\n)\nawait h()",
+        "def h(): return asyncio.gather(\n    f(1),\n    g(),\n)\nawait h()",
         "for one in (f(1), 1 / 0): await one",
         "async with asyncio.timeout(g()) as x, asyncio.timeout(f(1)): pass",
         "asyncio.run(asyncio.wait_for(f(1), 1 / 0))",

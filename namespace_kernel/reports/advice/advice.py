@@ -55,9 +55,10 @@ def advice_on(error: BaseException, lines: Lines, loop: object = None) -> str | 
         line = next((line for kind in _KINDS if (line := kind(mistake))), None)
         if execution is not None:
             for step in steps:
-                failed = step.whole or (step.node if line is not None else None)
-                if failed is not None:
-                    mistake.tell(step.code, failed, step)
+                if line is not None and step.node is not None:
+                    mistake.tell(step.code, step.node, step)
+                for other in step.unused:
+                    mistake.tell(step.code, other, step)
             execution.keep(ToldCalls()).update(mistake.told)
         return line
     except Exception:  # whatever a library's objects answer: the traceback is shown all the same

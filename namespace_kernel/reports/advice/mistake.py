@@ -42,17 +42,14 @@ class Step(NamedTuple):
         return next((one for one in nodes if isinstance(one, ast.stmt)), None)
 
     @property
-    def whole(self) -> ast.AST | None:
-        """The outermost expression around the one that failed, or its simple statement: nothing of it came to
-        its end.
-        """
-        if isinstance(self.node, ast.stmt):
-            return None if hasattr(self.node, "body") or isinstance(self.node, ast.Match) else self.node
-        found = self.node
-        for one in self.code.outwards(found):
+    def unused(self) -> list[ast.AST]:
+        """The expressions beside the one that failed: what they gave came to nobody."""
+        inner, found = self.node, list[ast.AST]()
+        for one in self.code.outwards(inner):
             if isinstance(one, ast.stmt | ast.mod):
                 break
-            found = one
+            found += (child for child in ast.iter_child_nodes(one) if child is not inner)
+            inner = one
         return found
 
     @property
