@@ -75,7 +75,7 @@ class Trial:
         self.seed = SEED
         self.long = SCALE is not None
         self.count = max(1, round(tries * float(SCALE))) if SCALE is not None else short
-        self.last_error = ""
+        self.first_error = ""
         self._began = time.monotonic()
 
     def random(self, number: int = 0) -> random.Random:

@@ -26,7 +26,8 @@ def remembered(check: F) -> F:
         try:
             return check(machine, *args, **options)
         except Exception as error:
-            machine.trial.last_error = "".join(traceback.format_exception_only(error))[:3_000]
+            told = "".join(traceback.format_exception_only(error))[:3_000]
+            machine.trial.first_error = machine.trial.first_error or told
             raise
 
     return run  # type: ignore[return-value]
@@ -52,6 +53,7 @@ def run_machine(
         if missing <= 0 or len(trial.record.violations) > most_violations:
             break
         before(number)
+        trial.first_error = ""
         options = settings(
             max_examples=max(1, min(examples, missing // steps)),
             stateful_step_count=steps,
@@ -66,5 +68,5 @@ def run_machine(
             run_state_machine_as_test(seed(trial.seed * 1_000 + number)(machine), settings=options)
         except (AssertionError, Flaky) as error:
             told = traceback.format_exception_only(error)
-            trial.violated("".join([*told, trial.last_error if isinstance(error, Flaky) else ""]))
+            trial.violated("".join([*told, trial.first_error if isinstance(error, Flaky) else ""]))
             after_violation()

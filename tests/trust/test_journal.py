@@ -17,7 +17,7 @@ from namespace_kernel import AsyncNamespaceManager
 from namespace_kernel.durable.journal.journal import Journal
 from tests.kernel.cells import PATIENCE
 from tests.kernel.client import ROOT, SPEC
-from tests.trust.figures import Trial
+from tests.trust.figures import SCALE, Trial
 from tests.trust.journal_cells import POINTS, expected, facts
 
 pytestmark = pytest.mark.skipif(
@@ -105,7 +105,7 @@ def check(victim: Victim, folder: Path, seed: int) -> None:
     assert len(left) <= 1, left
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(0 if SCALE else 600)
 @pytest.mark.trust("journal", PROMISE, tries=1_000, short=8, unit="kills")
 def test_a_process_that_is_killed_at_any_instant(trial: Trial, tmp_path: Path) -> None:
     for attempt in trial.attempts():
@@ -120,7 +120,7 @@ def test_a_process_that_is_killed_at_any_instant(trial: Trial, tmp_path: Path) -
             check(victim, folder, seed)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(0 if SCALE else 600)
 @pytest.mark.trust("journal", PROMISE, unit="kills")
 @pytest.mark.parametrize("point", POINTS)
 def test_a_process_that_ends_in_the_midst_of_a_write(point: str, tmp_path: Path) -> None:
