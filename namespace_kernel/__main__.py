@@ -19,6 +19,8 @@ COMMANDS = {
 _THREADS, _STACK = 30, 2 * 2**20
 #: Bytes of address space beside their stacks.
 _ADDRESS_SPACE = 160 * 10**6
+#: Descriptors that a kernel has, beside those that it was started with, when it answers to its first cell.
+_FILES = 70
 #: `M_ARENA_MAX` of `<malloc.h>`.
 _ARENA_MAX = -8
 
@@ -89,6 +91,7 @@ def main() -> None:
         sys.exit(unknown(words[0]))
     leave_missing_folder()
     check_address_space()
+    check_open_files()
     # Nearly all that a start makes, modules and their functions, stays: looking for garbage among it takes a
     # tenth of the time. The app turns the collector on, before it runs anything of the user's.
     gc.disable()
@@ -137,6 +140,22 @@ def check_address_space() -> None:
         )
     with contextlib.suppress(AttributeError):  # it is glibc that does so
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+
+
+def check_open_files() -> None:
+    """End where fewer files may be opened than a kernel has open that answers.
+
+    ZeroMQ, the loops and the threads need them one after the other: whichever finds none fails in its own
+    way, and some only wait. So it is asked beforehand.
+    """
+    taken: list[int] = []
+    try:
+        taken += (os.dup(2) for _ in range(_FILES))
+    except OSError as error:
+        end_at_start(f"{error.strerror}; a kernel needs about a hundred, so raise the limit (`ulimit -n`)")
+    finally:
+        for number in taken:
+            os.close(number)
 
 
 def end_at_start(why: str) -> "NoReturn":
