@@ -7,6 +7,7 @@ from contextvars import Context as ContextVars
 from functools import partial
 from typing import Any
 
+from namespace_kernel.base.asyncio_tasks import was_never_started
 from namespace_kernel.base.cell import Outcome
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import repair
@@ -61,6 +62,8 @@ class UserLoopExecutor:
             return outcome
         finally:
             execution.finished = True
+            if was_never_started(body):  # Stop came before
+                body.close()
 
     def _run_on_loop(self, execution: Execution, body: Body) -> Outcome:
         # Playwright's sync API leaves its loop set as this thread's running loop between two calls.

@@ -12,6 +12,7 @@ from types import CoroutineType, FrameType
 from typing import Any
 
 from namespace_kernel import Cell, Context, Outcome, Route
+from namespace_kernel.base.asyncio_tasks import was_never_started
 from namespace_kernel.base.execution import Execution, complete, current_execution
 from namespace_kernel.base.lines import Leak, Place
 from namespace_kernel.execution.awaiting_cells import UserLoopExecutor
@@ -191,7 +192,11 @@ class LoopUnderTest:
             except BaseException as error:
                 return Outcome(error=error)
 
-        return complete(self.executor.run(execution or execution_of(), body()))
+        try:
+            return complete(self.executor.run(execution or execution_of(), body()))
+        finally:
+            if was_never_started(coroutine):  # a Stop came before
+                coroutine.close()
 
     def at_home(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run `coroutine` on the loop wherever that is, and wait."""

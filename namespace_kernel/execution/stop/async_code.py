@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-from namespace_kernel.base.asyncio_tasks import is_inside
+from namespace_kernel.base.asyncio_tasks import innermost, is_inside, was_never_started
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import monotonic
 
@@ -46,8 +46,7 @@ class AsyncCode:
     def __enter__(self) -> None:
         self._controller.target = self
         if self._execution.interrupted or self._controller.pending:
-            self._execution.interrupted = True
-            self._loop.call_soon_threadsafe(self._cancel)
+            self._end_soon()
 
     def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
         self._controller.target = None
@@ -57,8 +56,7 @@ class AsyncCode:
         """Raise in the cell's code, or cancel it where it waits."""
         if self._task.done():
             return
-        self._execution.interrupted = True
-        self._loop.call_soon_threadsafe(self._cancel)
+        self._end_soon()
         # The home thread may be taking the step.
         stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
         if self._controller.callback_runs():
@@ -81,6 +79,13 @@ class AsyncCode:
         elif current is not None and now - since >= APART:
             self._in_the_way = None, 0.0
             stop()
+
+    def _end_soon(self) -> None:
+        self._execution.interrupted = True
+        # The first step is due before `_cancel`, and may be all that the cell has. There it is only a mark.
+        if was_never_started(innermost(self._task.get_coro())):
+            self._task.cancel()
+        self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
         self._task.cancel()

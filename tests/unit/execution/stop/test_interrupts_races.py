@@ -138,6 +138,30 @@ def test_a_stop_before_an_async_cell_s_code_cancels_it_as_it_begins(desk: Desk, 
     desk.controller.end_cell()
 
 
+@pytest.mark.parametrize("arrives", ["before the task is there", "before its first step"])
+def test_a_stop_before_an_async_cell_that_never_waits_keeps_it_from_beginning(
+    desk: Desk, arrives: str
+) -> None:
+    execution, begun = execution_of(), list[bool]()
+
+    async def busy() -> None:
+        begun.append(True)
+
+    async def cell() -> asyncio.Task[None]:
+        if arrives == "before the task is there":
+            desk.controller.pending = True
+        task = asyncio.create_task(busy())
+        with desk.controller.async_code(execution, task, desk.home.loop):
+            if arrives == "before its first step":
+                signal.raise_signal(signal.SIGINT)
+            await asyncio.wait([task])
+        return task
+
+    task = desk.home.visit(cell()).unwrap()
+    desk.controller.pending = False
+    assert task.cancelled() and begun == [] and execution.interrupted
+
+
 @pytest.mark.parametrize("begins_again", [False, True])
 def test_a_stop_that_came_for_one_cell_is_not_kept_for_the_next(desk: Desk, begins_again: bool) -> None:
     desk.controller.begin_cell()
