@@ -110,16 +110,19 @@ class Notebook:
         self.sockets = {name: getattr(self.client, f"{name}_channel").socket for name in names}
         self._poller = zmq.Poller()
         for socket in self.sockets.values():
+            # A send that nobody takes is told with the kernel's log, and does not wait for ever.
+            socket.sndtimeo = int(PATIENCE * 1000)
             self._poller.register(socket, zmq.POLLIN)
 
     def wait_ready(self) -> None:
         """A first request can be answered before IOPub is subscribed: ask until an idle is heard."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            asked = self.request("kernel_info_request")
             try:
-                asked.wait(1.0)
+                self.request("kernel_info_request").wait(1.0)
                 return
+            except zmq.Again:
+                raise KernelProblem(f"nobody takes a message\n{self.story()}") from None
             except KernelProblem:
                 if not self.alive or time.monotonic() > deadline:
                     raise
