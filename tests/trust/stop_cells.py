@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 #: What the kinds below use. Run once in each kernel.
@@ -101,9 +100,6 @@ WAITING = {
     "timer": "timer = threading.Timer(0.03, len, ['x']); timer.start(); timer.join()",
     "sigtimedwait": "signal.sigtimedwait([signal.SIGUSR2], 0.05)",
 }
-# A signal in the instant of its timeout makes it wait for ever, in any program.
-if sys.version_info < (3, 13):
-    del WAITING["simple queue"]
 
 #: Other processes.
 PROCESSES = {
