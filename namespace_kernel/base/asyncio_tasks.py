@@ -219,6 +219,15 @@ def was_never_started(value: object) -> bool:
     )
 
 
+def waits(task: Any) -> bool:
+    """Whether a task waits for what is not there yet. If not, it runs, is done, or its next step is due.
+
+    Thread: any.
+    """
+    waiter = getattr(task, "_fut_waiter", None)
+    return waiter is not None and not waiter.done()
+
+
 def is_inside(frame: FrameType | None, coroutine: Any) -> bool:
     """Whether `frame` was called, however indirectly, by the code of `coroutine`.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-from namespace_kernel.base.asyncio_tasks import innermost, is_inside, was_never_started
+from namespace_kernel.base.asyncio_tasks import is_inside, waits
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import monotonic
 
@@ -56,13 +56,13 @@ class AsyncCode:
         """Raise in the cell's code, or cancel it where it waits."""
         if self._task.done():
             return
-        self._end_soon()
+        current = self._loop.anchors.current_task()
+        self._end_soon(current)
         # The home thread may be taking the step.
         stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
         if self._controller.callback_runs():
             stop()  # in the callback, which holds up the cell
             return
-        current = self._loop.anchors.current_task()
         if current is not None and stop is _raise and not is_inside(frame, current.get_coro()):
             return  # asyncio is just taking a step of it, and must not be torn apart
         if current is self._task or current in self._execution.tasks:
@@ -80,17 +80,19 @@ class AsyncCode:
             self._in_the_way = None, 0.0
             stop()
 
-    def _end_soon(self) -> None:
+    def _end_soon(self, current: asyncio.Task[object] | None = None) -> None:
         self._execution.interrupted = True
-        # The first step is due before `_cancel`, and may be all that the cell has. There it is only a mark.
-        if was_never_started(innermost(self._task.get_coro())):
-            self._task.cancel()
-        self._loop.call_soon_threadsafe(self._cancel)
+        # A step that is due is taken before `_cancel`, and may be the last one. Such a task is only marked.
+        due = [task for task in self._tasks() if task is not current and not waits(task) and task.cancel()]
+        self._loop.call_soon_threadsafe(self._cancel, due)
 
-    def _cancel(self) -> None:
-        self._task.cancel()
-        for task in list(self._execution.tasks):
-            task.cancel()
+    def _cancel(self, already: list[asyncio.Task[Any]]) -> None:
+        for task in self._tasks():
+            if task not in already:
+                task.cancel()
+
+    def _tasks(self) -> list[asyncio.Task[Any]]:
+        return [self._task, *self._execution.tasks]
 
     def _explain_later(self, other: asyncio.Task[object], where: str) -> None:
         def explain() -> None:

@@ -162,6 +162,37 @@ def test_a_stop_before_an_async_cell_that_never_waits_keeps_it_from_beginning(
     assert task.cancelled() and begun == [] and execution.interrupted
 
 
+@pytest.mark.parametrize("kind", ["has slept", "is woken", "waits for its task", "waits for its task's begin"])
+def test_a_stop_before_a_step_that_is_due_ends_the_cell_there_and_once(desk: Desk, kind: str) -> None:
+    execution, went_on, cleaned_up = execution_of(), list[bool](), list[bool]()
+
+    async def busy(woken: asyncio.Event) -> None:
+        try:
+            await (woken.wait() if kind == "is woken" else asyncio.sleep(0))
+        except asyncio.CancelledError:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            cleaned_up.append(True)
+            raise
+        went_on.append(True)
+
+    async def cell() -> None:
+        task = asyncio.create_task(busy(woken := asyncio.Event()))
+        if "its task" in kind:
+            execution.tasks.add(task)
+        if kind != "waits for its task's begin":
+            await asyncio.sleep(0)
+        woken.set()
+        own = asyncio.create_task(asyncio.wait([task])) if "its task" in kind else task
+        with desk.controller.async_code(execution, own, desk.home.loop):
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.wait([own, task])
+        assert own.cancelled() and task.cancelled()
+
+    desk.home.visit(cell()).unwrap()
+    assert went_on == [] and cleaned_up == [True] * (kind != "waits for its task's begin")
+
+
 @pytest.mark.parametrize("begins_again", [False, True])
 def test_a_stop_that_came_for_one_cell_is_not_kept_for_the_next(desk: Desk, begins_again: bool) -> None:
     desk.controller.begin_cell()
