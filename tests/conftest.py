@@ -21,13 +21,16 @@ IN_CI = bool(os.environ.get("NAMESPACE_KERNEL_CI"))
 StartNotebook = Callable[[], Notebook]
 
 
-#: Below these the system gives no port to whoever asks for any.
-_PORTS = range(10_000, 32_000)
+#: Below these the system gives no port to whoever asks for any. Each worker of xdist has its own.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+_PORTS = range(10_000, 32_000)[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) :: _WORKERS]
+#: Not the module's own: a test that seeds that would have the same ports again.
+_chance = random.SystemRandom()
 
 
 def _find_port(cache: LocalPortCache, ip: str) -> int:
     while True:
-        port = random.choice(_PORTS)
+        port = _chance.choice(_PORTS)
         with socket.socket() as probe:
             try:
                 probe.bind((ip, port))

@@ -21,7 +21,7 @@ from .lines import Place
 from .safe_facts import callable_facts
 
 #: Where asyncio calls a callback, and `weakref.finalize` its function.
-_CALLBACK, _FINALIZE = asyncio.Handle._run.__code__, finalize.__call__.__code__
+CALLBACK, _FINALIZE = asyncio.Handle._run.__code__, finalize.__call__.__code__
 _SUSPENDS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 #: Modules whose frames only pass on that something is to be started.
@@ -67,7 +67,7 @@ def _ends_something(frame: FrameType | None) -> bool:
         code = frame.f_code
         if code.co_name == "__del__" or code is _FINALIZE:
             return True
-        if code.co_name == "<module>" or code is _CALLBACK:  # the cell's code, or a step of a task's
+        if code.co_name == "<module>" or code is CALLBACK:  # the cell's code, or a step of a task's
             return False
         if _may_be_callback(code) and _module_of(frame) not in _GO_BETWEENS:
             value = argument_of(frame, code.co_varnames[code.co_argcount - 1])
@@ -86,7 +86,7 @@ def execution_in(frame: FrameType | None) -> Execution | None:
     """What the calling code belongs to, which is in `frame`. What a callback has returned goes away in the
     loop's own code: it belongs to the callback.
     """
-    if frame is not None and frame.f_code is _CALLBACK:
+    if frame is not None and frame.f_code is CALLBACK:
         context = getattr(argument_of(frame, "self"), "_context", None)
         return context.get(current_execution) if isinstance(context, Context) else None
     return current_execution.get()

@@ -101,6 +101,26 @@ def test_the_stopped_cell_s_finally_runs(how: str, prepared: Notebook) -> None:
 
 
 @both_ways
+@pytest.mark.parametrize("block", ["while True: pass", "time.sleep(60)"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "asyncio.get_running_loop().call_later(.01, block); await asyncio.sleep(60)",
+        "t = asyncio.create_task(asyncio.sleep(.01)); t.add_done_callback(block); await asyncio.sleep(60)",
+        "async def f(): block()\nt = asyncio.create_task(f())",
+    ],
+    ids=["timer", "done callback", "task of a cell whose code is over"],
+)
+def test_what_the_cell_has_given_to_the_loop_is_stopped_too(
+    how: str, block: str, code: str, prepared: Notebook
+) -> None:
+    cell = stop(prepared, f"def block(*_):\n    {block}\n{code}", how)
+    raised = "" if "f()" in code else "KeyboardInterrupt"
+    assert (cell.error[0] if cell.error else "") == raised
+    assert prepared.run("len(ticks) < (await asyncio.sleep(.2), len(ticks))[1]").result == "True"
+
+
+@both_ways
 def test_a_cell_that_swallows_the_first_stop_can_be_stopped_again(how: str, prepared: Notebook) -> None:
     for sleep, error in (
         ("time.sleep(60)", "KeyboardInterrupt"),

@@ -6,11 +6,13 @@ import asyncio
 import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from namespace_kernel.base.asyncio_tasks import is_inside, waits
-from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.execution import Execution, current_execution
+from namespace_kernel.base.frames import argument_of
 from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.started import CALLBACK
 
 from . import step_on_main
 from .step_on_main import APART, PATIENCE
@@ -24,6 +26,11 @@ class Controller(step_on_main.Controller, Protocol):
 
     def install(self) -> None:
         """Take SIGINT back from user code that took it."""
+
+
+class _Callback(NamedTuple):
+    is_own: bool
+    turn: int
 
 
 class AsyncCode:
@@ -40,8 +47,8 @@ class AsyncCode:
         self._execution = execution
         self._task = task
         self._loop = loop
-        #: Whose code executed at the last Stop, and since which one.
-        self._in_the_way: tuple[asyncio.Task[object] | None, float] = (None, 0.0)
+        #: What held up the cell at the last Stop, a task or a turn of the loop, and since which one.
+        self._in_the_way: tuple[object, float] = (None, 0.0)
 
     def __enter__(self) -> None:
         self._controller.target = self
@@ -54,34 +61,51 @@ class AsyncCode:
 
     def interrupt(self, frame: FrameType | None) -> None:
         """Raise in the cell's code, or cancel it where it waits."""
-        if self._task.done():
-            return
-        current = self._loop.anchors.current_task()
-        self._end_soon(current)
+        is_over, current = self._task.done(), self._loop.anchors.current_task()
+        is_own = current is self._task or current in self._execution.tasks
+        if is_own or not is_over:
+            self._end_soon(current)
         # The home thread may be taking the step.
         stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
-        if self._controller.callback_runs():
+        if not is_over and self._controller.callback_runs():
             stop()  # in the callback, which holds up the cell
             return
-        if current is not None and stop is _raise and not is_inside(frame, current.get_coro()):
+        runs: object = current
+        if current is None and stop is _raise:
+            callback = self._callback_of(frame)
+            is_own = callback is not None and callback.is_own
+            runs = callback and callback.turn
+        elif current is not None and stop is _raise and not is_inside(frame, current.get_coro()):
             return  # asyncio is just taking a step of it, and must not be torn apart
-        if current is self._task or current in self._execution.tasks:
+        if is_own:
             stop()
             return
         other, since = self._in_the_way
         now = monotonic()
-        if current is not other:
-            self._in_the_way = current, now
+        if runs != other:
+            self._in_the_way = runs, now
             if stop is not _raise:
                 frame = sys._current_frames().get(self._loop.owner or 0)
-            if current is not None and frame is not None:
-                self._explain_later(current, self._controller.lines.describe_frame(frame))
-        elif current is not None and now - since >= APART:
+            if runs is not None and frame is not None:
+                self._explain_later(runs, self._controller.lines.describe_frame(frame))
+        elif runs is not None and now - since >= APART:
             self._in_the_way = None, 0.0
             stop()
 
+    def _callback_of(self, frame: FrameType | None) -> _Callback | None:
+        """What `frame` is in, if the loop calls it and it is no task."""
+        is_cells, innermost = False, frame
+        while frame is not None and frame.f_code is not CALLBACK:
+            is_cells = is_cells or self._controller.lines.is_cell_file(frame.f_code.co_filename)
+            frame = frame.f_back
+        if frame is None or (frame is innermost and _steps(argument_of(frame, "self"))):
+            return None
+        # Other code may be asyncio's own, which must not be torn apart: it gets the second Stop.
+        is_own = is_cells and current_execution.get() is self._execution
+        return _Callback(is_own, self._loop.turns)
+
     def _end_soon(self, current: asyncio.Task[object] | None = None) -> None:
-        self._execution.interrupted = True
+        self._execution.interrupted = self._execution.interrupted or not self._task.done()
         # A step that is due is taken before `_cancel`, and may be the last one. Such a task is only marked.
         due = [task for task in self._tasks() if task is not current and not waits(task) and task.cancel()]
         self._loop.call_soon_threadsafe(self._cancel, due)
@@ -94,15 +118,24 @@ class AsyncCode:
     def _tasks(self) -> list[asyncio.Task[Any]]:
         return [self._task, *self._execution.tasks]
 
-    def _explain_later(self, other: asyncio.Task[object], where: str) -> None:
+    def _explain_later(self, runs: object, where: str) -> None:
+        what = "a callback" if isinstance(runs, int) else "a task that another cell started"
+
         def explain() -> None:
-            if not self._task.done() and self._loop.anchors.current_task() is other:
+            if self._controller.target is self and runs in (
+                self._loop.anchors.current_task(),
+                self._loop.turns,
+            ):
                 self._controller.notices.notice(
-                    f"the cell waits for a task that another cell started, which is busy {where}; "
-                    "Stop again ends that task"
+                    f"the cell waits for {what}, which is busy {where}; Stop again ends it"
                 )
 
         self._controller.timers.call_later(PATIENCE, explain)
+
+
+def _steps(handle: Any) -> bool:
+    """Whether it takes a task's step, or tells a future: where one is torn apart, others wait for ever."""
+    return asyncio.isfuture(getattr(handle._callback, "__self__", None))
 
 
 def _raise() -> None:

@@ -6,7 +6,9 @@ import asyncio
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -35,9 +37,11 @@ class Desk:
         self.strayed: list[None] = []
         #: The comm's callbacks that run.
         self.callbacks: list[str] = []
+        #: The files that are cells'.
+        self.cells: list[str] = []
         self.controller = InterruptController(
             self,
-            SomeLines("in {}"),
+            SomeLines("in {}", self.cells),
             self.later,
             lambda: self.strayed.append(None),
             lambda: bool(self.callbacks),
@@ -198,6 +202,78 @@ def test_a_callback_that_happens_to_execute_is_not_hit_in_the_cells_stead(desk: 
 
     assert isinstance(desk.home.visit(cell()).error, asyncio.CancelledError)
     assert survived == [True] and desk.home.reported == []
+
+
+@pytest.mark.parametrize("whose", ["the cell's", "an earlier cell's", "a library's"])
+def test_a_callback_that_blocks_is_hit_at_once_if_it_is_the_cells_and_else_by_the_second_stop(
+    desk: Desk, whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_code, "APART", 0.0)
+    if whose != "a library's":
+        desk.cells.append(__file__)
+    survived: list[int] = []
+
+    def callback() -> None:
+        signal.raise_signal(signal.SIGINT)
+        survived.append(1)
+        for explain in desk.later:
+            run_in_threads(explain)
+        signal.raise_signal(signal.SIGINT)
+        survived.append(2)
+
+    async def schedule() -> None:
+        asyncio.get_running_loop().call_later(0.01, callback)
+
+    async def cell() -> None:
+        if whose != "an earlier cell's":
+            await schedule()
+        await asyncio.Event().wait()
+
+    if whose == "an earlier cell's":
+        desk.home.visit(schedule()).unwrap()
+    assert isinstance(desk.home.visit(cell()).error, asyncio.CancelledError)
+    assert survived == ([] if whose == "the cell's" else [1])
+    told = [line for line in desk.home.notices if "a callback, which is busy in callback" in line]
+    assert len(told) == len(survived)
+    assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42
+
+
+class Signals(asyncio.Future[None]):
+    """To iterate over it raises two signals, without a frame of Python's."""
+
+    def __iter__(self) -> Iterator[None]:  # type: ignore[override]
+        return map(signal.raise_signal, (signal.SIGINT, signal.SIGINT))
+
+
+def test_a_callback_that_takes_a_task_s_step_is_not_hit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(async_code, "APART", 0.0)
+    seen: deque[None] = deque()
+
+    async def cell() -> None:
+        # As a step in C it has no frame but the handle's, and its `__self__` is a future.
+        asyncio.get_running_loop().call_soon(MethodType(seen.extend, Signals()))
+        await asyncio.Event().wait()
+
+    assert isinstance(desk.home.visit(cell()).error, asyncio.CancelledError)
+    assert len(seen) == 2
+
+
+def test_a_task_that_holds_up_a_cell_whose_own_code_is_over_is_hit_and_its_others_end(desk: Desk) -> None:
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def child() -> None:
+        stop_soon()
+        time.sleep(PATIENCE)
+
+    async def cell() -> int:
+        tasks.extend(asyncio.create_task(one) for one in (asyncio.Event().wait(), child()))
+        return 42
+
+    execution = execution_of()
+    assert desk.home.visit(cell(), execution).unwrap() == 42
+    assert isinstance(tasks[1].exception(), KeyboardInterrupt) and not execution.interrupted
+    desk.home.at_home(asyncio.wait(tasks))
+    assert tasks[0].cancelled()
 
 
 def test_a_comm_s_callback_that_holds_up_the_cell_is_hit_and_the_cell_ends(desk: Desk) -> None:

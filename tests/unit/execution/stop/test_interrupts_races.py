@@ -162,7 +162,9 @@ def test_a_stop_before_an_async_cell_that_never_waits_keeps_it_from_beginning(
     assert task.cancelled() and begun == [] and execution.interrupted
 
 
-@pytest.mark.parametrize("kind", ["has slept", "is woken", "waits for its task", "waits for its task's begin"])
+@pytest.mark.parametrize(
+    "kind", ["has slept", "is woken", "waits for its task", "waits for its task's begin"]
+)
 def test_a_stop_before_a_step_that_is_due_ends_the_cell_there_and_once(desk: Desk, kind: str) -> None:
     execution, went_on, cleaned_up = execution_of(), list[bool](), list[bool]()
 
