@@ -25,6 +25,7 @@ from namespace_kernel.base.weak_references import WeakThings
 
 from .assignments import assigned
 from .foresight import foreseen
+from .former_values import let_go, mentioned
 from .merge import changes_between, part_of
 from .provenance import Provenance, ProvenanceBook
 from .reserved_names import (
@@ -126,7 +127,20 @@ class AsyncNamespaceManager(NamespaceStore):
             serial = self._provenance.serial
             view = View(context, namespace, base, serial, execution_id, source, aside, binds)
             self._running.append(view)
-            return view
+            ending = self._let_go(source) if namespace is self._live else []
+        del ending  # without the lock: it may run user code
+        return view
+
+    def _let_go(self, source: str | None) -> list[object]:
+        """Let the values of the names that `source` mentions, or all, end when they are dropped. Returns what
+        may end already.
+        """
+        bases = [view.base for view in self._running if view.namespace is self._live]
+        try:
+            names = list(self._live) if source is None else mentioned(source, self._live)
+            return [value for base in bases for value in let_go(base, names)]
+        except Exception:  # of a key's own code, which has the hash of a name
+            return []
 
     def _foreseen(self, source: str, context: Context) -> frozenset[str] | None:
         """The names that a cell can bind, if to know it saves more than it costs."""
@@ -196,12 +210,14 @@ class AsyncNamespaceManager(NamespaceStore):
         """Remove every name but the engine's and the module's (`%reset`)."""
         with self._lock:
             drop_odd_keys(self._live)
+            ending = self._let_go(None)
             for name in list(self._live):
                 if name not in MODULE_NAMES:
                     self._live.pop(name, None)
             self._provenance.clear()
             self._exception = None
             self.restore_engine_names()
+        del ending  # without the lock: it may run user code
 
     def provenance(self, name: str) -> Provenance | None:
         """Which cell and context wrote `name` last, or `None` if none did.

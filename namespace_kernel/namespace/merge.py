@@ -11,6 +11,7 @@ from operator import is_, is_not
 
 from namespace_kernel.base.cell import CellChanges, Namespace
 
+from .former_values import is_other
 from .reserved_names import ANNOTATING_NAMES, MISSING, has_odd_keys, is_numbered_input, only_names
 
 #: So many names from the end on, the last cell's `_iN` is looked for.
@@ -30,13 +31,13 @@ def changes_between(before: Namespace, after: Namespace) -> CellChanges:
         new = list(islice(reversed(after), more))
         added = {name: after[name] for name in reversed(new) if _is_users(name)}
         changed = compress(after, map(is_not, before.values(), after.values()))
-        changes = CellChanges(added, {name: after[name] for name in changed if _is_users(name)})
+        changes = CellChanges(added, _others(changed, before, after))
     elif has_odd_keys(before) or has_odd_keys(after):
         return changes_between(only_names(before), only_names(after))
     else:
         added = {name: after[name] for name in filterfalse(before.__contains__, after) if _is_users(name)}
         changed = compress(after, map(is_not, map(before.get, after, repeat(MISSING)), after.values()))
-        rebound = {name: after[name] for name in changed if name not in added and _is_users(name)}
+        rebound = _others((name for name in changed if name not in added), before, after)
         changes = CellChanges(added, rebound, frozenset(before.keys() - after.keys()))
     if len(after) - len(before) != more:
         raise RuntimeError("The namespace changed while it was compared: compare a copy of it.")
@@ -51,7 +52,7 @@ def changes_among(names: Iterable[str], before: Namespace, after: Namespace) -> 
     now = part_of(after, names)
     return CellChanges(
         {name: value for name, value in now.items() if name not in before},
-        {name: value for name, value in now.items() if name in before and before[name] is not value},
+        {name: value for name, value in now.items() if name in before and is_other(before[name], value)},
         frozenset(before.keys() - now.keys()),
     )
 
@@ -59,6 +60,10 @@ def changes_among(names: Iterable[str], before: Namespace, after: Namespace) -> 
 def part_of(names: Namespace, chosen: Iterable[str]) -> Namespace:
     """Those of `names` that are `chosen`. Others may add and delete names meanwhile."""
     return {name: value for name in chosen if (value := names.get(name, MISSING)) is not MISSING}
+
+
+def _others(changed: Iterable[str], before: Namespace, after: Namespace) -> Namespace:
+    return {name: after[name] for name in changed if _is_users(name) and is_other(before[name], after[name])}
 
 
 def _is_users(name: object) -> bool:

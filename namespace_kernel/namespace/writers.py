@@ -10,6 +10,7 @@ from typing import NamedTuple
 from namespace_kernel.base.cell import CellChanges, Context, Names, Namespace
 
 from .assignments import assigned
+from .former_values import id_of
 from .merge import changes_among, changes_between
 from .provenance import ProvenanceBook
 from .reserved_names import MISSING
@@ -18,9 +19,9 @@ from .reserved_names import MISSING
 @dataclass(frozen=True, slots=True)
 class View:
     """What one execution sees: the dict it runs in, the state to compare with afterwards, and when it
-    was opened (the provenance's serial number then). `source` is the code that runs. One that runs `aside`
-    (in the background) leaves `_exception` alone. If it is known which names its code can bind, `binds`
-    says so, and `base` has no others.
+    was opened (the provenance's serial number then). In `base` a `Former` may stand for a value. `source` is
+    the code that runs. One that runs `aside` (in the background) leaves `_exception` alone. If it is known
+    which names its code can bind, `binds` says so, and `base` has no others.
     """
 
     context: Context
@@ -36,7 +37,7 @@ class View:
     def has_changed(self, name: str, value_id: int) -> bool:
         """Whether `name`, of which the value has this id now, may be what the execution has changed."""
         may_bind = self.binds is None or name in self.binds
-        return may_bind and id(self.base.get(name, MISSING)) != value_id
+        return may_bind and id_of(self.base.get(name, MISSING)) != value_id
 
 
 def changes_in(live: Namespace, view: View) -> CellChanges:

@@ -83,3 +83,33 @@ def test_what_a_cell_starts_itself_is_told(notebook: Notebook) -> None:
     cell = notebook.run("await asyncio.sleep(0); opened.close(weakref.ref(opened))")
     assert "1 task still ran" in cell.receipt
     notebook.run("go_on.set()")
+
+
+SAYS = """\
+class Says:
+    def __del__(self): print("it ends")
+def drop():
+    global one
+    del one
+one = Says()"""
+
+
+DROPS = [
+    *("del one", "one = None", "drop()", "exec('del one')"),
+    *("%xdel one", "await asyncio.sleep(0); del one", "%reset -f"),
+]
+
+
+@pytest.mark.parametrize("drop", DROPS)
+def test_an_object_ends_where_the_cell_drops_it(drop: str, notebook: Notebook) -> None:
+    assert notebook.run(f"import asyncio\n{SAYS}").status == "ok"
+    cell = notebook.run(f"print('before')\n{drop}\nprint('after')")
+    assert cell.stdout == "before\nit ends\nafter\n"
+
+
+def test_a_cell_in_the_background_keeps_nothing_that_others_drop(notebook: Notebook) -> None:
+    assert notebook.run(f"import threading; go_on = threading.Event()\n{SAYS}").status == "ok"
+    beside = notebook.submit("%%background\ngo_on.wait()").wait_started()
+    assert notebook.run("print('before')\ndel one\nprint('after')").stdout == "before\nit ends\nafter\n"
+    assert notebook.run("go_on.set()").status == "ok"
+    assert beside.wait().status == "ok"
