@@ -23,6 +23,7 @@ from traitlets import default
 
 from namespace_kernel.base.originals import monotonic, shield
 from namespace_kernel.base.threads import Event, Lock, RLock, Thread
+from namespace_kernel.base.words import words_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -233,7 +234,8 @@ class BatchedHistory(HistoryManager):
 
 
 def _tell_that_it_waits(error: BaseException, replaced: list[str]) -> None:
-    _log.error("the history is not saved yet", exc_info=error)
+    _log.error("the history is not saved yet: %s: %s", type(error).__name__, words_of(error))
+    _log.debug("it failed here", exc_info=error)
 
 
 class _OpeningThread(HistorySavingThread, Thread):

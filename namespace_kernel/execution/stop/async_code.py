@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, Protocol
 
-from namespace_kernel.base.asyncio_tasks import is_inside, waits
+from namespace_kernel.base.asyncio_tasks import frame_of, is_inside, waits
 from namespace_kernel.base.execution import Execution, current_execution
-from namespace_kernel.base.frames import argument_of
+from namespace_kernel.base.frames import OWN_FOLDER, argument_of
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.started import CALLBACK
 
 from . import step_on_main
 from .step_on_main import APART, PATIENCE
+
+#: Its code stands between a task's code and ours; so does that of our loop.
+_OF_ASYNCIO = (os.path.dirname(asyncio.__file__), str(OWN_FOLDER))
 
 
 class Controller(step_on_main.Controller, Protocol):
@@ -75,7 +79,7 @@ class AsyncCode:
             callback = self._callback_of(frame)
             is_own = callback is not None and callback.is_own
             runs = callback and callback.turn
-        elif current is not None and stop is _raise and not is_inside(frame, current.get_coro()):
+        elif current is not None and stop is _raise and not _executes(frame, current.get_coro()):
             return  # asyncio is just taking a step of it, and must not be torn apart
         if is_own:
             stop()
@@ -131,6 +135,17 @@ class AsyncCode:
                 )
 
         self._controller.timers.call_later(PATIENCE, explain)
+
+
+def _executes(frame: FrameType | None, coroutine: Any) -> bool:
+    """Whether `frame` is in the code of a task's `coroutine`, and not in asyncio's around it."""
+    if frame_of(coroutine) is not None:
+        return is_inside(frame, coroutine)
+    # One of C's, as what ends an async generator: its code is what the loop calls.
+    called = None
+    while frame is not None and frame.f_code is not CALLBACK:
+        frame, called = frame.f_back, frame
+    return frame is not None and called is not None and not called.f_code.co_filename.startswith(_OF_ASYNCIO)
 
 
 def _steps(handle: Any) -> bool:

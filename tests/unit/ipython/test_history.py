@@ -181,9 +181,19 @@ def test_where_no_session_can_be_created_it_is_kept_in_memory(
     assert [row[2] for row in history.get_tail(include_latest=True)] == ["x = 1"]
 
 
-@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError(), KeyboardInterrupt()])
-def test_what_cannot_be_opened_now_is_opened_with_a_later_cell(
-    error: BaseException, make: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+UNOPENED = [
+    *(OSError(24, "Too many open files"), MemoryError(), KeyboardInterrupt()),
+    TypeError("'NoneType' object is not iterable"),  # `sys.path = None`
+]
+
+
+@pytest.mark.parametrize("error", UNOPENED)
+def test_what_cannot_be_opened_now_is_opened_with_a_later_cell_and_told_in_one_line(
+    error: BaseException,
+    make: Make,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     told: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", told.append)
@@ -201,6 +211,10 @@ def test_what_cannot_be_opened_now_is_opened_with_a_later_cell(
     write(history)
     assert rows(path, "select source from history") == [("x = 1",), ("x = 2",)]
     assert told == []
+    words = f"the history is not saved yet: {type(error).__name__}: {error}"
+    assert [(one.message, one.exc_info) for one in caplog.records if one.levelname == "ERROR"] == [
+        (words, None)
+    ]
 
 
 def test_without_a_database_all_goes_on(make: Make, path: Path) -> None:

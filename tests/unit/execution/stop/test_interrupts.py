@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import MethodType
 from typing import Any
 
@@ -236,6 +236,38 @@ def test_a_callback_that_blocks_is_hit_at_once_if_it_is_the_cells_and_else_by_th
     told = [line for line in desk.home.notices if "a callback, which is busy in callback" in line]
     assert len(told) == len(survived)
     assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42
+
+
+@pytest.mark.parametrize("whose", ["the cell's", "an earlier cell's"])
+def test_the_end_of_an_async_generator_that_blocks_is_hit(
+    desk: Desk, whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task drives an object in C, whose frame nobody can ask for."""
+    monkeypatch.setattr(async_code, "APART", 0.0)
+    survived: list[int] = []
+    execution = execution_of()
+
+    async def generator() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            survived.append(1)
+            signal.raise_signal(signal.SIGINT)
+            survived.append(2)
+
+    async def cell() -> None:
+        numbers = generator()
+        await anext(numbers)
+        task = asyncio.Task(numbers.aclose())  # type: ignore[arg-type]
+        if whose == "the cell's":
+            execution.tasks.add(task)
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), KeyboardInterrupt)
+
+    outcome = desk.home.visit(cell(), execution)
+    assert isinstance(outcome.error, asyncio.CancelledError)
+    assert survived == ([] if whose == "the cell's" else [1])
 
 
 class Signals(asyncio.Future[None]):
