@@ -7,6 +7,7 @@ from functools import partial
 from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.execution.bridge import ExecutionContextBridge
 from namespace_kernel.execution.hooks import Hook, close_coroutines
+from namespace_kernel.execution.stop.interrupts import InterruptController
 from namespace_kernel.ipython.captures import end_captures
 from namespace_kernel.ipython.engine import LetGoOfError, ShellEngine, UserLoopRunner
 from namespace_kernel.kernel.kernel import NamespaceKernel
@@ -46,7 +47,7 @@ def build_bridges(
     build = partial(
         ExecutionContextBridge,
         kernel.namespace,
-        router=_router(kernel, engine),
+        router=_router(kernel, engine, running.interrupts),
         engine=engine,
         running=kernel.shell.events.cells,
         begins=keeping.begins,
@@ -55,9 +56,9 @@ def build_bridges(
     return Bridges(build, sites, running.user_loop, running.interrupts, running.side_cells)
 
 
-def _router(kernel: NamespaceKernel, engine: ShellEngine) -> Router:
+def _router(kernel: NamespaceKernel, engine: ShellEngine, interrupts: InterruptController) -> Router:
     return Router(
-        kernel.shell.transform_cell,
+        interrupts.stoppable(kernel.shell.transform_cell),
         kernel.namespace.look_up,
         lambda: engine.awaits_on_user_loop,
         lambda: kernel.plain_cells == "loop",

@@ -121,6 +121,24 @@ def test_what_the_cell_has_given_to_the_loop_is_stopped_too(
 
 
 @both_ways
+@pytest.mark.parametrize("block", ["while True: pass", "time.sleep(60)"])
+@pytest.mark.parametrize("code", ["1 # slow", "await asyncio.sleep(0) # slow"])
+def test_what_prepares_the_cell_s_text_is_stopped_too(
+    how: str, block: str, code: str, fresh_notebook: Notebook
+) -> None:
+    transformer = f"""\
+def transform(lines):
+    if any("# slow" in line for line in lines):
+        {block}
+    return lines"""
+    add = "get_ipython().input_transformers_cleanup.append(transform)"
+    assert fresh_notebook.run(f"import asyncio, time\n{transformer}\n{add}").status == "ok"
+    cell = stop(fresh_notebook, code, how)
+    assert cell.error is not None and cell.error[0] == "KeyboardInterrupt"
+    assert fresh_notebook.run("1 + 1").result == "2"
+
+
+@both_ways
 def test_a_cell_that_swallows_the_first_stop_can_be_stopped_again(how: str, prepared: Notebook) -> None:
     for sleep, error in (
         ("time.sleep(60)", "KeyboardInterrupt"),

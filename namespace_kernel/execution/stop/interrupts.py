@@ -14,7 +14,8 @@ The solution. Our handler is always installed and knows what runs:
 - nothing in the foreground: the cells of subshells are stopped, if any run; else the signal is dropped.
 - our own code after a cell: the signal is dropped. An interrupt belongs to the cell that
   was running when it arrived, never to the next one.
-- our own code before a cell's: the cell ends as soon as its code begins.
+- our own code before a cell's: the cell ends as soon as its code begins. The user's input transformers, which
+  prepare it, are ended at once.
 - a sync cell: for its duration, and only for it, Python's own handler is installed. `asyncio.run()`
   and others that look for the default handler find it.
 - an async cell, whose loop runs on the main thread: if the loop's current task is the cell's, or one
@@ -170,6 +171,25 @@ class InterruptController:
                 except KeyboardInterrupt:
                     signal.signal(signal.SIGINT, own)
 
+    def stoppable(self, prepare: Callable[[str], T]) -> Callable[[str], T]:
+        """Return `prepare`, user code that a cell's text goes through, such that Stop ends it, too. It then
+        raises `KeyboardInterrupt`. Thread of what is returned: any; those beside main are left alone.
+        """
+        prepares = _Raising()
+
+        def call(text: str) -> T:
+            if not self._cell_runs or threading.current_thread() is not threading.main_thread():
+                return prepare(text)
+            try:  # and no context manager: a signal is handled at a call, and here is none
+                self.target = prepares
+                if self.pending:
+                    raise KeyboardInterrupt
+                return prepare(text)
+            finally:
+                self.target = None
+
+        return call
+
     def run_ending(self, run: Callable[[], T]) -> T:
         """See `executor.Interrupts`."""
         self.pending = False
@@ -223,6 +243,12 @@ def _signal_main_thread() -> None:
         _thread.interrupt_main()
     else:
         signal.pthread_kill(ident, signal.SIGINT)
+
+
+class _Raising:
+    def interrupt(self, frame: FrameType | None) -> None:
+        """See `_Target`."""
+        raise KeyboardInterrupt
 
 
 class _Calling:
