@@ -17,7 +17,7 @@ from .wire.protocol_thread import ProtocolThread
 
 
 class SideStops:
-    """Stops some of them, and says later which cannot be stopped.
+    """Stops some of them, ends a task of theirs that blocks the user loop, and says which cannot be stopped.
 
     Thread: any, also a signal handler.
     """
@@ -36,16 +36,18 @@ class SideStops:
         coming: Callable[[str], bool] = lambda lane_id: False,
     ) -> None:
         """Stop the `wanted` cells, and those to come of the lanes `coming`."""
+        turn = self._user_loop.loop.turns
         stopped = self._side_cells.stop(wanted, coming)
         if stopped:
-            self._timers.call_later(1.0, lambda: self._explain(stopped))
+            self._timers.call_later(1.0, lambda: self._follow_up(stopped, turn))
 
     def stop_lane(self, lane_id: str | None) -> None:
         """Stop the cell that runs in that lane."""
         self.stop(lambda execution: execution.cell.lane_id == lane_id, lambda coming: coming == lane_id)
 
-    def _explain(self, stopped: list[Execution]) -> None:
+    def _follow_up(self, stopped: list[Execution], turn: int) -> None:
         for execution in stopped:
+            self._user_loop.end_step(execution.tasks, turn)
             if execution.find(ElsewhereCall) is not None:
                 continue  # it only waits here
             frame = self._blocked_in(execution)

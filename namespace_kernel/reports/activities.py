@@ -19,11 +19,15 @@ from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.started import Started, started_of
+from namespace_kernel.execution.stop.thread_stop import raise_in
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
 # A subclass may have a `name` and an `ident` of its own.
 _name_of: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
 _ident_of: Callable[[threading.Thread], int | None] = vars(threading.Thread)["ident"].fget
+
+#: Seconds after which the loop should have cancelled a task.
+_PATIENCE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Activities:
     ) -> None:
         self._jobs = jobs
         self._running = running
-        self._loop = user_loop.loop
+        self._user_loop, self._loop = user_loop, user_loop.loop
         self._children = children
         self._lines = lines
 
@@ -173,15 +177,25 @@ class Activities:
     # Ending one
 
     def cancel_tasks(self, numbers: Iterable[int] | None = None) -> set[int]:
-        """Cancel the running tasks of these numbers, or all; return the numbers of those that there were."""
+        """Cancel the running tasks of these numbers, or all; return the numbers of those that there were.
+
+        One that blocks the loop is never cancelled: it gets `KeyboardInterrupt` a moment later.
+        """
         wanted = None if numbers is None else set(numbers)
-        found = set()
+        found = {}
+        turn = self._loop.turns
         for task in all_tasks_of(self._loop):
             started = started_of(task)
             if started is not None and (wanted is None or started.number in wanted):
-                found.add(started.number)
+                found[started.number] = task
                 self._loop.call_soon_threadsafe(task.cancel)
-        return found
+        until = time.monotonic() + _PATIENCE
+        while found and self._loop.owner != get_ident() and self._loop.turns == turn:
+            if time.monotonic() > until:
+                self._user_loop.end_step(found.values(), turn)
+                break
+            time.sleep(_PATIENCE / 30)
+        return set(found)
 
     def stop_thread(self, number: int) -> bool:
         """Raise `KeyboardInterrupt` in a thread that a cell started; whether there is one.
@@ -190,10 +204,7 @@ class Activities:
         """
         thread = next((one for one in threading.enumerate() if _has_number(one, number)), None)
         if thread is not None:
-            import ctypes
-
-            ident = ctypes.c_ulong(_ident_of(thread) or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
+            raise_in(_ident_of(thread) or 0)
         return thread is not None
 
     def cancel_job(self, number: int) -> bool:

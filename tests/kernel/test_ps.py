@@ -326,6 +326,29 @@ def test_a_task_is_cancelled_by_its_number(ready: Notebook) -> None:
         assert ready.run("await asyncio.wait([kept]); kept.cancelled()").result == "True"
 
 
+BLOCKS = [
+    *("while True: pass", "while True: time.sleep(.01)"),
+    "await asyncio.sleep(.01)\n    sum(1 for _ in iter(int, 1))",
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("magic", ["%stop task {}", "%tasks cancel all"])
+def test_a_task_that_blocks_the_loop_is_ended(magic: str, block: str, ready: Notebook) -> None:
+    blocks = f"""\
+import asyncio, threading, time
+began = threading.Event()
+async def block():
+    began.set()
+    {block}
+loop = asyncio.get_event_loop()
+future = asyncio.run_coroutine_threadsafe(block(), loop)
+began.wait()"""
+    assert ready.run(blocks).status == "ok"
+    assert ready.run(magic.format(ps(ready, "%tasks")[-1].number)).status == "ok"
+    assert ready.run("await asyncio.sleep(0, 42)").result == "42"
+
+
 def test_several_tasks_are_cancelled_and_a_wrong_number_is_said(ready: Notebook) -> None:
     ready.run("two = [asyncio.create_task(asyncio.sleep(3600)) for _ in range(2)]; await asyncio.sleep(0)")
     numbers = " ".join(row.number for row in ps(ready, "%tasks"))

@@ -14,6 +14,7 @@ BODIES = {
     "busy after await": "await asyncio.sleep(0)\nwhile True: pass",
     "busy, tidies up": "try:\n    READY\n    while True: time.sleep(0)\nfinally:\n"
     "    await asyncio.sleep(0); print('tidy')",
+    "its task is busy": "async def f():\n    READY\n    while True: pass\nawait asyncio.create_task(f())",
     "waits for long": "await asyncio.sleep(600)",
     "waits for tasks": "await asyncio.gather(*[asyncio.sleep(600) for _ in range(3)])",
     "asks": "input('never answered')",

@@ -21,6 +21,15 @@ from namespace_kernel.base.threads import RLock
 _innermost: dict[int, ThreadStop] = {}
 
 
+def raise_in(ident: int) -> None:
+    """Raise `KeyboardInterrupt` in a thread: between two bytecodes, so a call that blocks in C ends by itself
+    first. Thread: any.
+    """
+    import ctypes  # here, for a first cell needs none
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
+
+
 class ThreadStop:
     """Raises `KeyboardInterrupt` into one thread, while its cell runs and not later.
 

@@ -17,19 +17,20 @@ import contextlib
 import os
 import selectors
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context as ContextVars
 from functools import partial
 from queue import SimpleQueue
 from threading import get_ident
 from typing import Any, TypeVar
 
-from namespace_kernel.base.asyncio_tasks import CellCoroutine, all_tasks_of
+from namespace_kernel.base.asyncio_tasks import CellCoroutine, all_tasks_of, executes
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
 from namespace_kernel.base.threads import Condition, Thread
+from namespace_kernel.execution.stop.thread_stop import raise_in
 
 from .anchors import Guard
 from .tasks import LoopNews, LoopTasks
@@ -180,6 +181,15 @@ class UserLoop:
             self._condition.notify_all()
             if self._rests:
                 self.loop._write_to_self()
+
+    def end_step(self, tasks: Iterable[asyncio.Task[Any]], turn: int) -> None:
+        """Raise `KeyboardInterrupt` in the one of `tasks` that has kept the home thread since that turn of
+        the loop (`loop.turns`), some time ago: to be cancelled takes a turn. Thread: any.
+        """
+        home, loop = self._home.ident, self.loop
+        is_blocked = home is not None and loop.owner == home and loop.turns == turn
+        if home is not None and is_blocked and any(executes(task.get_coro()) for task in tasks):
+            raise_in(home)
 
     def _whereabouts(self) -> str:
         """The line that keeps the loop; nothing if only its own code runs, on a machine with much to do."""
