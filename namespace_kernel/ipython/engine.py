@@ -203,11 +203,17 @@ def _error_of(result: ExecutionResult | None) -> BaseException | None:
 
 
 def running_frame(error: BaseException | None) -> FrameType | None:
-    """IPython's frame around the code that raised `error`.
+    """IPython's frame around the code that raised `error`: with it begins what keeps a failed cell's things.
 
     It holds the cell's result, which holds `error`, which holds the frame: without the garbage collector
     nothing of it would end. From Python 3.12 on the same is true of the frames that called it, up to the
     one that serves the cells; in 3.11 a coroutine's frame forgets who resumed it.
+
+    An error that came up around the cell's code, as a Stop before it began, has the innermost of its frames.
     """
-    frame = None if error is None or error.__traceback__ is None else error.__traceback__.tb_frame
-    return frame if frame is not None and frame.f_code.co_name == "run_code" else None
+    trace = None if error is None else error.__traceback__
+    if trace is None or trace.tb_frame.f_code.co_name == "run_code":
+        return trace and trace.tb_frame
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame

@@ -136,6 +136,10 @@ def test_of_a_background_cell_that_has_ended_only_its_handle_is_left(code: str, 
     if "60" in code:
         ok(notebook.run(f"%stop {cell_number(cell)}\ngo.set(); go.clear()"))
     cell.wait()
+    check_nothing_is_left(notebook, cell)
+
+
+def check_nothing_is_left(notebook: Notebook, cell: Cell) -> None:
     left = "sum(number for kind, number in count().items() if kind.endswith('.BackgroundLane'))"
     for _ in range(100):  # its thread may just be ending
         found = notebook.run(left).result
@@ -144,6 +148,15 @@ def test_of_a_background_cell_that_has_ended_only_its_handle_is_left(code: str, 
         notebook.run("time.sleep(.1)")
     assert found == "0"
     assert notebook.run(f"cell({cell_number(cell)}).done()").result == "True"
+
+
+def test_nothing_is_left_of_a_background_cell_that_was_stopped_before_it_began(notebook: Notebook) -> None:
+    ok(notebook.run(PREPARE))
+    ok(notebook.run("asyncio.get_event_loop().call_soon_threadsafe(go.wait, 60)"))
+    cell = notebook.submit("%%background\nawait asyncio.sleep(60)", stop_on_error=False).wait_started()
+    ok(notebook.run(f"%stop {cell_number(cell)}\ngo.set(); go.clear()"))
+    assert cell.wait().error is not None
+    check_nothing_is_left(notebook, cell)
 
 
 def cell_number(cell: Cell) -> int:
