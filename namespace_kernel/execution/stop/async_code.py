@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from namespace_kernel.base.asyncio_tasks import frame_of, is_inside, waits
 from namespace_kernel.base.execution import Execution, current_execution
-from namespace_kernel.base.frames import OWN_FOLDER, argument_of
+from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.started import CALLBACK
 
@@ -97,16 +97,17 @@ class AsyncCode:
             stop()
 
     def _callback_of(self, frame: FrameType | None) -> _Callback | None:
-        """What `frame` is in, if the loop calls it and it is no task."""
-        is_cells, innermost = False, frame
+        """The callback with code of a cell that `frame` is in, if the loop calls it and it is no task.
+
+        Others may be asyncio's own, or take a task's step, which must not be torn apart.
+        """
+        is_cells = False
         while frame is not None and frame.f_code is not CALLBACK:
             is_cells = is_cells or self._controller.lines.is_cell_file(frame.f_code.co_filename)
             frame = frame.f_back
-        if frame is None or (frame is innermost and _steps(argument_of(frame, "self"))):
+        if frame is None or not is_cells:
             return None
-        # Other code may be asyncio's own, which must not be torn apart: it gets the second Stop.
-        is_own = is_cells and current_execution.get() is self._execution
-        return _Callback(is_own, self._loop.turns)
+        return _Callback(current_execution.get() is self._execution, self._loop.turns)
 
     def _end_soon(self, current: asyncio.Task[object] | None = None) -> None:
         self._execution.interrupted = self._execution.interrupted or not self._task.done()
@@ -146,11 +147,6 @@ def _executes(frame: FrameType | None, coroutine: Any) -> bool:
     while frame is not None and frame.f_code is not CALLBACK:
         frame, called = frame.f_back, frame
     return frame is not None and called is not None and not called.f_code.co_filename.startswith(_OF_ASYNCIO)
-
-
-def _steps(handle: Any) -> bool:
-    """Whether it takes a task's step, or tells a future: where one is torn apart, others wait for ever."""
-    return asyncio.isfuture(getattr(handle._callback, "__self__", None))
 
 
 def _raise() -> None:
