@@ -19,10 +19,10 @@ The solution. Our handler is always installed and knows what runs:
 - a sync cell: for its duration, and only for it, Python's own handler is installed. `asyncio.run()`
   and others that look for the default handler find it.
 - an async cell, whose loop runs on the main thread: if the loop's current task is the cell's, or one
-  that the cell started, or a callback of it executes, `KeyboardInterrupt` is raised there. If not, the cell is
-  waiting, and its task is cancelled. Both times the tasks that the cell started are cancelled; those of earlier
-  cells live on. Where a task's next step is due already, it is cancelled at once, for that step comes before all
-  that the loop could be asked for.
+  that the cell started, or a callback of it executes, `KeyboardInterrupt` is raised there. If not, the
+  cell is waiting, and its task is cancelled. Both times the tasks that the cell started are cancelled; those
+  of earlier cells live on. Where a task's next step is due already, it is cancelled at once, for that step
+  comes before all that the loop could be asked for.
 - an async cell that waits for the loop, busy at home: the wait ends by itself soon after, with
   `KeyboardInterrupt`.
 
