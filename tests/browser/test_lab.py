@@ -181,7 +181,14 @@ def test_the_receipt_can_be_read_in_exported_html(
     page.locator("main").screenshot(path=ARTIFACTS / "receipt_html.png")
 
 
-@pytest.mark.parametrize("sleep", ["time.sleep(600)", "await asyncio.sleep(600)"], ids=["plain", "awaiting"])
+SLEEPS = [
+    *("time.sleep(600)", "await asyncio.sleep(600)"),
+    "busy = lambda: [_ for _ in iter(int, 1)]; asyncio.get_running_loop().call_later(.1, busy); "
+    "await asyncio.sleep(600)",
+]
+
+
+@pytest.mark.parametrize("sleep", SLEEPS, ids=["plain", "awaiting", "held up by its callback"])
 def test_stop_ends_a_sleeping_cell_and_the_next_one_runs(
     sleep: str, page: Page, server: LabServer, installed_kernelspec: str
 ) -> None:
