@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import operator
+import os
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Coroutine, Iterable
@@ -12,7 +13,12 @@ from functools import partial
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import Any, TypeVar, cast
 
+from .frames import OWN_FOLDER
+
 T = TypeVar("T")
+
+#: Where the code is that stands around a task's own: asyncio's, and that of our loop.
+AROUND_TASKS = (os.path.dirname(asyncio.__file__), str(OWN_FOLDER))
 
 #: asyncio keeps every task in a weak set, under another name since 3.12. Since 3.14 only those of a class in
 #: Python, as `nest_asyncio` has them: of the others each thread has a list, and `all_tasks` knows all lists.

@@ -19,7 +19,7 @@ from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.started import Started, started_of
-from namespace_kernel.execution.stop.thread_stop import raise_in
+from namespace_kernel.execution.stop.thread_stop import raiser_in
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
 # A subclass may have a `name` and an `ident` of its own.
@@ -204,7 +204,7 @@ class Activities:
         """
         thread = next((one for one in threading.enumerate() if _has_number(one, number)), None)
         if thread is not None:
-            raise_in(_ident_of(thread) or 0)
+            raiser_in(_ident_of(thread) or 0)()
         return thread is not None
 
     def cancel_job(self, number: int) -> bool:

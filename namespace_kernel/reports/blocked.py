@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import inspect
 import time
 from collections.abc import Iterable, Iterator
@@ -14,12 +13,12 @@ from typing import Any, NamedTuple
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
+from namespace_kernel.base.started import CALLBACK
 from namespace_kernel.base.threads import FREE_THREADED
 
 from .advice.code import Code
 from .advice.mistake import Step, last_name
 
-_CALLBACK = asyncio.Handle._run.__code__
 _RESULT = Future.result.__code__
 _SUBMITTING = "run_coroutine_threadsafe"
 _BESIDE = "or remove `await`: cells without it run beside your tasks"
@@ -43,7 +42,7 @@ class Blocked(NamedTuple):
 
     def _users(self) -> Iterator[FrameType]:
         frame: FrameType | None = self.innermost
-        while frame is not None and frame.f_code is not _CALLBACK:
+        while frame is not None and frame.f_code is not CALLBACK:
             if self.lines.is_users_file(frame.f_code.co_filename):
                 yield frame
             frame = frame.f_back

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from namespace_kernel.base.asyncio_tasks import frame_of, is_inside, waits
+from namespace_kernel.base.asyncio_tasks import AROUND_TASKS, frame_of, is_inside, waits
 from namespace_kernel.base.execution import Execution, current_execution
-from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.started import CALLBACK
 
 from . import step_on_main
 from .step_on_main import APART, PATIENCE
-
-#: Its code stands between a task's code and ours; so does that of our loop.
-_OF_ASYNCIO = (os.path.dirname(asyncio.__file__), str(OWN_FOLDER))
 
 
 class Controller(step_on_main.Controller, Protocol):
@@ -30,11 +25,6 @@ class Controller(step_on_main.Controller, Protocol):
 
     def install(self) -> None:
         """Take SIGINT back from user code that took it."""
-
-
-class _Callback(NamedTuple):
-    is_own: bool
-    turn: int
 
 
 class AsyncCode:
@@ -76,9 +66,8 @@ class AsyncCode:
             return
         runs: object = current
         if current is None and stop is _raise:
-            callback = self._callback_of(frame)
-            is_own = callback is not None and callback.is_own
-            runs = callback and callback.turn
+            runs = self._loop.turns if self._is_in_callback(frame) else None
+            is_own = runs is not None and current_execution.get() is self._execution
         elif current is not None and stop is _raise and not _executes(frame, current.get_coro()):
             return  # asyncio is just taking a step of it, and must not be torn apart
         if is_own:
@@ -96,8 +85,8 @@ class AsyncCode:
             self._in_the_way = None, 0.0
             stop()
 
-    def _callback_of(self, frame: FrameType | None) -> _Callback | None:
-        """The callback with code of a cell that `frame` is in, if the loop calls it and it is no task.
+    def _is_in_callback(self, frame: FrameType | None) -> bool:
+        """Whether `frame` is in a callback with code of a cell, where no task's step is taken.
 
         Others may be asyncio's own, or take a task's step, which must not be torn apart.
         """
@@ -105,9 +94,7 @@ class AsyncCode:
         while frame is not None and frame.f_code is not CALLBACK:
             is_cells = is_cells or self._controller.lines.is_cell_file(frame.f_code.co_filename)
             frame = frame.f_back
-        if frame is None or not is_cells:
-            return None
-        return _Callback(current_execution.get() is self._execution, self._loop.turns)
+        return frame is not None and is_cells
 
     def _end_soon(self, current: asyncio.Task[object] | None = None) -> None:
         self._execution.interrupted = self._execution.interrupted or not self._task.done()
@@ -146,7 +133,7 @@ def _executes(frame: FrameType | None, coroutine: Any) -> bool:
     called = None
     while frame is not None and frame.f_code is not CALLBACK:
         frame, called = frame.f_back, frame
-    return frame is not None and called is not None and not called.f_code.co_filename.startswith(_OF_ASYNCIO)
+    return frame is not None and called is not None and not called.f_code.co_filename.startswith(AROUND_TASKS)
 
 
 def _raise() -> None:

@@ -21,13 +21,14 @@ from namespace_kernel.base.threads import RLock
 _innermost: dict[int, ThreadStop] = {}
 
 
-def raise_in(ident: int) -> None:
-    """Raise `KeyboardInterrupt` in a thread: between two bytecodes, so a call that blocks in C ends by itself
-    first. Thread: any.
+def raiser_in(ident: int) -> Callable[[], object]:
+    """What raises `KeyboardInterrupt` in a thread, in C: between two bytecodes, so a call that blocks in C
+    ends by itself first. Thread: any.
     """
-    import ctypes  # here, for a first cell needs none
+    import ctypes  # here, for a first cell needs none; and not in what is returned: signal handlers call it
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
+    ident_in_c, interrupt = ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt)
+    return partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident_in_c, interrupt)
 
 
 class ThreadStop:
@@ -37,11 +38,8 @@ class ThreadStop:
     """
 
     def __init__(self) -> None:
-        import ctypes  # here, for a first cell needs none; and not in `stop`, which runs in a signal handler
-
-        ident, interrupt = ctypes.c_ulong(get_ident()), ctypes.py_object(KeyboardInterrupt)
         #: Raises it, whether it is too late or not. In C.
-        self.again = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, ident, interrupt)
+        self.again = raiser_in(get_ident())
         self._lock = RLock()
         self._open = True
         self._outer = _innermost.get(get_ident())

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import selectors
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,13 +23,12 @@ from queue import SimpleQueue
 from threading import get_ident
 from typing import Any, TypeVar
 
-from namespace_kernel.base.asyncio_tasks import CellCoroutine, all_tasks_of, executes
+from namespace_kernel.base.asyncio_tasks import AROUND_TASKS, CellCoroutine, all_tasks_of, executes
 from namespace_kernel.base.execution import Execution
-from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
 from namespace_kernel.base.threads import Condition, Thread
-from namespace_kernel.execution.stop.thread_stop import raise_in
+from namespace_kernel.execution.stop.thread_stop import raiser_in
 
 from .anchors import Guard
 from .tasks import LoopNews, LoopTasks
@@ -42,7 +40,7 @@ T = TypeVar("T")
 _PATIENCE = 0.5
 
 #: Where the loop's own code is.
-_OF_THE_LOOP = (os.path.dirname(asyncio.__file__), str(OWN_FOLDER), selectors.__file__)
+_OF_THE_LOOP = (*AROUND_TASKS, selectors.__file__)
 
 #: How often, in seconds, a waiting cell looks whether it was stopped.
 _SLICE = 0.05
@@ -189,7 +187,7 @@ class UserLoop:
         home, loop = self._home.ident, self.loop
         is_blocked = home is not None and loop.owner == home and loop.turns == turn
         if home is not None and is_blocked and any(executes(task.get_coro()) for task in tasks):
-            raise_in(home)
+            raiser_in(home)()
 
     def _whereabouts(self) -> str:
         """The line that keeps the loop; nothing if only its own code runs, on a machine with much to do."""
