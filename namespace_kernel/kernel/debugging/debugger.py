@@ -11,6 +11,7 @@ request by number, and the time for it is bounded.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -21,8 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import zmq
 from ipykernel.compiler import get_tmp_directory
 from ipykernel.debugger import Debugger, DebugpyClient, DebugpyMessageQueue
+from tornado.locks import Event
 from zmq.eventloop.zmqstream import ZMQStream
 
 from namespace_kernel.base.execution import complete
@@ -72,7 +75,7 @@ class NamespaceDebugpyClient(DebugpyClient):
         self, log: logging.Logger, debugpy_stream: ZMQStream, event_callback: Callable[[Message], None]
     ) -> None:
         super().__init__(log, debugpy_stream, event_callback)
-        self.message_queue = _Received(self._forward_event, self._answered, log)
+        self._begin_anew()
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         #: Seconds that debugpy has for an answer.
@@ -98,13 +101,31 @@ class NamespaceDebugpyClient(DebugpyClient):
                 "what the cell does at the breakpoint; if that does not help, restart the kernel"
             ) from None
 
+    def connect_tcp_socket(self) -> None:
+        """Overridden: where debugpy has closed, nothing connects again by itself.
+
+        ZeroMQ would, and to debugpy that is one client more. If it is gone before debugpy has greeted it,
+        debugpy's thread that accepts clients fails, and answers none that comes later.
+        """
+        self.debugpy_stream.socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        super().connect_tcp_socket()
+
     def disconnect_tcp_socket(self) -> None:
-        """Overridden: nothing is answered any more."""
-        super().disconnect_tcp_socket()
+        """Overridden: debugpy may have closed first, and nothing is answered any more."""
+        with contextlib.suppress(zmq.ZMQError):
+            self.debugpy_stream.socket.disconnect(self.endpoint)
+        self._begin_anew()
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
                 future.set_exception(DebuggerError("the debugger was disconnected"))
+
+    def _begin_anew(self) -> None:
+        """Forget a connection that has ended, and what came of a message that it cut off."""
+        self.message_queue = _Received(self._forward_event, self._answered, self.log)
+        self.routing_id = None
+        self.init_event = Event()
+        self.wait_for_attach = True
 
     def _post(self, message: Message) -> asyncio.Future[Message]:
         number = next(self._numbers)
