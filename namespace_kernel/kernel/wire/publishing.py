@@ -240,6 +240,7 @@ class PublishingThread(IOPubThread):
             return  # whoever has it looks again afterwards
         try:
             self._sender = get_ident()
+            self._welcome()  # before what a new client gets of these: else that would come first
             if self._sender == self.thread.ident:
                 self._send_all()
             else:

@@ -117,20 +117,30 @@ def test_a_client_that_subscribes_while_others_publish_is_welcomed(publisher: Pu
             done.set()
 
 
-def test_whoever_sends_looks_for_subscriptions_while_the_thread_is_busy(publisher: PublishingThread) -> None:
-    """Sending takes notice of one, and then ZeroMQ does not tell the thread of it."""
+@pytest.mark.parametrize("topic", [b"a topic", b""], ids=["a topic", "all"])
+@pytest.mark.parametrize("sent", [1, 3])
+def test_whoever_sends_looks_for_subscriptions_while_the_thread_is_busy(
+    publisher: PublishingThread, topic: bytes, sent: int
+) -> None:
+    """Sending takes notice of one, and then ZeroMQ does not tell the thread of it. The welcome is the first
+    message that the client gets (JEP 65).
+    """
     stuck, gate = threading.Event(), threading.Event()
     publisher._wake(lambda: (stuck.set(), gate.wait(60)))
     assert stuck.wait(60)
     socket = publisher.socket.context.socket(zmq.SUB)
     socket.rcvtimeo = 20_000
-    socket.subscribe(b"a topic")
+    socket.subscribe(topic)
     socket.connect(publisher.socket.last_endpoint.decode())
     try:
         with publisher._sending:
             assert publisher.socket.poll(60_000)
-        DirectSocket(publisher).send_multipart([b"another topic"])
+        for number in range(sent):
+            QueueSocket(publisher).send_multipart([b"a topic %d" % number])
+        publisher.send_now()
         assert b"iopub_welcome" in b"".join(socket.recv_multipart())
+        for number in range(sent):
+            assert socket.recv_multipart() == [b"a topic %d" % number]
     finally:
         gate.set()
         socket.close(linger=0)
