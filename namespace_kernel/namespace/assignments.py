@@ -15,9 +15,30 @@ _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 def plainly_assigned(source: str) -> frozenset[str]:
     """The names that the top-level statements of `source` assign on purpose.
 
-    `_ = x`, `import x as _`, and not `for _ in …` or `a, _ = …`, where something must stand.
+    `_ = x`, `import x as _`, and not `for _ in …` or `a, _ = …`, where something must stand, nor `_ = f()`,
+    which throws away what a call returns.
     """
-    return frozenset(name for statement in tree_of(source).body for name in _names(statement))
+    statements = [one for one in tree_of(source).body if not _throws_away(one)]
+    return frozenset(name for statement in statements for name in _names(statement))
+
+
+def _throws_away(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id="_" | "__" | "___")], value=value):
+            return _calls(value)
+    return False
+
+
+def _calls(value: ast.expr) -> bool:
+    """Whether it is there for what it does: a call, or several."""
+    match value:
+        case ast.Call() | ast.Await():
+            return True
+        case ast.Tuple(elts=values) | ast.List(elts=values):
+            return bool(values) and all(map(_calls, values))
+        case ast.ListComp(elt=each) | ast.SetComp(elt=each):
+            return _calls(each)
+    return False
 
 
 @lru_cache(maxsize=256)

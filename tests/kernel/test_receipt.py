@@ -47,6 +47,8 @@ ASSIGNED = {
     "async function": "async def _(): ...",
     "class": "class _: ...",
     "augmented assignment": "_ = 1\n_ += 1",
+    "a function": "_ = asyncio.sleep",
+    "a list": "_ = [1, int(2)]",
     "annotated assignment": "_: int = 3",
     "awaiting cell": "await asyncio.sleep(0)\n_ = 5",
 }
