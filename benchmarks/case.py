@@ -24,6 +24,7 @@ class Group(StrEnum):
     """Cases that share a process. Each group of each round has a new one."""
 
     CELLS = "cells"
+    TASKS = "100 live tasks"
     OUTPUT = "output"
     ERRORS = "errors"
     ANSWERS = "answers"

@@ -46,6 +46,13 @@ try: manager = get_ipython().kernel.comm_manager
 except AttributeError: from comm import get_comm_manager; manager = get_comm_manager()
 manager.register_target('echo', echo)"""
 
+_TASKS = """\
+import asyncio
+async def tick():
+    while True: await asyncio.sleep(.1)
+if 'tasks' not in globals(): tasks = [asyncio.create_task(tick()) for _ in range(100)]
+await asyncio.sleep(0)"""
+
 
 def _comm(name: str, during: str) -> Case:
     def measure(client: Client) -> Iterator[float]:
@@ -83,6 +90,10 @@ CASES = [
     Case("`display(1)`", "ms", Group.CELLS, c.round_trip("display(1)"), skip=BARE),
     Case("500 cells at once", "ms", Group.CELLS, c.at_once("x = 1", 500)),
     Case("processor time of `x = 1`", "ms", Group.CELLS, c.cpu_per_cell),
+    *(
+        Case(f"`{code}`, {Group.TASKS}", "ms", Group.TASKS, c.round_trip(code), _TASKS, BARE)
+        for code in ("pass", "await asyncio.sleep(0)")
+    ),
     *_names(Group.NAMES_10K, make_names(10_000)),
     *_names(Group.NAMES_100K, make_names(100_000)),
     *_names(Group.NAMES_1M, make_names(1_000_000)),

@@ -15,6 +15,7 @@ from .wire import Client, KernelSilent
 #: The headings of the tables.
 _SECTIONS = {
     Group.CELLS: "One cell, and many",
+    Group.TASKS: "One cell, and many",
     Group.NAMES_10K: "With a full namespace and a full heap",
     Group.NAMES_100K: "With a full namespace and a full heap",
     Group.NAMES_1M: "With a full namespace and a full heap",
