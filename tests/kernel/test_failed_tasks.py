@@ -93,6 +93,22 @@ def test_so_is_a_callback_s(code: str, prepared: Notebook) -> None:
     assert frames[0].endswith("line 1, in fail(*_)")
 
 
+@pytest.mark.parametrize("code", (FAILING | CALLBACKS).values(), ids=FAILING | CALLBACKS)
+def test_where_the_user_has_set_a_handler_python_calls_that(code: str, prepared: Notebook) -> None:
+    ok(
+        prepared.run("""\
+def fail(*_): raise ValueError('lost')
+def handle(loop, details): handled.append(repr(details['exception']))
+handled, loop = [], asyncio.get_event_loop()
+loop.set_exception_handler(handle)""")
+    )
+    cell = ok(prepared.run(code))
+    seen = ok(prepared.run("t = None\nwhile not handled: gc.collect(); await asyncio.sleep(.01)\nhandled"))
+    ok(prepared.run("loop.set_exception_handler(None)"))
+    stays_silent(prepared, cell)
+    assert (seen.result, cell.stderr) == ("[\"ValueError('lost')\"]", "")
+
+
 def test_gather_in_plain_cells_notices_all_that_ends_meanwhile(prepared: Notebook) -> None:
     ok(
         prepared.run("""\

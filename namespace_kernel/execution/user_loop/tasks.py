@@ -109,10 +109,14 @@ class LoopTasks:
             task.get_loop().call_later(_RETRIEVAL_TIME, self.report_failure, task)
 
     def report_failure(self, task: asyncio.Future[Any]) -> None:
-        """Show the exception of `task` unless someone has retrieved it.
+        """Show the exception of `task` unless someone has retrieved it. Where the user has set a handler of
+        his own, Python calls that when the task is let go.
 
         Thread: any, in the context of the cell that started the task.
         """
+        handler = task.get_loop().get_exception_handler()
+        if handler not in (None, self.callback_failed):
+            return
         if getattr(task, "_log_traceback", False):
             error = task.exception()
             # A cancelled gather has this as its exception, and is not itself cancelled.
