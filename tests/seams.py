@@ -17,7 +17,7 @@ PYTHON = {
     "asyncio.SelectorEventLoop": "_ready _scheduled _selector _signal_handlers _thread_id _run_once() "
     "_write_to_self() _check_closed() _check_running() _check_signal(sig) _handle_signal(sig) "
     "_asyncgen_firstiter_hook(agen) _asyncgen_finalizer_hook(agen)",
-    "asyncio.Task": "_log_traceback _callbacks _fut_waiter",
+    "asyncio.Task": "_coro _log_traceback _callbacks _fut_waiter",
     "asyncio.base_futures": "_format_callbacks(cb)",
     "asyncio.events": "_set_event_loop_policy|set_event_loop_policy",
     "asyncio.tasks": "_all_tasks|_scheduled_tasks _current_tasks",

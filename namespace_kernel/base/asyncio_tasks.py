@@ -38,7 +38,15 @@ def coroutines_of_tasks(coroutines: list[CoroutineType[Any, Any, Any]]) -> set[i
     ]
     if _ARE_LISTED_IN_C and coroutines:  # a list for each loop, and nobody knows all loops
         tasks += [one for one in gc.get_referrers(*coroutines) if issubclass(type(one), _Task)]
-    return {id(task.get_coro()) for task in tasks if not task.done()}
+    return {id(coroutine_of(task)) for task in tasks if not task.done()}
+
+
+def coroutine_of(task: object) -> Any:
+    """The coroutine that a task drives; `None` where there is none.
+
+    `get_coro()` of a task that an eager task factory has run to its end ends the process in Python 3.12.1.
+    """
+    return getattr(task, "_coro", None)
 
 
 def snapshot(things: Iterable[T]) -> list[T]:

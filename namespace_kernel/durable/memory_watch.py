@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from namespace_kernel.base.asyncio_tasks import executes
+from namespace_kernel.base.asyncio_tasks import coroutine_of, executes
 from namespace_kernel.base.cell import Names
 from namespace_kernel.base.errors import MemoryLimitError
 from namespace_kernel.base.execution import Execution
@@ -132,7 +132,7 @@ class MemoryWatch:
 
 def _executes(cell: Execution) -> bool:
     """Whether its code does, and does not wait for the loop."""
-    return cell.own_task is None or executes(cell.own_task.get_coro())
+    return cell.own_task is None or executes(coroutine_of(cell.own_task))
 
 
 def _words(level: Level) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from namespace_kernel.base.asyncio_tasks import executes
+from namespace_kernel.base.asyncio_tasks import coroutine_of, executes
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
@@ -62,5 +62,5 @@ class SideStops:
         """The innermost frame of a cell that executes; `None` for one that awaits."""
         ident: int | None = execution.thread_ident
         if execution.own_task is not None:
-            ident = self._user_loop.loop.owner if executes(execution.own_task.get_coro()) else None
+            ident = self._user_loop.loop.owner if executes(coroutine_of(execution.own_task)) else None
         return sys._current_frames().get(ident or 0)

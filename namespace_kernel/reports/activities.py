@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from namespace_kernel.attribution.child_processes import ChildProcesses
-from namespace_kernel.base.asyncio_tasks import all_tasks_of, executes, frames_of, snapshot
+from namespace_kernel.base.asyncio_tasks import all_tasks_of, coroutine_of, executes, frames_of, snapshot
 from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
@@ -167,7 +167,7 @@ class Activities:
 
     def _frames_of_task(self, task: Any) -> list[FrameType]:
         """Where `task` waits; or, if it executes, all that it has called."""
-        frames = frames_of(task.get_coro())
+        frames = frames_of(coroutine_of(task))
         owner = self._loop.owner
         inner = _outwards(sys._current_frames().get(owner)) if owner is not None else []
         if frames and frames[-1] in inner:
@@ -240,7 +240,7 @@ def _has_number(thing: Any, number: int) -> bool:
 def _state_of(task: Any) -> str:
     if task.cancelling():
         return "is being cancelled"
-    return "runs" if executes(task.get_coro()) else "waits"
+    return "runs" if executes(coroutine_of(task)) else "waits"
 
 
 def _outwards(frame: FrameType | None) -> list[FrameType]:

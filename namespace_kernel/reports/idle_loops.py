@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from namespace_kernel.base.asyncio_tasks import all_tasks_of
+from namespace_kernel.base.asyncio_tasks import all_tasks_of, coroutine_of
 from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.execution.hooks import Settling
@@ -43,7 +43,7 @@ class TellOfIdleLoops:
 
     def _tell(self, execution: Execution, loops: list[Any]) -> None:
         for loop in filter(_has_work, loops):
-            tasks = [getattr(task.get_coro(), "__name__", "a task") for task in all_tasks_of(loop)]
+            tasks = [getattr(coroutine_of(task), "__name__", "a task") for task in all_tasks_of(loop)]
             named = f": {', '.join(f'`{name}()`' for name in sorted(set(tasks))[:3])}" if tasks else ""
             summary = "an event loop that this cell has set does not run, and what waits on it never will"
             remark = Remark(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
-from namespace_kernel.base.asyncio_tasks import frames_of, snapshot
+from namespace_kernel.base.asyncio_tasks import coroutine_of, frames_of, snapshot
 from namespace_kernel.base.cell import CellChanges
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Leak, Lines, ToldCalls
@@ -153,7 +153,7 @@ class CellReceipts(Receipts):
         return execution.at_home(self._lines.place_of, started.place)
 
     def _describe_task(self, task: Any) -> str:
-        frames = frames_of(task.get_coro())
+        frames = frames_of(coroutine_of(task))
         users = [frame for frame in frames if self._lines.is_users_file(frame.f_code.co_filename)]
         if not frames:
             return ""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from IPython.core.async_helpers import _pseudo_sync_runner
 
-from namespace_kernel.base.asyncio_tasks import is_inside
+from namespace_kernel.base.asyncio_tasks import coroutine_of, is_inside
 from namespace_kernel.base.words import words_of
 from namespace_kernel.execution.engine import end_child
 from namespace_kernel.ipython.source_lines import is_installed
@@ -137,7 +137,7 @@ def _in_loop(running: Coroutine[Any, Any, T]) -> T:
 
         def stop(signum: int, frame: FrameType | None) -> None:
             current = asyncio.current_task(task.get_loop())
-            if current is not None and is_inside(frame, current.get_coro()):
+            if current is not None and is_inside(frame, coroutine_of(current)):
                 raise KeyboardInterrupt
             task.get_loop().call_soon_threadsafe(task.cancel)
 

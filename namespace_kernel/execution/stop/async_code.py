@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-from namespace_kernel.base.asyncio_tasks import AROUND_TASKS, frame_of, is_inside, waits
+from namespace_kernel.base.asyncio_tasks import AROUND_TASKS, coroutine_of, frame_of, is_inside, waits
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.started import CALLBACK
@@ -56,11 +56,13 @@ class AsyncCode:
     def interrupt(self, frame: FrameType | None) -> None:
         """Raise in the cell's code, or cancel it where it waits."""
         is_over, current = self._task.done(), self._loop.anchors.current_task()
-        is_own = current is self._task or current in self._execution.tasks
-        if is_own or not is_over:
-            self._end_soon(current)
         # The home thread may be taking the step.
         stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
+        is_own = current is self._task or current in self._execution.tasks
+        if current is not None and stop is _raise:  # an eager task is noted after its first step
+            is_own = is_own or current_execution.get() is self._execution
+        if is_own or not is_over:
+            self._end_soon(current)
         if not is_over and self._controller.callback_runs():
             stop()  # in the callback, which holds up the cell
             return
@@ -68,7 +70,7 @@ class AsyncCode:
         if current is None and stop is _raise:
             runs = self._loop.turns if self._is_in_callback(frame) else None
             is_own = runs is not None and current_execution.get() is self._execution
-        elif current is not None and stop is _raise and not _executes(frame, current.get_coro()):
+        elif current is not None and stop is _raise and not _executes(frame, coroutine_of(current)):
             return  # asyncio is just taking a step of it, and must not be torn apart
         if is_own:
             stop()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-from namespace_kernel.base.asyncio_tasks import is_inside
+from namespace_kernel.base.asyncio_tasks import coroutine_of, is_inside
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import Timers
@@ -65,7 +65,7 @@ class StepOnMain:
             self._since = now
             if frame is not None:
                 self._explain_later(self._controller.lines.describe_frame(frame))
-        elif now - self._since >= APART and is_inside(frame, self._task.get_coro()):
+        elif now - self._since >= APART and is_inside(frame, coroutine_of(self._task)):
             raise KeyboardInterrupt
 
     def _explain_later(self, where: str) -> None:

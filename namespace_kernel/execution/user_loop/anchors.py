@@ -23,6 +23,7 @@ from queue import Empty, SimpleQueue
 from threading import get_ident
 from typing import Any, TypeAlias, TypeVar
 
+from namespace_kernel.base.asyncio_tasks import coroutine_of
 from namespace_kernel.base.threads import Lock
 from namespace_kernel.base.weak_references import WeakThings
 from namespace_kernel.execution.stop.thread_stop import ThreadStop
@@ -257,7 +258,8 @@ class Anchors:
                 loop.owner, loop._thread_id = runner
                 asyncio._set_running_loop(others_loop)
                 sys.set_asyncgen_hooks(*hooks)
-            if task.done() or not (task in self._staying or holds_greenlet_of_this_thread(task.get_coro())):
+            stays = task in self._staying or holds_greenlet_of_this_thread(coroutine_of(task))
+            if task.done() or not stays:
                 loop.away.discard(task)
         finally:
             step.is_over = True

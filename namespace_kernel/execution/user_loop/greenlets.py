@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
-from namespace_kernel.base.asyncio_tasks import all_tasks_of, innermost
+from namespace_kernel.base.asyncio_tasks import all_tasks_of, coroutine_of, innermost
 from namespace_kernel.base.weak_references import WeakThings
 
 _AWAITED = {CoroutineType: "cr_await", GeneratorType: "gi_yieldfrom", AsyncGeneratorType: "ag_await"}
@@ -24,7 +24,7 @@ def with_greenlets_of_others(loop: Any) -> WeakThings[asyncio.Task[object]]:
     if "greenlet" not in sys.modules:
         return WeakThings()
     hangs_in = _looker(of_others=True)
-    return WeakThings(task for task in all_tasks_of(loop) if hangs_in(task.get_coro()))
+    return WeakThings(task for task in all_tasks_of(loop) if hangs_in(coroutine_of(task)))
 
 
 def holds_greenlet_of_this_thread(coroutine: Any) -> bool:

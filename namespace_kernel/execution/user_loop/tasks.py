@@ -8,6 +8,7 @@ from contextvars import Context, copy_context
 from types import FunctionType
 from typing import Any
 
+from namespace_kernel.base.asyncio_tasks import coroutine_of
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.patching import Patch
@@ -75,10 +76,10 @@ class LoopTasks:
         """See `LoopListener`."""
         self.began()
         execution = current_execution.get()
-        coroutine = task.get_coro()
+        coroutine = coroutine_of(task)
         called = coroutine.__qualname__ if type(coroutine) is DeferredCoroutine else None
         note_start(task, coroutine, self._lines.is_users_file, called)
-        if execution is not None:
+        if execution is not None and asyncio.isfuture(task):  # a factory of the user's may give anything
             execution.tasks.add(task)
             task.add_done_callback(self._done)
 
@@ -126,6 +127,8 @@ class LoopTasks:
     def callback_failed(self, loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
         """The loop's exception handler."""
         handle, error = details.get("handle"), details.get("exception")
+        if isinstance(error, KeyboardInterrupt):  # of an eager task; the cell that made it ended by it
+            return
         context = getattr(handle, "_context", None)
         if context is not None and error is not None:
             context.copy().run(self._report, error, "callback")  # since 3.12 we are called inside of it

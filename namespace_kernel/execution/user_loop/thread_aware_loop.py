@@ -69,6 +69,8 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
         ask_home: Callable[[], None] = lambda: None,
         guard: Guard = lambda task: nullcontext(),
     ) -> None:
+        #: Threads that are making a task, and for which the loop does not run.
+        self._apart: set[int] = set()
         super().__init__()
         self.listener = listener
         self.anchors = Anchors(self, ask_home, guard)
@@ -148,6 +150,8 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
 
     def is_running(self) -> bool:
         """As `asyncio.loop.is_running`: a loop that rests runs, for all that its users can tell."""
+        if self._apart and get_ident() in self._apart:
+            return False
         return self.rests or bool(super().is_running())
 
     # These four are called so often that they do without `unseen`.
@@ -207,9 +211,22 @@ class ThreadAwareLoop(LoopSignals, LoopVisitors):
             context = self.listener.context_of_task()
             if context is not None:
                 options["context"] = context
-        task = super().create_task(coro, **options)
+        make = super().create_task if self.get_task_factory() is None else self._make_apart
+        task = make(coro, **options)
         self.listener.task_created(task)
         return task
+
+    def _make_apart(self, coro: Startable[T], **options: Any) -> asyncio.Task[T]:
+        """Let the user's task factory make a task. If the loop runs, an eager one takes the first step in the
+        calling thread, where the loop may not be.
+        """
+        if asyncio._get_running_loop() is self:
+            return super().create_task(coro, **options)
+        self._apart.add(get_ident())
+        try:
+            return super().create_task(coro, **options)
+        finally:
+            self._apart.discard(get_ident())
 
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: object, context: Context | None = None

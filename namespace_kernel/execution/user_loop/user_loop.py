@@ -23,7 +23,13 @@ from queue import SimpleQueue
 from threading import get_ident
 from typing import Any, TypeVar
 
-from namespace_kernel.base.asyncio_tasks import AROUND_TASKS, CellCoroutine, all_tasks_of, executes
+from namespace_kernel.base.asyncio_tasks import (
+    AROUND_TASKS,
+    CellCoroutine,
+    all_tasks_of,
+    coroutine_of,
+    executes,
+)
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
@@ -186,7 +192,7 @@ class UserLoop:
         """
         home, loop = self._home.ident, self.loop
         is_blocked = home is not None and loop.owner == home and loop.turns == turn
-        if home is not None and is_blocked and any(executes(task.get_coro()) for task in tasks):
+        if home is not None and is_blocked and any(executes(coroutine_of(task)) for task in tasks):
             raiser_in(home)()
 
     def _whereabouts(self) -> str:

@@ -11,7 +11,6 @@ request by number, and the time for it is bounded.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 import logging
@@ -36,6 +35,9 @@ from .answers import beside, refusal
 
 #: While one of these is answered, later requests wait.
 _ALONE = frozenset(("initialize", "attach", "disconnect"))
+
+#: In milliseconds, as ZeroMQ counts.
+_A_DAY = 24 * 3600 * 1000
 
 T = TypeVar("T")
 
@@ -105,15 +107,15 @@ class NamespaceDebugpyClient(DebugpyClient):
         """Overridden: where debugpy has closed, nothing connects again by itself.
 
         ZeroMQ would, and to debugpy that is one client more. If it is gone before debugpy has greeted it,
-        debugpy's thread that accepts clients fails, and answers none that comes later.
+        debugpy's thread that accepts clients fails, and answers none that comes later. So ZeroMQ waits for
+        so long; told not to at all, it would throw away what debugpy has said last.
         """
-        self.debugpy_stream.socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        self.debugpy_stream.socket.setsockopt(zmq.RECONNECT_IVL, _A_DAY)
         super().connect_tcp_socket()
 
     def disconnect_tcp_socket(self) -> None:
-        """Overridden: debugpy may have closed first, and nothing is answered any more."""
-        with contextlib.suppress(zmq.ZMQError):
-            self.debugpy_stream.socket.disconnect(self.endpoint)
+        """Overridden: nothing is answered any more."""
+        self.debugpy_stream.socket.disconnect(self.endpoint)
         self._begin_anew()
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():

@@ -91,6 +91,21 @@ def test_a_session_follows_one_that_has_ended(
         debugpy.close()
 
 
+def test_what_debugpy_says_before_it_closes_arrives_though_it_is_read_late(
+    client: NamespaceDebugpyClient, adapter: socket.socket
+) -> None:
+    """On a busy machine the answer to `disconnect` waits until debugpy is gone."""
+    reader = client.debugpy_stream.socket
+    monitor = reader.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    client.connect_tcp_socket()
+    with closing(adapter.accept()[0]) as debugpy:
+        debugpy.sendall(answer(1).encode())
+    monitor.recv_multipart()
+    assert [reader.recv_multipart()[1] for _ in range(3)] == [b"", answer(1).encode(), b""]
+    reader.disable_monitor()
+    monitor.close()
+
+
 def test_what_the_last_session_cut_off_does_not_spoil_the_next(
     client: NamespaceDebugpyClient, adapter: socket.socket
 ) -> None:
