@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import signal
 import threading
 import time
@@ -259,9 +260,8 @@ def test_the_end_of_an_async_generator_that_blocks_is_hit(
     async def cell() -> None:
         numbers = generator()
         await anext(numbers)
-        task = asyncio.Task(numbers.aclose())  # type: ignore[arg-type]
-        if whose == "the cell's":
-            execution.tasks.add(task)
+        context = None if whose == "the cell's" else contextvars.Context()
+        task = asyncio.Task(numbers.aclose(), context=context)  # type: ignore[arg-type]
         await asyncio.wait([task])
         assert isinstance(task.exception(), KeyboardInterrupt)
 
