@@ -576,6 +576,26 @@ MISTAKES = [
             None,
         ),
         (
+            "a database that two threads use",
+            (
+                "import sqlite3, namespace_kernel\n"
+                "data = sqlite3.connect(':memory:')\n"
+                "async def poll():\n"
+                "    await asyncio.sleep(.01)\n"
+                "    return data.execute('select 42').fetchone()[0]",
+                "poller = asyncio.create_task(poll())\nawait asyncio.sleep(0)",
+                "time.sleep(.1)",
+                "await poller",
+            ),
+            "ProgrammingError: SQLite objects created in a thread can only be used in that same thread. …",
+            "while a plain cell runs, a task runs on another thread. Open the database with "
+            "`check_same_thread=False`, or keep the task on the main thread: "
+            "`asyncio.create_task(namespace_kernel.on_main(...))`",
+            "data = sqlite3.connect(':memory:', check_same_thread=False)\n"
+            "poller = asyncio.create_task(poll())\nawait poller",
+            "42",
+        ),
+        (
             "a task made in a thread",
             ("def work():\n    asyncio.create_task(get())\nawait asyncio.to_thread(work)",),
             "RuntimeError: no running event loop",

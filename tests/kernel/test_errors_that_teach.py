@@ -57,6 +57,7 @@ NO_ADVICE = [
     "await asyncio.wait_for([get()], 5)",
     "await asyncio.shield([get()])",
     "asyncio.run([get()])",
+    "import sqlite3\nd = sqlite3.connect(':memory:')\nawait asyncio.to_thread(d.execute, 'select 1')",
 ]
 
 

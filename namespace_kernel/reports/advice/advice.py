@@ -17,7 +17,7 @@ from namespace_kernel.base.lines import Lines, ToldCalls
 from namespace_kernel.base.words import words_of
 
 from .coroutine_values import coroutine_as_value, task_as_value
-from .loops import cancelled, loop_runs, no_loop, other_loop
+from .loops import cancelled, loop_runs, no_loop, other_loop, other_thread
 from .mistake import Mistake, steps_of
 from .protocols import awaited_twice, function_for_coroutine, wrong_await, wrong_for, wrong_with
 from .syntax import wrong_syntax
@@ -36,6 +36,7 @@ _KINDS: tuple[Callable[[Mistake], str | None], ...] = (
     loop_runs,
     other_loop,
     no_loop,
+    other_thread,
     cancelled,
 )
 

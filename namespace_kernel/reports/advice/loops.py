@@ -6,6 +6,7 @@ import ast
 import asyncio
 import gc
 import re
+import threading
 from collections import deque
 from traceback import walk_tb
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
@@ -36,6 +37,7 @@ _LOOP_RUNS = {
     "SynchronousOnlyOperation": re.compile(r"from an async context"),
 }
 _OTHER_LOOP = re.compile(r"is bound to a different event loop|attached to a different loop|loop is closed")
+_OTHER_THREAD = re.compile(r"SQLite objects .* created in thread id (\d+) and this is thread id (\d+)")
 _RUNNERS = ("run", "run_until_complete")
 #: Why the loop runs around a cell: what to say of it, by the route's reason.
 _WHY = {
@@ -209,6 +211,19 @@ def misses_loop(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def other_thread(mistake: Mistake) -> str | None:
+    """A database that a task uses on the home thread of the kernel's loop, and somebody else on main."""
+    found = _OTHER_THREAD.search(mistake.words)
+    home = getattr(mistake.loop, "home", None)
+    if found is None or {int(found[1]), int(found[2])} != {threading.main_thread().ident, home}:
+        return None
+    return (
+        "while a plain cell runs, a task runs on another thread. Open the database with "
+        "`check_same_thread=False`, or keep the task on the main thread: "
+        "`asyncio.create_task(namespace_kernel.on_main(...))`"
+    )
 
 
 def cancelled(mistake: Mistake) -> str | None:
