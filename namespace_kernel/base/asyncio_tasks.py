@@ -6,6 +6,7 @@ import asyncio
 import gc
 import operator
 import os
+import selectors
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Coroutine, Iterable
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 #: Where the code is that stands around a task's own: asyncio's, and that of our loop.
 AROUND_TASKS = (os.path.dirname(asyncio.__file__), str(OWN_FOLDER))
+#: Where a loop's own code is, also while it waits.
+OF_THE_LOOP = (*AROUND_TASKS, str(selectors.__file__))
 
 #: asyncio keeps every task in a weak set, under another name since 3.12. Since 3.14 only those of a class in
 #: Python, as `nest_asyncio` has them: of the others each thread has a list, and `all_tasks` knows all lists.

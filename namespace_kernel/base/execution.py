@@ -70,6 +70,24 @@ class Execution:
         return function(*args) if self.home is None else self.home.copy().run(function, *args)
 
 
+class RaisedInLoop:
+    """What the loop itself has raised while a cell waited, as a signal's handler does. It ends the cell."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+        self._trace = error.__traceback__
+
+    def behind(self, cancelled: BaseException) -> BaseException:
+        """Return it, with where the cell waited before its own traceback."""
+        first = last = cancelled.__traceback__
+        while last is not None and last.tb_next not in (None, self._trace):
+            last = last.tb_next
+        if last is None:
+            return self._error.with_traceback(self._trace)
+        last.tb_next = self._trace
+        return self._error.with_traceback(first)
+
+
 #: The execution whose code is running, inherited by its tasks and the contexts copied from it.
 current_execution: ContextVar[Execution | None] = ContextVar("current_execution", default=None)
 

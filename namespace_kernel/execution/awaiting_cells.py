@@ -7,9 +7,9 @@ from contextvars import Context as ContextVars
 from functools import partial
 from typing import Any
 
-from namespace_kernel.base.asyncio_tasks import was_never_started
+from namespace_kernel.base.asyncio_tasks import OF_THE_LOOP, was_never_started
 from namespace_kernel.base.cell import Outcome
-from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.execution import Execution, RaisedInLoop
 from namespace_kernel.base.originals import repair
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
@@ -91,12 +91,22 @@ class UserLoopExecutor:
                     continue
                 except SystemExit:  # raised by a task; in a cell's own code it is caught
                     continue
-                except BaseException as error:  # the loop itself fails: a function of Python was replaced
-                    if not repair(error) and turns == loop.turns:
-                        raise
+                except BaseException as error:  # a signal's handler, or a function of Python was replaced
+                    if not repair(error):
+                        if turns == loop.turns:
+                            raise
+                        execution.keep(RaisedInLoop(_without_loop(error)))
+                        task.cancel()
                     turns = loop.turns
                     continue
                 if not visit.ended_by_task:
                     self._context.run(self._user_loop.tasks.stopped)
         visit.over = True
         return task.result()
+
+
+def _without_loop(error: BaseException) -> BaseException:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OF_THE_LOOP):
+        trace = trace.tb_next
+    return error.with_traceback(trace)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from IPython.core.interactiveshell import InteractiveShell
 
 from namespace_kernel.base.errors import MemoryLimitError
-from namespace_kernel.base.execution import current_execution
+from namespace_kernel.base.execution import RaisedInLoop, current_execution
 from namespace_kernel.base.frames import without_own_frames
 from namespace_kernel.base.words import exit_code_of, words_of
 from namespace_kernel.execution.engine import exit_words
@@ -85,13 +85,17 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
             print(advice, file=sys.stderr)
 
     def as_interrupt(self, error: BaseException) -> BaseException:
-        """Return `error`, or what stopped the cell: Stop, which may have cancelled it, or the memory."""
+        """Return `error`, or what stopped the cell: Stop, which cancels it, the memory, or a signal."""
         if isinstance(error, asyncio.CancelledError) and self.was_stopped():
             error = KeyboardInterrupt().with_traceback(error.__traceback__)
         execution = current_execution.get()
-        limit = None if execution is None else execution.find(MemoryLimitError)
+        if execution is None:
+            return error
+        limit, raised = execution.find(MemoryLimitError), execution.find(RaisedInLoop)
         if limit is not None and isinstance(error, KeyboardInterrupt):
             return limit.with_traceback(error.__traceback__)
+        if raised is not None and isinstance(error, asyncio.CancelledError):
+            return raised.behind(error)
         return error
 
     def showtraceback(
@@ -111,7 +115,7 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
         if error is not None:
             trace = without_own_frames(trace, also_last=True)
             error = self.as_interrupt(error.with_traceback(trace))
-            exc_tuple = (type(error), error, trace)
+            exc_tuple = (type(error), error, error.__traceback__)
             if isinstance(error, KeyboardInterrupt) and not self._is_in_cell(error):
                 # It came just before or after the user's code: no line to show.
                 self._show_lines(error, ["KeyboardInterrupt"])

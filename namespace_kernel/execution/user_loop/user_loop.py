@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import selectors
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context as ContextVars
@@ -24,7 +23,7 @@ from threading import get_ident
 from typing import Any, TypeVar
 
 from namespace_kernel.base.asyncio_tasks import (
-    AROUND_TASKS,
+    OF_THE_LOOP,
     CellCoroutine,
     all_tasks_of,
     coroutine_of,
@@ -44,9 +43,6 @@ T = TypeVar("T")
 
 #: After this many seconds, say what the loop is busy with.
 _PATIENCE = 0.5
-
-#: Where the loop's own code is.
-_OF_THE_LOOP = (*AROUND_TASKS, selectors.__file__)
 
 #: How often, in seconds, a waiting cell looks whether it was stopped.
 _SLICE = 0.05
@@ -198,7 +194,7 @@ class UserLoop:
     def _whereabouts(self) -> str:
         """The line that keeps the loop; nothing if only its own code runs, on a machine with much to do."""
         frame = sys._current_frames().get(self._home.ident or 0)
-        if frame is None or frame.f_code.co_filename.startswith(_OF_THE_LOOP):
+        if frame is None or frame.f_code.co_filename.startswith(OF_THE_LOOP):
             return ""
         return self._lines.describe_frame(frame)
 
