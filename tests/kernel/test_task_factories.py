@@ -27,13 +27,12 @@ async def computes():
 def start(): return asyncio.create_task(soon())"""
 
 #: Each makes tasks as asyncio's own does.
-FACTORIES = {
-    "a class of its own": "lambda loop, coroutine, **options: Own(coroutine, loop=loop, **options)",
-    **({"eager": "asyncio.eager_task_factory"} if sys.version_info >= (3, 12) else {}),
-    **(
-        {"eager, of a class": "asyncio.create_eager_task_factory(Own)"} if sys.version_info >= (3, 12) else {}
-    ),
-}
+FACTORIES = {"a class of its own": "lambda loop, coroutine, **options: Own(coroutine, loop=loop, **options)"}
+if sys.version_info >= (3, 12):
+    FACTORIES |= {
+        "eager": "asyncio.eager_task_factory",
+        "eager, of a class": "asyncio.create_eager_task_factory(Own)",
+    }
 WORKS = {
     "ended at once": ("t = asyncio.create_task(now())\nawait t", "5"),
     "awaited": ("await asyncio.create_task(soon())", "6"),

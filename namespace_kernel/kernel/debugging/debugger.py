@@ -24,7 +24,6 @@ from typing import Any, TypeVar
 import zmq
 from ipykernel.compiler import get_tmp_directory
 from ipykernel.debugger import Debugger, DebugpyClient, DebugpyMessageQueue
-from tornado.locks import Event
 from zmq.eventloop.zmqstream import ZMQStream
 
 from namespace_kernel.base.execution import complete
@@ -77,7 +76,7 @@ class NamespaceDebugpyClient(DebugpyClient):
         self, log: logging.Logger, debugpy_stream: ZMQStream, event_callback: Callable[[Message], None]
     ) -> None:
         super().__init__(log, debugpy_stream, event_callback)
-        self._begin_anew()
+        self.message_queue = _Received(self._forward_event, self._answered, log)
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         #: Seconds that debugpy has for an answer.
@@ -114,20 +113,13 @@ class NamespaceDebugpyClient(DebugpyClient):
         super().connect_tcp_socket()
 
     def disconnect_tcp_socket(self) -> None:
-        """Overridden: nothing is answered any more."""
-        self.debugpy_stream.socket.disconnect(self.endpoint)
-        self._begin_anew()
+        """Overridden: nothing is answered any more, and what came of a message is forgotten."""
+        super().disconnect_tcp_socket()
+        self.message_queue = _Received(self._forward_event, self._answered, self.log)
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
                 future.set_exception(DebuggerError("the debugger was disconnected"))
-
-    def _begin_anew(self) -> None:
-        """Forget a connection that has ended, and what came of a message that it cut off."""
-        self.message_queue = _Received(self._forward_event, self._answered, self.log)
-        self.routing_id = None
-        self.init_event = Event()
-        self.wait_for_attach = True
 
     def _post(self, message: Message) -> asyncio.Future[Message]:
         number = next(self._numbers)

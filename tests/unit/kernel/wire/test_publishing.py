@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -117,33 +118,59 @@ def test_a_client_that_subscribes_while_others_publish_is_welcomed(publisher: Pu
             done.set()
 
 
-@pytest.mark.parametrize("topic", [b"a topic", b""], ids=["a topic", "all"])
-@pytest.mark.parametrize("sent", [1, 3])
-def test_whoever_sends_looks_for_subscriptions_while_the_thread_is_busy(
-    publisher: PublishingThread, topic: bytes, sent: int
-) -> None:
-    """Sending takes notice of one, and then ZeroMQ does not tell the thread of it. The welcome is the first
-    message that the client gets (JEP 65).
-    """
-    stuck, gate = threading.Event(), threading.Event()
-    publisher._wake(lambda: (stuck.set(), gate.wait(60)))
-    assert stuck.wait(60)
+@pytest.fixture
+def stuck(publisher: PublishingThread) -> Iterator[None]:
+    """The thread does nothing."""
+    begun, gate = threading.Event(), threading.Event()
+    publisher._wake(lambda: (begun.set(), gate.wait(60)))
+    assert begun.wait(60)
+    yield
+    gate.set()
+
+
+def subscribe(publisher: PublishingThread, topic: bytes) -> zmq.Socket[bytes]:
     socket = publisher.socket.context.socket(zmq.SUB)
     socket.rcvtimeo = 20_000
     socket.subscribe(topic)
     socket.connect(publisher.socket.last_endpoint.decode())
-    try:
+    return socket
+
+
+@pytest.mark.usefixtures("stuck")
+@pytest.mark.parametrize("topic", [b"a topic", b""], ids=["a topic", "all"])
+@pytest.mark.parametrize("sent", [[b"another topic"], [b"a topic 0"], [b"a topic 0", b"a topic 1"]])
+def test_whoever_sends_looks_for_subscriptions_while_the_thread_is_busy(
+    publisher: PublishingThread, topic: bytes, sent: list[bytes]
+) -> None:
+    """The welcome is the first message that the client gets (JEP 65)."""
+    with closing(subscribe(publisher, topic)) as socket:
         with publisher._sending:
             assert publisher.socket.poll(60_000)
-        for number in range(sent):
-            QueueSocket(publisher).send_multipart([b"a topic %d" % number])
-        publisher.send_now()
+        *before, last = sent
+        for one in before:
+            QueueSocket(publisher).send_multipart([one])
+        DirectSocket(publisher).send_multipart([last])
         assert b"iopub_welcome" in b"".join(socket.recv_multipart())
-        for number in range(sent):
-            assert socket.recv_multipart() == [b"a topic %d" % number]
-    finally:
-        gate.set()
-        socket.close(linger=0)
+        for one in sent:
+            if one.startswith(topic):
+                assert socket.recv_multipart() == [one]
+
+
+@pytest.mark.usefixtures("stuck")
+def test_a_subscription_that_comes_while_somebody_sends_is_welcomed_by_him(
+    publisher: PublishingThread,
+) -> None:
+    """Sending takes notice of it, and then ZeroMQ does not tell the thread."""
+    sockets: list[zmq.Socket[bytes]] = []
+
+    def subscribes() -> None:
+        sockets.append(subscribe(publisher, b"a topic"))
+        assert publisher.socket.poll(60_000)
+
+    publisher.put(subscribes)
+    publisher.send_now()
+    with closing(sockets[0]) as socket:
+        assert b"iopub_welcome" in b"".join(socket.recv_multipart())
 
 
 def test_a_message_that_cannot_be_sent_does_not_stop_the_next(
