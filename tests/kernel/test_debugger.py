@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.kernel.cells import Message
+from tests.kernel.cells import PATIENCE, Message
 from tests.kernel.client import Notebook
 
 CLIENT = {
@@ -270,4 +273,34 @@ async def steps():
         assert stop.top == ("steps", line)
     assert stop.variables()["b"] == "21"
     stop.go()
+    assert cell.wait().result == "42"
+
+
+# --- sessions that follow each other
+
+
+def begin_and_end(address: tuple[str, int]) -> None:
+    """A session of a client that speaks with debugpy itself, and so is faster than the kernel."""
+    with socket.create_connection(address, PATIENCE) as connection, connection.makefile("rb") as reader:
+        for number, command in enumerate(("initialize", "disconnect"), start=1):
+            request = {"type": "request", "seq": number, "command": command, "arguments": CLIENT}
+            body = json.dumps(request).encode()
+            connection.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            answer: Message = {}
+            while answer.get("request_seq") != number:
+                length = int(reader.readline().removeprefix(b"Content-Length: "))
+                assert reader.readline() == b"\r\n"
+                answer = json.loads(reader.read(length))
+
+
+def test_debugpy_takes_each_session_though_the_one_before_is_just_ending(debugger: Debugger) -> None:
+    """Where debugpy is left to itself, it takes none any more after some thirty."""
+    port = debugger.notebook.run("get_ipython().kernel.debugger.debugpy_client.debugpy_port").result
+    debugger.do("disconnect", restart=False, terminateDebuggee=False)
+    for _ in range(400):
+        begin_and_end(("127.0.0.1", int(ast.literal_eval(str(port)))))
+    debugger.attach()
+    debugger.break_at(PLAIN, 2)
+    cell = debugger.notebook.submit(PLAIN)
+    debugger.wait_stopped().go()
     assert cell.wait().result == "42"

@@ -11,10 +11,12 @@ request by number, and the time for it is bounded.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -81,6 +83,16 @@ class NamespaceDebugpyClient(DebugpyClient):
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         #: Seconds that debugpy has for an answer.
         self.patience = 30.0
+        self._oldest_session: socket.socket | None = None
+
+    def begin_oldest_session(self) -> None:
+        """Begin a session that is never used and never ends. Thread: any; blocks.
+
+        Of each client that comes, debugpy tells that of its oldest session. If that session is just ending,
+        this fails, and so does debugpy's thread that accepts clients: it answers none that comes later.
+        """
+        self._oldest_session = socket.create_connection(self.get_host_port(), self.patience)
+        self._oldest_session.setblocking(False)
 
     async def send_dap_request(self, msg: Message) -> Message:
         """Overridden: ipykernel waits for the next answer, whichever request that belongs to.
@@ -109,6 +121,10 @@ class NamespaceDebugpyClient(DebugpyClient):
         debugpy's thread that accepts clients fails, and answers none that comes later. So ZeroMQ waits for
         so long; told not to at all, it would throw away what debugpy has said last.
         """
+        if self._oldest_session is not None:
+            with contextlib.suppress(OSError):  # there is no more to read
+                while self._oldest_session.recv(65536):
+                    pass
         self.debugpy_stream.socket.setsockopt(zmq.RECONNECT_IVL, _A_DAY)
         super().connect_tcp_socket()
 
@@ -187,6 +203,7 @@ class NamespaceDebugger(Debugger):
             import debugpy
 
             debugpy.listen((host, int(port)))
+            self.debugpy_client.begin_oldest_session()
             _leave_out_the_kernel()
 
         try:
