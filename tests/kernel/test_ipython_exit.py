@@ -12,6 +12,7 @@ from tests.kernel.client import Notebook
 
 # From the request to the end of the process. jupyter_client kills after five seconds of patience.
 BOUND = 20.0
+PUBLISHED = {"stream", "display_data", "comm_open"}
 WAITING = {"plain": "", "awaiting": "import asyncio; await asyncio.sleep(0)\n"}
 each_kind = pytest.mark.parametrize("waiting", WAITING.values(), ids=WAITING)
 ASK_EXIT = {"source": "ask_exit", "keepkernel": False}
@@ -217,3 +218,25 @@ def test_after_a_restart_the_same_client_has_a_clean_kernel(code: str, prepared:
     assert (fresh.count, fresh.result) == (1, "(False, [\"'note' in globals(), In[1:]\"])")
     assert prepared.run("import asyncio; await asyncio.sleep(0, 7)").result == "7"
     assert prepared.run("print('seen')").stdout == "seen\n"
+
+
+# From 3.12 on Python starts no thread any more when these run, and pyzmq wants one for what is large.
+AT_THE_END = {
+    "a line": "print('the end')",
+    "much": "print('x' * 1_000_000 + 'the end')",
+    "much, then a line": "print('x' * 1_000_000, flush=True); print('the end')",
+    "much, displayed": "display({'text/plain': 'x' * 1_000_000 + 'the end'}, raw=True)",
+    "a large buffer": "create_comm(target_name='none', data='the end', buffers=[bytes(1_000_000)])",
+}
+
+
+@pytest.mark.parametrize("what", AT_THE_END)
+def test_what_an_atexit_callback_publishes_arrives(what: str, fresh_notebook: Notebook) -> None:
+    code = f"import atexit\nfrom comm import create_comm\ndef end():\n    {AT_THE_END[what]}\n"
+    assert fresh_notebook.run(f"{code}_ = atexit.register(end)").status == "ok"
+    fresh_notebook.request("shutdown_request", {"restart": False}, channel="control")
+    assert fresh_notebook.wait_exit(BOUND) == 0
+    while fresh_notebook.take_in(0.3):
+        pass
+    arrived = [*fresh_notebook.strays, *(m for r in fresh_notebook.requests.values() for m in r.messages)]
+    assert "the end" in str([message["content"] for message in arrived if message["msg_type"] in PUBLISHED])

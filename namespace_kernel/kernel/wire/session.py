@@ -43,10 +43,30 @@ def send_parts(
 
     pyzmq's `send_multipart` checks each part, and combines flags that are enumerations: 7 µs, this takes 2.
     """
+    if not copy:
+        return _send_large(socket, parts, track)
     send = socket.send
     for part in parts[:-1]:
-        send(part, _MORE, copy)
-    return send(parts[-1], 0, copy, track)
+        send(part, _MORE)
+    return send(parts[-1])
+
+
+def _send_large(socket: zmq.Socket[bytes], parts: Sequence[bytes], track: bool) -> zmq.MessageTracker | None:
+    """Send without copying, if that can be.
+
+    pyzmq starts a thread for it, and from 3.12 on Python refuses one when `atexit` callbacks run. If only
+    sending told so, the first parts would be on the socket, and the next message would follow them.
+    """
+    try:
+        frames = [
+            part if memoryview(part).nbytes < socket.copy_threshold else zmq.Frame(part, track, False)
+            for part in parts
+        ]
+    except RuntimeError:
+        return send_parts(socket, parts)
+    for frame in frames[:-1]:
+        socket.send(frame, _MORE, False)
+    return socket.send(frames[-1], 0, False, track)
 
 
 def may_be_held() -> bool:
