@@ -144,4 +144,6 @@ $(VENV)/.installed-%: $(VENV)/.created $(INSTALLED)
 	else \
 		$(BIN)/python -m pip install $$quiet --disable-pip-version-check --group $* --editable .; \
 	fi
+	@# Where PYTHONDONTWRITEBYTECODE is set, each kernel that starts would compile it.
+	@$(BIN)/python -m compileall -q namespace_kernel
 	@touch $@
