@@ -282,15 +282,20 @@ async def steps():
 def begin_and_end(address: tuple[str, int]) -> None:
     """A session of a client that speaks with debugpy itself, and so is faster than the kernel."""
     with socket.create_connection(address, PATIENCE) as connection, connection.makefile("rb") as reader:
-        for number, command in enumerate(("initialize", "disconnect"), start=1):
-            request = {"type": "request", "seq": number, "command": command, "arguments": CLIENT}
+        arrived: set[str] = set()
+        for command, awaited in (
+            ("initialize", {"initialize", "the greeting"}),
+            ("disconnect", {"disconnect"}),
+        ):
+            request = {"type": "request", "seq": 1, "command": command, "arguments": CLIENT}
             body = json.dumps(request).encode()
             connection.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-            answer: Message = {}
-            while answer.get("request_seq") != number:
+            while not awaited <= arrived:
                 length = int(reader.readline().removeprefix(b"Content-Length: "))
                 assert reader.readline() == b"\r\n"
-                answer = json.loads(reader.read(length))
+                message = json.loads(reader.read(length))
+                greets = message.get("body", {}).get("output") == "debugpy"
+                arrived.add("the greeting" if greets else message.get("command", "another event"))
 
 
 def test_debugpy_takes_each_session_though_the_one_before_is_just_ending(debugger: Debugger) -> None:

@@ -40,6 +40,9 @@ _ALONE = frozenset(("initialize", "attach", "disconnect"))
 #: In milliseconds, as ZeroMQ counts.
 _A_DAY = 24 * 3600 * 1000
 
+#: Seconds that debugpy has, at most, to greet a client that is about to leave.
+_GREETING = 3.0
+
 T = TypeVar("T")
 
 
@@ -84,6 +87,7 @@ class NamespaceDebugpyClient(DebugpyClient):
         #: Seconds that debugpy has for an answer.
         self.patience = 30.0
         self._oldest_session: socket.socket | None = None
+        self._greeted = asyncio.Event()
 
     def begin_oldest_session(self) -> None:
         """Begin a session that is never used and never ends. Thread: any; blocks.
@@ -102,6 +106,8 @@ class NamespaceDebugpyClient(DebugpyClient):
         command = msg["command"]
         try:
             async with asyncio.timeout(self.patience):
+                if command == "disconnect":
+                    await self._wait_for_greeting()
                 answer = self._post(msg)
                 if command == "attach" and self.wait_for_attach:
                     await self.init_event.wait()
@@ -117,9 +123,8 @@ class NamespaceDebugpyClient(DebugpyClient):
     def connect_tcp_socket(self) -> None:
         """Overridden: where debugpy has closed, nothing connects again by itself.
 
-        ZeroMQ would, and to debugpy that is one client more. If it is gone before debugpy has greeted it,
-        debugpy's thread that accepts clients fails, and answers none that comes later. So ZeroMQ waits for
-        so long; told not to at all, it would throw away what debugpy has said last.
+        ZeroMQ would, and to debugpy that is one client more, which might leave before it is greeted. So
+        ZeroMQ waits for so long; told not to at all, it would throw away what debugpy has said last.
         """
         if self._oldest_session is not None:
             with contextlib.suppress(OSError):  # there is no more to read
@@ -132,10 +137,26 @@ class NamespaceDebugpyClient(DebugpyClient):
         """Overridden: nothing is answered any more, and what came of a message is forgotten."""
         super().disconnect_tcp_socket()
         self.message_queue = _Received(self._forward_event, self._answered, self.log)
+        self._greeted = asyncio.Event()
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
                 future.set_exception(DebuggerError("the debugger was disconnected"))
+
+    async def _wait_for_greeting(self) -> None:
+        """Wait until debugpy has greeted this client, which it may do after it has answered a request.
+
+        If the client is gone by then, debugpy's thread that accepts clients fails, and answers none that
+        comes later.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._greeted.wait(), _GREETING)
+
+    def _forward_event(self, msg: Message) -> None:
+        """Overridden: the telemetry in debugpy's own name is the end of its greeting."""
+        if msg["event"] == "output" and msg.get("body", {}).get("output") == "debugpy":
+            self._greeted.set()
+        super()._forward_event(msg)
 
     def _post(self, message: Message) -> asyncio.Future[Message]:
         number = next(self._numbers)

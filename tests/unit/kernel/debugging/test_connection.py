@@ -51,9 +51,13 @@ def client(adapter: socket.socket) -> Iterator[NamespaceDebugpyClient]:
         stream.socket.close()
 
 
-def answer(number: int) -> str:
-    text = json.dumps({"type": "response", "request_seq": number, "success": True})
+def frame(**message: Any) -> str:
+    text = json.dumps(message)
     return f"Content-Length: {len(text)}\r\n\r\n{text}"
+
+
+def answer(number: int) -> str:
+    return frame(type="response", request_seq=number, success=True)
 
 
 async def ask(client: NamespaceDebugpyClient, debugpy: socket.socket) -> dict[str, Any]:
@@ -116,3 +120,26 @@ def test_what_the_last_session_cut_off_does_not_spoil_the_next(
     client.connect_tcp_socket()
     with closing(adapter.accept()[0]) as debugpy:
         assert asyncio.run(ask(client, debugpy))["success"]
+
+
+def test_nobody_leaves_before_debugpy_has_greeted_him(
+    client: NamespaceDebugpyClient, adapter: socket.socket
+) -> None:
+    async def leave(debugpy: socket.socket) -> dict[str, Any]:
+        leaving = asyncio.ensure_future(client.send_dap_request({"type": "request", "command": "disconnect"}))
+        await asyncio.sleep(0)
+        debugpy.settimeout(A_WHILE)
+        with pytest.raises(TimeoutError):
+            debugpy.recv(10_000)
+        debugpy.settimeout(10)
+        for name in ("ptvsd", "debugpy"):
+            client.receive_dap_frame(frame(type="event", event="output", body={"output": name}))
+        asked = json.loads((await asyncio.to_thread(debugpy.recv, 10_000)).partition(b"\r\n\r\n")[2])
+        client.receive_dap_frame(answer(asked["seq"]))
+        return await leaving
+
+    for _ in range(2):  # each session has a greeting of its own
+        client.connect_tcp_socket()
+        with closing(adapter.accept()[0]) as debugpy:
+            assert asyncio.run(leave(debugpy))["success"]
+        client.disconnect_tcp_socket()
