@@ -15,7 +15,7 @@ import zmq
 
 pytest.importorskip("debugpy")
 
-from namespace_kernel.kernel.debugging.debugger import NamespaceDebugpyClient
+from namespace_kernel.kernel.debugging.connection import NamespaceDebugpyClient
 
 #: Seconds. ZeroMQ would connect again after a tenth of one.
 A_WHILE = 0.5

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import zmq
 from jupyter_client.session import Session
 
-from namespace_kernel.kernel.wire.session import KernelSession
+from namespace_kernel.kernel.wire.session import KernelSession, send_parts
 
 KEY = b"a key"
 
@@ -134,3 +135,31 @@ def test_a_forged_message_is_refused_whatever_was_received(session: KernelSessio
     for wrong in (b"0" * 64, b"no number at all", message[0][:-1] + b"?"):
         with pytest.raises(ValueError, match="Invalid Signature"):
             session.deserialize([wrong, *message[1:]])
+
+
+# --- large messages
+
+LARGE = b"x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "parts", [[LARGE], [b"a", LARGE], [LARGE, b"a"], [b"a", memoryview(LARGE), b"", LARGE]]
+)
+@pytest.mark.parametrize("ending", [False, True])
+def test_a_large_message_arrives_whole_also_where_python_starts_no_thread(
+    ending: bool, parts: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    if ending:
+        monkeypatch.setattr(zmq, "Frame", refuse)
+    with zmq.Context() as context, context.socket(zmq.PAIR) as sender, context.socket(zmq.PAIR) as receiver:
+        receiver.rcvtimeo = 10_000
+        sender.bind("inproc://large")
+        receiver.connect("inproc://large")
+        tracker = send_parts(sender, parts, copy=False, track=True)
+        assert receiver.recv_multipart() == [bytes(part) for part in parts]
+        if not ending:
+            assert tracker is not None
+            tracker.wait(10)
