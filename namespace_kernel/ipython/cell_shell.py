@@ -45,6 +45,7 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
         """Overridden for `%%bash` and the like that can be stopped, and for magics that await."""
         super().init_magics()
         _use_stoppable_scripts(self.magics_manager)
+        _let_stops_end_the_loading(self.magics_manager)
         self.awaiting_magics = AwaitingMagics(self)
 
     def init_traceback_handlers(self, custom_exceptions: object) -> None:
@@ -52,16 +53,6 @@ class CellShell(PlaceNames, ShellCommands, InteractiveShell):
         super().init_traceback_handlers(custom_exceptions)
         self.InteractiveTB = LettingGoTB(self.advise, mode=self.xmode, theme_name=self.colors, tb_offset=1)
         self.SyntaxTB = AdvisingSyntaxTB(self.advise, theme_name=self.colors)
-
-    def _find_with_lazy_load(self, type_: str, magic_name: str) -> Any:
-        """Overridden: IPython (since 9.18) takes a magic for imported after a Stop in its midst."""
-        imported: set[str] = getattr(self.magics_manager, "_loaded_lazy", set())
-        before = imported.copy()
-        try:
-            return super()._find_with_lazy_load(type_, magic_name)
-        except BaseException:
-            imported &= before
-            raise
 
     def was_stopped(self) -> bool:
         """Whether Stop was meant for the cell that the calling context belongs to."""
@@ -156,3 +147,23 @@ def _use_stoppable_scripts(manager: MagicsManager) -> None:
         for name, magic in list(manager.magics[kind].items()):
             if getattr(magic, "spec", "").endswith(":ScriptMagics"):
                 manager.register_lazy(name, f"{__package__}.magics.scripts:ScriptMagics", kind)
+
+
+def _let_stops_end_the_loading(manager: Any) -> None:
+    """Let a magic whose loading was stopped be loaded by whoever uses it next.
+
+    IPython (since 9.18) takes it for loaded then, and no magic of its class works until a restart.
+    """
+    load = getattr(manager, "load_lazy", None)
+    if load is None:
+        return
+
+    def load_lazy(*args: Any) -> None:
+        before = manager._loaded_lazy.copy()
+        try:
+            load(*args)
+        except BaseException:
+            manager._loaded_lazy &= before
+            raise
+
+    manager.load_lazy = load_lazy

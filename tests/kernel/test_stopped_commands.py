@@ -258,3 +258,29 @@ def f():
     get_ipython().system('echo $inside')
 f()"""
     assert prepared.run(code).stdout.split() == ["local"] * 3
+
+
+# --- a Stop while a magic is loaded, which IPython does when the first of its class is used
+
+STOP_THE_LOADING = """\
+manager = get_ipython().magics_manager; register = manager._register
+def stop(*args, **options):
+    manager._register = register
+    raise KeyboardInterrupt
+manager._register = stop"""
+LOADS = [
+    "%%bash\necho not yet",
+    "get_ipython().find_magic('sh', 'cell')",
+    "get_ipython().run_cell_magic('sh', '', 'echo not yet')",
+    "get_ipython().magics_manager.registry['ScriptMagics']",
+    "await asyncio.sleep(0)\nget_ipython().find_cell_magic('script')",
+]
+
+
+@pytest.mark.parametrize("code", LOADS)
+def test_a_magic_whose_loading_was_stopped_works_in_the_next_cell(
+    code: str, fresh_notebook: Notebook
+) -> None:
+    assert fresh_notebook.run(f"import asyncio\n{STOP_THE_LOADING}").status == "ok"
+    assert fresh_notebook.run(code).error == ("KeyboardInterrupt", "")
+    assert fresh_notebook.run("%%sh\necho it works").stdout == "it works\n"

@@ -14,6 +14,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import partial
+from traceback import walk_tb
 from typing import Any
 
 from namespace_kernel.base.frames import hide, unseen
@@ -31,6 +32,7 @@ else:
 
 #: What `as_completed` has no more of.
 _END = object()
+_RUNNER_S_RUN = asyncio.Runner.run.__code__
 #: Whether `as_completed` is, where no loop runs.
 _IS_REFUSED = sys.version_info >= (3, 14)
 
@@ -47,7 +49,7 @@ class AsyncioFront:
         self.patches = (
             *self._answers.patches,
             *twice(asyncio.events, "set_event_loop", self._noting),
-            *twice(asyncio.runners, "run", self._ignoring_leftover),
+            *twice(asyncio.runners, "run", self._whole),
             Patch(asyncio.Runner, "run", self._ignoring_leftover, undone=self._only_pass_on),
             Patch(asyncio.Runner, "close", self._ignoring_leftover),
             *twice(asyncio.tasks, "create_task", self._with_user_loop),
@@ -116,10 +118,10 @@ class AsyncioFront:
 
         @unseen
         def set_event_loop(loop: asyncio.AbstractEventLoop | None) -> None:
-            function(loop)
-            if loop is not None and loop is not self._loop and self._serves():
+            if isinstance(loop, asyncio.AbstractEventLoop) and loop is not self._loop and self._serves():
                 with contextlib.suppress(TypeError):  # not every loop can be referred to weakly
                     self._set_loops.add(loop)
+            function(loop)
 
         return set_event_loop
 
@@ -138,6 +140,29 @@ class AsyncioFront:
         """
         self._leftover = asyncio._get_running_loop()
         self._answers.renew()
+
+    def _whole(self, function: Function) -> Function:
+        """`asyncio.run` runs its loop, or leaves none.
+
+        A Stop may come when it has set the loop and not run it. Python leaves it set and open then, and
+        `get_event_loop()` would answer it in the next cells, where it never runs.
+        """
+        run = self._ignoring_leftover(function)
+
+        @unseen
+        def run_or_leave_none(*args: object, **kwargs: object) -> object:
+            known = list(self._set_loops)
+            try:
+                return run(*args, **kwargs)
+            except KeyboardInterrupt as stop:
+                if not any(frame.f_code is _RUNNER_S_RUN for frame, _ in walk_tb(stop.__traceback__)):
+                    for loop in self._set_loops:
+                        if not loop.is_running() and all(loop is not one for one in known):
+                            asyncio.set_event_loop(None)
+                            loop.close()
+                raise
+
+        return run_or_leave_none
 
     def _ignoring_leftover(self, run: Function) -> Function:
         @unseen

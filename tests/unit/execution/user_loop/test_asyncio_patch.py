@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
 import subprocess
 import sys
 import textwrap
@@ -10,6 +12,7 @@ import threading
 from asyncio import get_event_loop as _get_event_loop
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ from tests.unit.fakes import PATIENCE, LoopUnderTest, run_in_threads, whereabout
 
 pytestmark = may_set_policies
 
+RUNNER_S_RUN = asyncio.Runner.run.__code__
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -119,6 +123,38 @@ def test_a_loop_that_was_set_before_is_set_again_afterwards(home: LoopUnderTest)
     assert asyncio.get_event_loop() is own
     asyncio.set_event_loop(None)
     own.close()
+
+
+@pytest.mark.usefixtures("front")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_stop_as_asyncio_run_makes_its_loop_leaves_none(home: LoopUnderTest) -> None:
+    """Python leaves it set where the Stop comes after that and before it is run."""
+    lines, stopped_at = 0, 0
+
+    def stop(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if lines or frame.f_code.co_name == "set_event_loop":  # what is made before, Python collects
+            lines += event == "line"
+        if lines == stopped_at:
+            sys.settrace(None)
+            if frame.f_code is not RUNNER_S_RUN:
+                raise KeyboardInterrupt
+        return stop
+
+    for stopped_at in itertools.count(1):
+        lines, coroutine = 0, whereabouts()
+        sys.settrace(stop)
+        try:
+            asyncio.run(coroutine)
+            break  # it has run
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+            coroutine.close()
+        assert asyncio.get_event_loop() is home.loop, stopped_at
+    assert stopped_at > 10
+    gc.collect()  # loops that were not set yet
 
 
 @pytest.mark.usefixtures("front")
