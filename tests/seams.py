@@ -29,8 +29,12 @@ PYTHON = {
     "functools": "_lru_cache_wrapper",
     "multiprocessing.reduction.ForkingPickler": "_extra_reducers",
     "multiprocessing.context.SpawnContext": "get_context(method)",
+    "multiprocessing.forkserver": "_forkserver",
+    "multiprocessing.forkserver.ForkServer": "_forkserver_pid",
     "multiprocessing.pool.ThreadPool": "apply_async(func,callback=,error_callback=) "
     "_map_async(func,iterable,mapper,callback=,error_callback=) imap(func,iterable)",
+    "multiprocessing.resource_tracker": "_resource_tracker",
+    "multiprocessing.resource_tracker.ResourceTracker": "_pid",
     "multiprocessing.spawn": "get_preparation_data(name)",
     "multiprocessing.util": "_args_from_interpreter_flags()",
     "os": "_exit(status)",

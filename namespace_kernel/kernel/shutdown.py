@@ -178,11 +178,38 @@ class Shutdown:
 
 
 def children_that_live(children: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
-    """Those of `children()` that have not ended, and for which nobody has waited.
+    """Those of `children()` that have not ended, and for which nobody has waited, but those that end with us.
 
     psutil, with which ipykernel looks for them, is not imported if there are none.
     """
-    return [] if _has_no_children() else [child for child in children() if not _has_ended(child)]
+    if _has_no_children():
+        return []
+    left_alone = _daemons() | _helpers()
+    return [one for one in children() if one.pid not in left_alone and not _has_ended(one)]
+
+
+def _daemons() -> set[int | None]:
+    """The processes that multiprocessing ends by itself, workers of its pools among them.
+
+    A worker that is killed may hold the lock that its pool needs to end, and another is started in its place.
+    """
+    multiprocessing = sys.modules.get("multiprocessing")
+    children = multiprocessing.active_children() if multiprocessing else ()
+    return {child.pid for child in children if child.daemon}
+
+
+def _helpers() -> set[int | None]:
+    """The processes of multiprocessing and loky that end by themselves when this one is gone.
+
+    The server that forks tells how its children ended, and a tracker, which ignores SIGTERM, tidies up.
+    """
+    found: set[int | None] = set()
+    for name, module in sys.modules.copy().items():
+        if name.endswith(".resource_tracker"):
+            found.add(getattr(getattr(module, "_resource_tracker", None), "_pid", None))
+        elif name == "multiprocessing.forkserver":
+            found.add(module._forkserver._forkserver_pid)
+    return found
 
 
 def _has_no_children() -> bool:

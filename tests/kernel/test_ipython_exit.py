@@ -240,3 +240,33 @@ def test_what_an_atexit_callback_publishes_arrives(what: str, fresh_notebook: No
         pass
     arrived = [*fresh_notebook.strays, *(m for r in fresh_notebook.requests.values() for m in r.messages)]
     assert "the end" in str([message["content"] for message in arrived if message["msg_type"] in PUBLISHED])
+
+
+POOLS = {
+    "a pool": "pool = context.Pool(2); pool.map(abs, [1])",
+    "a pool that works": "pool = context.Pool(2); busy = pool.map_async(time.sleep, [3600] * 9)",
+    "a pool of threads": "pool = multiprocessing.pool.ThreadPool(2); pool.map(abs, [1])",
+    "an executor": "pool = concurrent.futures.ProcessPoolExecutor(2, context); list(pool.map(abs, [1]))",
+    "a daemon": "process = context.Process(target=time.sleep, args=(3600,), daemon=True); process.start()",
+    "no daemon": "process = context.Process(target=time.sleep, args=(3600,)); process.start()",
+    "shared memory": "memory = multiprocessing.shared_memory.SharedMemory(create=True, size=10)",
+    "joblib": "import joblib; joblib.Parallel(2)(joblib.delayed(abs)(n) for n in range(4))",
+    "a manager": "manager = context.Manager(); shared = manager.dict(a=1)",
+}
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("what", POOLS)
+def test_a_pool_that_nobody_closed_ends_with_the_kernel(
+    what: str, method: str, fresh_notebook: Notebook
+) -> None:
+    """Not by being killed, after `shutdown_time`."""
+    code = f"context = multiprocessing.get_context({method!r}); {POOLS[what]}"
+    assert fresh_notebook.run(f"%config NamespaceKernel.shutdown_time = {10 * BOUND}").status == "ok"
+    imports = "import concurrent.futures, multiprocessing.pool, multiprocessing.shared_memory, time"
+    assert fresh_notebook.run(f"{imports}\n{code}").status == "ok"
+    children = psutil.Process(fresh_notebook.pid).children()
+    fresh_notebook.request("shutdown_request", {"restart": True}, channel="control")
+    assert fresh_notebook.wait_exit(BOUND) == 0
+    left = psutil.wait_procs(children, BOUND)[1]
+    assert [child.cmdline() for child in left if child.status() != psutil.STATUS_ZOMBIE] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -94,6 +95,18 @@ def test_a_child_that_has_ended_does_not_live_though_nobody_waited_for_it() -> N
     finally:
         for one in (dead, alive):
             one.communicate(b"\n")
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_the_daemons_of_multiprocessing_are_left_to_it(daemon: bool) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=input, daemon=daemon)
+    process.start()
+    try:
+        own = psutil.Process(process.pid)
+        assert children_that_live(lambda: [own]) == [own] * (not daemon)
+    finally:
+        process.kill()
+        process.join()
 
 
 def test_where_there_are_no_children_nobody_looks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
