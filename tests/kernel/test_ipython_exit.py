@@ -270,3 +270,26 @@ def test_a_pool_that_nobody_closed_ends_with_the_kernel(
     assert fresh_notebook.wait_exit(BOUND) == 0
     left = psutil.wait_procs(children, BOUND)[1]
     assert [child.cmdline() for child in left if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+# When all `atexit` callbacks of cells have run, and the kernel's own.
+LATE = {
+    "logging's own end": """\
+handler = logging.handlers.MemoryHandler(100, target=logging.StreamHandler(sys.stdout))
+logging.getLogger().addHandler(handler); logging.warning("late")""",
+    "a handler's": """\
+class Late(logging.Handler):
+    def close(self, stream=sys.stderr): print("late", file=stream, flush=True)
+logging.late = Late()""",
+}
+
+
+@pytest.mark.parametrize("what", LATE)
+def test_what_is_written_when_nobody_sends_any_more_is_for_the_servers_log(
+    what: str, fresh_notebook: Notebook
+) -> None:
+    assert fresh_notebook.run(f"import logging, logging.handlers, sys\n{LATE[what]}").status == "ok"
+    fresh_notebook.request("shutdown_request", {"restart": False}, channel="control")
+    assert fresh_notebook.wait_exit(BOUND) == 0
+    assert "late\n" in fresh_notebook.log
+    assert "Traceback" not in fresh_notebook.log

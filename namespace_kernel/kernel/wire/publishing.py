@@ -90,6 +90,7 @@ class PublishingThread(IOPubThread):
                 self.written.hand_over(self.put)
             self.wait_until_sent()
             self._serves = False
+            self.written.end()
             self._departures.close()
         super().stop()  # type: ignore[no-untyped-call]
 

@@ -45,6 +45,7 @@ class CellStream(OutStream):
         self._pieces = self._written.pieces
         self._drain_lock = Lock()
         self._passage: Passage | None = None
+        self._outside: Outside | None = None
         #: A header, and the one for tasks that is equal to it.
         self._marked: tuple[dict[str, Any] | None, StartedHeader] = None, StartedHeader()
         #: The beginning of a line whose end has not been read.
@@ -115,6 +116,9 @@ class CellStream(OutStream):
                     print(f"Write failed: {error}", file=sys.__stderr__)
         if self.pub_thread is None:
             raise ValueError("I/O operation on closed file")
+        if self._written.ended:
+            outside: Any = self._outside or sys.__stderr__
+            return int(outside.write(string))
         self._written.add(self.parent_header, self, string, get_ident())
         if self.echo is not None:
             self._written.ask_next(self)
@@ -235,7 +239,8 @@ class CellStream(OutStream):
                     self.accept("".join((*self._begun, lines, end)))
                     self._begun.clear()
                 self._begun.append(begun)
-                self._outside.pass_on(data)
+                if self._outside is not None:
+                    self._outside.pass_on(data)
             elif self._passage is not None:  # it is gone
                 self._fid, self._passage = self._passage.pipe, None
             else:

@@ -72,6 +72,12 @@ class Written:
         self.timer_runs = False
         self.flush_due = 0.0
         self._is_forked = False
+        #: Whether nobody sends any more: what is written now is for the process's own output.
+        self.ended = False
+
+    def end(self) -> None:
+        """Nobody sends any more, for the process is ending. Thread: any."""
+        self.ended, self.stream = True, None
 
     def add_stream(self, stream: Any) -> None:
         """Let `stream` write here."""
