@@ -26,6 +26,8 @@ from .wire.request import Message, Replies, answer
 from .wire.session import KernelSession
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     import psutil
 
 #: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
@@ -105,7 +107,7 @@ class Ending:
             return
         # Two, because an `atexit` callback may block the first; and now, for Python 3.12 refuses to start
         # a thread once the interpreter is ending. Not a `threading.Timer`: a notebook may have replaced that.
-        for seconds, end in ((timeout, _end_process), (timeout + _LAST, partial(os._exit, 0))):
+        for seconds, end in ((timeout, _end_process), (timeout + _LAST, _leave_at_once)):
             _thread.start_new_thread(_end_after, (seconds, end))
 
 
@@ -130,6 +132,13 @@ def _end_after(seconds: float, end: Callable[[], object]) -> None:
 
 def _end_process() -> None:
     atexit._run_exitfuncs()
+    os._exit(0)
+
+
+def _leave_at_once() -> None:
+    with contextlib.suppress(Exception):
+        for child in _daemons():
+            child.kill()
     os._exit(0)
 
 
@@ -184,18 +193,18 @@ def children_that_live(children: Callable[[], list[psutil.Process]]) -> list[psu
     """
     if _has_no_children():
         return []
-    left_alone = _daemons() | _helpers()
+    left_alone = {daemon.pid for daemon in _daemons()} | _helpers()
     return [one for one in children() if one.pid not in left_alone and not _has_ended(one)]
 
 
-def _daemons() -> set[int | None]:
+def _daemons() -> list[BaseProcess]:
     """The processes that multiprocessing ends by itself, workers of its pools among them.
 
     A worker that is killed may hold the lock that its pool needs to end, and another is started in its place.
     """
     multiprocessing = sys.modules.get("multiprocessing")
     children = multiprocessing.active_children() if multiprocessing else ()
-    return {child.pid for child in children if child.daemon}
+    return [child for child in children if child.daemon]
 
 
 def _helpers() -> set[int | None]:

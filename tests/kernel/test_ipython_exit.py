@@ -272,6 +272,18 @@ def test_a_pool_that_nobody_closed_ends_with_the_kernel(
     assert [child.cmdline() for child in left if child.status() != psutil.STATUS_ZOMBIE] == []
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_daemon_ends_with_the_kernel_also_if_a_hook_hangs(method: str, prepared: Notebook) -> None:
+    code = f"import multiprocessing; context = multiprocessing.get_context({method!r}); {POOLS['a daemon']}"
+    child = psutil.Process(
+        int(prepared.run(f"{code}\natexit.register(time.sleep, 3600)\nprocess.pid").result or "")
+    )
+    prepared.request("shutdown_request", {"restart": True}, channel="control")
+    assert prepared.wait_exit(BOUND) == 0
+    left = psutil.wait_procs([child], BOUND)[1]
+    assert not left or child.status() == psutil.STATUS_ZOMBIE
+
+
 # When all `atexit` callbacks of cells have run, and the kernel's own.
 LATE = {
     "logging's own end": """\
