@@ -99,10 +99,9 @@ def processes(script: str) -> list[psutil.Process]:
 
 def shares_pipe(process: psutil.Process, pipes: set[Path]) -> bool:
     """Whether it is the one of the kernel that has these `pipes`."""
-    for link in Path(f"/proc/{process.pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # another kernel's, which has just ended
-            if str(link.readlink()).startswith("pipe:") and link.readlink() in pipes:
-                return True
+    with contextlib.suppress(FileNotFoundError):  # another kernel's, which has just ended
+        links = [link.readlink() for link in Path(f"/proc/{process.pid}/fd").iterdir()]
+        return any(str(link).startswith("pipe:") and link in pipes for link in links)
     return False
 
 

@@ -106,14 +106,15 @@ class InterruptController:
             self._turns += 1
             self._turn_is_open = True
 
-    def end_cell(self) -> None:
-        """Say that no cell runs."""
+    def end_cell(self) -> bool:
+        """Say that no cell runs; return whether a SIGINT came for this one that its code has not taken."""
         with self._sending:
             self._turn_is_open = False
         if self._on_main_thread and hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_BLOCK, ())  # Python handles here what was sent before
-        self._cell_runs = False
-        self.pending = False
+        self._cell_runs = False  # first: what comes from now on is for those beside the foreground
+        arrived, self.pending = self.pending, False
+        return arrived
 
     @property
     def cell_runs(self) -> bool:
@@ -135,9 +136,7 @@ class InterruptController:
 
     def hand_over(self) -> None:
         """Say that the cell goes on beside the foreground; what arrived for it is for those that do."""
-        arrived = self.pending
-        self.end_cell()
-        if arrived:
+        if self.end_cell():
             self._stop_side_cells()
 
     def install(self) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -98,15 +99,15 @@ def test_a_child_that_has_ended_does_not_live_though_nobody_waited_for_it() -> N
 
 
 @pytest.mark.parametrize("daemon", [True, False])
-def test_the_daemons_of_multiprocessing_are_left_to_it(daemon: bool) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=input, daemon=daemon)
-    process.start()
+def test_the_daemons_of_multiprocessing_are_left_to_it(daemon: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = child("input()")
+    started = SimpleNamespace(pid=process.pid, daemon=daemon)
+    monkeypatch.setattr(multiprocessing, "active_children", lambda: [started])
     try:
         own = psutil.Process(process.pid)
         assert children_that_live(lambda: [own]) == [own] * (not daemon)
     finally:
-        process.kill()
-        process.join()
+        process.communicate(b"\n")
 
 
 def test_where_there_are_no_children_nobody_looks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
+import sys
 import threading
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -224,6 +227,36 @@ def test_a_stop_for_a_cell_that_then_goes_on_beside_the_foreground_goes_there_to
     assert desk.strayed == [], "it is not known yet whose it is"
     desk.controller.hand_over()
     assert len(desk.strayed) == 1
+
+
+def test_a_stop_at_any_line_of_the_handing_over_is_not_lost(desk: Desk) -> None:
+    """The cell has begun beside the foreground by then, and may have told so."""
+    kind = interrupts.InterruptController
+    code = {kind.hand_over.__code__, kind.end_cell.__code__}
+    lines, at = 0, 0
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if frame.f_code not in code:
+            return None
+        lines += event == "line"
+        if lines == at:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+        return interrupt
+
+    for at in itertools.count(1):
+        desk.controller.begin_cell()
+        lines, before = 0, len(desk.strayed)
+        sys.settrace(interrupt)
+        try:
+            desk.controller.hand_over()
+        finally:
+            sys.settrace(None)
+        if lines < at:
+            break
+        assert len(desk.strayed) == before + 1, at
+    assert at > 5
 
 
 def test_a_stop_before_a_call_that_waits_ends_it_and_one_after_it_does_not(desk: Desk) -> None:
