@@ -159,7 +159,8 @@ class AsyncioFront:
                     for loop in self._set_loops:
                         if not loop.is_running() and all(loop is not one for one in known):
                             asyncio.set_event_loop(None)
-                            loop.close()
+                            with contextlib.suppress(Exception):  # it was just being closed
+                                loop.close()
                 raise
 
         return run_or_leave_none

@@ -158,6 +158,24 @@ def test_a_stop_as_asyncio_run_makes_its_loop_leaves_none(home: LoopUnderTest) -
 
 
 @pytest.mark.usefixtures("front")
+def test_a_stop_as_asyncio_run_closes_its_loop_is_no_other_error(
+    home: LoopUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closings: list[BaseException] = [ValueError("Invalid file descriptor: -1"), KeyboardInterrupt()]
+    close = asyncio.SelectorEventLoop.close
+
+    def fail(loop: asyncio.SelectorEventLoop) -> None:
+        close(loop)
+        raise closings.pop()
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "close", fail)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(whereabouts())
+    assert closings == []
+    assert asyncio.get_event_loop() is home.loop
+
+
+@pytest.mark.usefixtures("front")
 def test_inside_a_loop_everything_is_as_it_was(home: LoopUnderTest) -> None:
     async def look() -> None:
         loop = asyncio.get_running_loop()
