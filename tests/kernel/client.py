@@ -230,6 +230,11 @@ class Notebook:
                 self._sort(name, self.client.session.recv(socket)[1])
         return bool(ready)
 
+    def take_rest(self) -> None:
+        """Takes in what the machine still has of a process that is gone."""
+        while self.take_in(0.5):
+            pass
+
     def _sort(self, channel: str, message: Message) -> None:
         message["arrived"] = self._arrived = self._arrived + 1
         request = self.requests.get(message["parent_header"].get("msg_id", ""))

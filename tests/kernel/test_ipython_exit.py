@@ -187,8 +187,7 @@ def test_a_shutdown_is_announced_to_all_clients(code: str, prepared: Notebook) -
     prepared.run(code)
     asked = prepared.request("shutdown_request", {"restart": True}, channel="control")
     prepared.wait_exit(BOUND)
-    while prepared.take_in(0.5):
-        pass
+    prepared.take_rest()
     announced = [m["content"] for m in asked.messages if m["msg_type"] == "shutdown_reply"]
     assert announced == [{"status": "ok", "restart": True}]
 
@@ -236,8 +235,7 @@ def test_what_an_atexit_callback_publishes_arrives(what: str, fresh_notebook: No
     assert fresh_notebook.run(f"{code}_ = atexit.register(end)").status == "ok"
     fresh_notebook.request("shutdown_request", {"restart": False}, channel="control")
     assert fresh_notebook.wait_exit(BOUND) == 0
-    while fresh_notebook.take_in(0.3):
-        pass
+    fresh_notebook.take_rest()
     arrived = [*fresh_notebook.strays, *(m for r in fresh_notebook.requests.values() for m in r.messages)]
     assert "the end" in str([message["content"] for message in arrived if message["msg_type"] in PUBLISHED])
 

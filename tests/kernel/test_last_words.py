@@ -29,8 +29,7 @@ IMPORTS = "import asyncio, ctypes, logging, os, sys, threading\n"
 def end_of(notebook: Notebook, code: str) -> Cell:
     cell = notebook.submit(code)
     notebook.wait_exit()
-    while notebook.take_in(0.2):  # what the machine still has of a process that is gone
-        pass
+    notebook.take_rest()
     return cell
 
 

@@ -207,8 +207,7 @@ def test_a_function_that_never_ends_at_the_end(what: str, restart: bool, spoilt:
     run(spoilt, f"import atexit\n{AT_THE_END[what]}\n_ = atexit.register(end)")
     asked = spoilt.request("shutdown_request", {"restart": restart}, channel="control")
     spoilt.wait_exit(SOON)
-    while spoilt.take_in(0.3):
-        pass
+    spoilt.take_rest()
     assert asked.reply["status"] == "ok"
 
 

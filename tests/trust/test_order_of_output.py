@@ -213,8 +213,7 @@ def ended(notebook: Notebook, case: Case) -> Cell:
         notebook.request("shutdown_request", asked, channel="control").wait()
     if case.end not in ("a result", "an error"):
         notebook.wait_exit()
-        while notebook.take_in(0.3):  # what the machine still has of a process that is gone
-            pass
+        notebook.take_rest()
     return cell
 
 

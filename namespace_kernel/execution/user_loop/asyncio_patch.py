@@ -156,14 +156,18 @@ class AsyncioFront:
                 return run(*args, **kwargs)
             except KeyboardInterrupt as stop:
                 if not any(frame.f_code is _RUNNER_S_RUN for frame, _ in walk_tb(stop.__traceback__)):
-                    for loop in self._set_loops:
-                        if not loop.is_running() and all(loop is not one for one in known):
-                            asyncio.set_event_loop(None)
-                            with contextlib.suppress(Exception):  # it was just being closed
-                                loop.close()
+                    self._drop([loop for loop in self._set_loops if all(loop is not one for one in known)])
                 raise
 
         return run_or_leave_none
+
+    def _drop(self, loops: list[asyncio.AbstractEventLoop]) -> None:
+        """Close those of the set `loops` that do not run, and set none in their place."""
+        for loop in loops:
+            if not loop.is_running():
+                asyncio.set_event_loop(None)
+                with contextlib.suppress(Exception):  # it was just being closed
+                    loop.close()
 
     def _ignoring_leftover(self, run: Function) -> Function:
         @unseen
