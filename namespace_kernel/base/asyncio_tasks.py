@@ -22,6 +22,9 @@ T = TypeVar("T")
 AROUND_TASKS = (os.path.dirname(asyncio.__file__), str(OWN_FOLDER))
 #: Where a loop's own code is, also while it waits.
 OF_THE_LOOP = (*AROUND_TASKS, str(selectors.__file__))
+#: asyncio's own code and that of our loop; and Python's library, which both use.
+_OF_ASYNCIO = (AROUND_TASKS[0], str(OWN_FOLDER / "execution" / "user_loop"))
+_LIBRARY, _PACKAGES = os.path.dirname(os.__file__) + os.sep, ("site-packages", "dist-packages")
 
 #: asyncio keeps every task in a weak set, under another name since 3.12. Since 3.14 only those of a class in
 #: Python, as `nest_asyncio` has them: of the others each thread has a list, and `all_tasks` knows all lists.
@@ -243,6 +246,18 @@ def waits(task: Any) -> bool:
     """
     waiter = getattr(task, "_fut_waiter", None)
     return waiter is not None and not waiter.done()
+
+
+def asyncio_executes(frame: FrameType | None) -> bool:
+    """Whether `frame` is of asyncio's own code, or of something in Python's library that this has called."""
+    while frame is not None:
+        path = frame.f_code.co_filename
+        if path.startswith(_OF_ASYNCIO):
+            return True
+        if not path.startswith(_LIBRARY) or any(folder in path for folder in _PACKAGES):
+            return False
+        frame = frame.f_back
+    return False
 
 
 def is_inside(frame: FrameType | None, coroutine: Any) -> bool:

@@ -5,16 +5,34 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from namespace_kernel.base.asyncio_tasks import AROUND_TASKS, coroutine_of, frame_of, is_inside, waits
+from namespace_kernel.base.asyncio_tasks import (
+    AROUND_TASKS,
+    asyncio_executes,
+    coroutine_of,
+    frame_of,
+    is_inside,
+    waits,
+)
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.started import CALLBACK
 
 from . import step_on_main
 from .step_on_main import APART, PATIENCE
+from .thread_stop import MOMENT, MOST
+
+
+class Kept(NamedTuple):
+    """A Stop that came where it must not be raised."""
+
+    #: What executed: a task, or a callback; and in which turn of the loop.
+    current: asyncio.Task[object] | None
+    turns: int
+    since: float
 
 
 class Controller(step_on_main.Controller, Protocol):
@@ -22,6 +40,16 @@ class Controller(step_on_main.Controller, Protocol):
 
     pending: bool
     callback_runs: Callable[[], bool]
+
+    @property
+    def turn(self) -> int:
+        """Which cell runs."""
+
+    def stop_turn(self, turn: int, is_still_wanted: Callable[[], bool]) -> bool:
+        """Send a Stop that the cell `turn` alone gets."""
+
+    def settle(self) -> None:
+        """Let what has been sent arrive."""
 
     def install(self) -> None:
         """Take SIGINT back from user code that took it."""
@@ -43,6 +71,9 @@ class AsyncCode:
         self._loop = loop
         #: What held up the cell at the last Stop, a task or a turn of the loop, and since which one.
         self._in_the_way: tuple[object, float] = (None, 0.0)
+        #: What comes again in a moment, and what does just now.
+        self._kept: Kept | None = None
+        self._sent: Kept | None = None
 
     def __enter__(self) -> None:
         self._controller.target = self
@@ -50,42 +81,85 @@ class AsyncCode:
             self._end_soon()
 
     def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
+        if self._kept is not None:
+            self._kept = None
+            self._controller.settle()
         self._controller.target = None
         self._controller.install()
 
     def interrupt(self, frame: FrameType | None) -> None:
         """Raise in the cell's code, or cancel it where it waits."""
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            self._raise_again(sent, frame)
+            return
         is_over, current = self._task.done(), self._loop.anchors.current_task()
         # The home thread may be taking the step.
-        stop: Callable[[], object] = self._loop.anchors.stop_step or _raise
+        stop: Callable[[], object] | None = self._loop.anchors.stop_step
         is_own = current is self._task or current in self._execution.tasks
-        if current is not None and stop is _raise:  # an eager task is noted after its first step
+        if current is not None and stop is None:  # an eager task is noted after its first step
             is_own = is_own or current_execution.get() is self._execution
         if is_own or not is_over:
             self._end_soon(current)
+        raises = stop or partial(self._raise, frame, current)
         if not is_over and self._controller.callback_runs():
-            stop()  # in the callback, which holds up the cell
+            raises()  # in the callback, which holds up the cell
             return
         runs: object = current
-        if current is None and stop is _raise:
+        if current is None and stop is None:
             runs = self._loop.turns if self._is_in_callback(frame) else None
             is_own = runs is not None and current_execution.get() is self._execution
-        elif current is not None and stop is _raise and not _executes(frame, coroutine_of(current)):
+        elif current is not None and stop is None and not _executes(frame, coroutine_of(current)):
             return  # asyncio is just taking a step of it, and must not be torn apart
         if is_own:
-            stop()
+            raises()
             return
         other, since = self._in_the_way
         now = monotonic()
         if runs != other:
             self._in_the_way = runs, now
-            if stop is not _raise:
+            if stop is not None:
                 frame = sys._current_frames().get(self._loop.owner or 0)
             if runs is not None and frame is not None:
                 self._explain_later(runs, self._controller.lines.describe_frame(frame))
         elif runs is not None and now - since >= APART:
             self._in_the_way = None, 0.0
-            stop()
+            raises()
+
+    def _raise(
+        self, frame: FrameType | None, current: asyncio.Task[object] | None, since: float | None = None
+    ) -> None:
+        """Raise `KeyboardInterrupt` in `frame`; in a moment, where asyncio's own code executes.
+
+        In the midst of that it would leave a task that nobody steps, or a transport neither open nor closed.
+        """
+        now = monotonic()
+        since = now if since is None else since
+        if now - since > MOST or not asyncio_executes(frame):
+            raise KeyboardInterrupt
+        self._kept = kept = Kept(current, self._loop.turns, since)
+
+        def is_still_wanted() -> bool:
+            if self._kept is not kept or self._loop.turns != kept.turns:
+                return False  # it has gone on, and finds that it is cancelled
+            self._sent = kept
+            return True
+
+        again = partial(self._controller.stop_turn, self._controller.turn, is_still_wanted)
+        self._controller.timers.call_later(MOMENT, again)
+
+    def _raise_again(self, kept: Kept, frame: FrameType | None) -> None:
+        """As `_raise`, if the same executes as before."""
+        current = self._loop.anchors.current_task()
+        if current is not kept.current or self._loop.turns != kept.turns:
+            return
+        if current is not None:
+            hits = _executes(frame, coroutine_of(current))
+        else:
+            is_own = self._is_in_callback(frame) and current_execution.get() is self._execution
+            hits = is_own or self._controller.callback_runs()
+        if hits:
+            self._raise(frame, current, kept.since)
 
     def _is_in_callback(self, frame: FrameType | None) -> bool:
         """Whether `frame` is in a callback with code of a cell, where no task's step is taken.
@@ -136,7 +210,3 @@ def _executes(frame: FrameType | None, coroutine: Any) -> bool:
     while frame is not None and frame.f_code is not CALLBACK:
         frame, called = frame.f_back, frame
     return frame is not None and called is not None and not called.f_code.co_filename.startswith(AROUND_TASKS)
-
-
-def _raise() -> None:
-    raise KeyboardInterrupt

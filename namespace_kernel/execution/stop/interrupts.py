@@ -27,7 +27,9 @@ The solution. Our handler is always installed and knows what runs:
   `KeyboardInterrupt`.
 
 "Executes" means: its frame is on the stack. asyncio's own code around a task's step is Python, too, and an
-exception in it would leave a task that is neither done nor ever stepped again.
+exception in it would leave a task that is neither done nor ever stepped again. The same holds for asyncio's
+functions that the cell's code calls: an exception in `transport.close()` would leave a socket for good that
+is neither open nor closed. They return soon; until then the Stop is kept back.
 
 `%stop N` means one cell, whichever runs when its signal is handled. It is sent under a lock and to the main
 thread itself, and only while that cell runs; at the cell's end the main thread takes the lock, lets whatever
@@ -110,11 +112,17 @@ class InterruptController:
         """Say that no cell runs; return whether a SIGINT came for this one that its code has not taken."""
         with self._sending:
             self._turn_is_open = False
-        if self._on_main_thread and hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_BLOCK, ())  # Python handles here what was sent before
+        self.settle()
         self._cell_runs = False  # first: what comes from now on is for those beside the foreground
         arrived, self.pending = self.pending, False
         return arrived
+
+    def settle(self) -> None:
+        """Let what was sent before arrive."""
+        with self._sending:
+            pass  # it is sent under this
+        if self._on_main_thread and hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())  # Python handles it here
 
     @property
     def cell_runs(self) -> bool:
@@ -126,10 +134,10 @@ class InterruptController:
         """Which cell runs, or ran last, as a number for `stop_turn`. Thread: any."""
         return self._turns
 
-    def stop_turn(self, turn: int) -> bool:
+    def stop_turn(self, turn: int, is_still_wanted: Callable[[], bool] = lambda: True) -> bool:
         """Stop the foreground's cell if it is still the one that `turn` named; whether it is. Thread: any."""
         with self._sending:
-            meant = self._turn_is_open and self._turns == turn
+            meant = self._turn_is_open and self._turns == turn and is_still_wanted()
             if meant:
                 _signal_main_thread()
         return meant

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from threading import get_ident
+from time import sleep
+from types import FrameType
 from typing import Any
 
-from namespace_kernel.base.asyncio_tasks import Around
+from namespace_kernel.base.asyncio_tasks import Around, asyncio_executes
 from namespace_kernel.base.cell import Outcome
+from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import RLock
 
+#: A Stop that finds asyncio's own code at work comes again after so many seconds. If that code has not
+#: returned after so many, it is ended all the same.
+MOMENT, MOST = 0.001, 0.5
 #: The one that is not closed, by the thread's identifier.
 _innermost: dict[int, ThreadStop] = {}
 
@@ -38,8 +45,9 @@ class ThreadStop:
     """
 
     def __init__(self) -> None:
+        self._ident = get_ident()
         #: Raises it, whether it is too late or not. In C.
-        self.again = raiser_in(get_ident())
+        self.again = raiser_in(self._ident)
         self._lock = RLock()
         self._open = True
         self._outer = _innermost.get(get_ident())
@@ -49,6 +57,10 @@ class ThreadStop:
     def of_caller() -> ThreadStop | None:
         """The innermost of the calling thread that is not closed, if there is one."""
         return _innermost.get(get_ident())
+
+    def frame(self) -> FrameType | None:
+        """What the thread executes. Thread: any."""
+        return sys._current_frames().get(self._ident)
 
     def stop(self) -> bool:
         """Raise it; whether it is not too late for that. Thread: any."""
@@ -101,7 +113,7 @@ class Steps(Around, collections.abc.Coroutine[object, None, Outcome]):
         Then it should be cancelled, if it still is `wanted` by the time: the next step may be on its way.
         """
         step = self._stop
-        if step is not None and step.stop():
+        if step is not None and self._raise_in(step):
             return True
         self.wanted = True
         step = self._stop
@@ -109,6 +121,15 @@ class Steps(Around, collections.abc.Coroutine[object, None, Outcome]):
             return False
         # A step began meanwhile. It may have found the wish, or it gets it now.
         return not self._take() or step.stop()
+
+    def _raise_in(self, step: ThreadStop) -> bool:
+        """Raise it in that step, if it is not over, and not in the midst of asyncio's own code: see
+        `AsyncCode`.
+        """
+        until = monotonic() + MOST
+        while step is self._stop and asyncio_executes(step.frame()) and monotonic() < until:
+            sleep(MOMENT)
+        return step.stop()
 
     def _take(self) -> bool:
         wanted, self.wanted = self.wanted, False

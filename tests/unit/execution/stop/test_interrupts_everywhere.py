@@ -53,22 +53,30 @@ class StopAt:
         if self._points_left == 0:
             self.where = f"{event} in {frame.f_code.co_qualname}, line {frame.f_lineno}"
             sys.setprofile(None)
-            signal.raise_signal(signal.SIGINT)
+            self.send(frame)
         self._points_left -= 1
+
+    def send(self, frame: FrameType) -> None:
+        """Send it at `frame`."""
+        signal.raise_signal(signal.SIGINT)
 
 
 def stopped_at_each_point(
-    run: Callable[[StopAt], Any], check: Callable[[], bool], *directories: str
+    run: Callable[[StopAt], Any],
+    check: Callable[[], bool],
+    *directories: str,
+    kind: type[StopAt] = StopAt,
+    least: int = 5,
 ) -> list[str]:
-    """Run with a Stop at each point; return where something was wrong afterwards."""
+    """Run with a Stop at each of at least so many points; return where something was wrong afterwards."""
     wrong = []
     gc.collect()  # a Stop in the destructor of another test's loop is not what is looked for
     for point in range(MOST):
-        stop = StopAt(point, *directories)
+        stop = kind(point, *directories)
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError), stop:
             assert run(stop) == 42
         if stop.where is None:
-            assert point > 5, "the profile function saw nothing"
+            assert point > least, "the profile function saw nothing"
             return wrong
         if not check():
             wrong.append(stop.where)
