@@ -29,6 +29,7 @@ from namespace_kernel.base.started import is_nobodys, nobodys_context
 from namespace_kernel.base.weak_references import WeakThings
 
 from .anchors import Anchors, Guard
+from .loop_servers import LoopServers
 from .loop_signals import LoopSignals
 from .loop_visitors import LoopListener, LoopVisitors
 
@@ -43,7 +44,7 @@ _STORED_IN_C = (GetSetDescriptorType, MemberDescriptorType)
 _LINGER = 0.002
 
 
-class ThreadAwareLoop(LoopSignals, LoopVisitors):
+class ThreadAwareLoop(LoopServers, LoopSignals, LoopVisitors):
     """Mixed in before a native loop class.
 
     Guarantees: `call_soon`, `call_at`, `call_later`, `create_task`, `run_until_complete`, `run_forever`,

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType, FunctionType
 from typing import Any
 
@@ -104,6 +105,38 @@ def test_a_task_is_made_or_not_wherever_a_stop_came(desk: Desk) -> None:
         return coroutines[-1].cr_frame is None
 
     assert stopped_at_each_point(run, is_over, ASYNCIO, kind=StopInFrame) == []
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_a_server_is_the_cell_s_or_listens_no_more_wherever_a_stop_came(
+    desk: Desk, kind: str, tmp_path: Path
+) -> None:
+    def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def cell(stop: StopAt) -> int:
+        stop.armed = True
+        server = await (
+            asyncio.start_server(answer, "127.0.0.1", 0)
+            if kind == "tcp"
+            else asyncio.start_unix_server(answer, tmp_path / "socket")
+        )
+        stop.armed = False
+        server.close()
+        return 42
+
+    def run(stop: StopAt) -> Any:
+        stop.armed = False
+        return desk.home.visit(cell(stop)).unwrap()
+
+    async def watched() -> int:
+        return len(asyncio.get_running_loop()._selector.get_map())  # type: ignore[attr-defined]
+
+    before = desk.home.at_home(watched())
+    wrong = stopped_at_each_point(
+        run, lambda: bool(desk.home.at_home(watched()) == before), ASYNCIO, kind=StopInFrame
+    )
+    assert wrong == [] and desk.home.reported == []
 
 
 class Chance(threading.Thread):
