@@ -15,6 +15,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Genera
 from typing import Any, TypeVar, cast
 
 from .frames import OWN_FOLDER
+from .threads import frames_of_threads
 
 T = TypeVar("T")
 
@@ -156,7 +157,7 @@ class CellCoroutine(Around):
     def _running_frame(self) -> _Outermost | None:
         outermost = frame_of(self)
         # Not this call's own frame: it would keep itself, and with it what the cell has, till a collection.
-        stacks = {**sys._current_frames(), get_ident(): sys._getframe(1)} if outermost else {}
+        stacks = {**frames_of_threads(), get_ident(): sys._getframe(1)} if outermost else {}
         for frame in stacks.values():
             found, inner = None, cast(FrameType | None, frame)
             while inner is not None and inner is not outermost:

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from operator import call
-from types import FunctionType, SimpleNamespace
+from types import FrameType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 T = TypeVar("T", bound=type)
@@ -52,6 +52,27 @@ else:
 
         __slots__ = ("_acquire_restore", "_is_owned", "_release_save")  # a condition needs them
         _make = staticmethod(threading.RLock)
+
+
+#: Where `sys._current_frames` makes frame objects for other interpreters, too, in memory that is not theirs.
+_MAKES_OTHERS_FRAMES = (3, 12) <= sys.version_info < (3, 14)
+
+
+def frames_of_threads() -> dict[int, FrameType]:
+    """What each thread executes, as `sys._current_frames()` tells; nothing where that might end the process.
+
+    Subinterpreters may have memory of their own. Those that execute something then, on Python 3.12 and 3.13,
+    free what they have not allocated ("free(): invalid pointer"). Thread: any.
+    """
+    return {} if _MAKES_OTHERS_FRAMES and _are_subinterpreters() else sys._current_frames()
+
+
+def _are_subinterpreters() -> bool:
+    for name in ("_interpreters", "_xxsubinterpreters"):  # since 3.13, and before
+        list_all = getattr(sys.modules.get(name), "list_all", None)
+        if list_all is not None and len(list_all()) > 1:
+            return True
+    return False
 
 
 #: Bytes that a pipe takes at once if it takes any.

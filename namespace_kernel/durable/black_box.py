@@ -10,13 +10,13 @@ import faulthandler
 import logging
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
+from namespace_kernel.base.threads import frames_of_threads
 from namespace_kernel.execution.hooks import Settling
 
 from .memory import Level
@@ -126,7 +126,7 @@ class BlackBox:
     def _line(self) -> str:
         """Where the cell is that has run longest; "" if it waits."""
         running = sorted(self._running, key=lambda execution: execution.since)
-        frame = sys._current_frames().get(running[0].thread_ident) if running else None
+        frame = frames_of_threads().get(running[0].thread_ident) if running else None
         while frame is not None and not self._lines.is_cell_file(frame.f_code.co_filename):
             frame = frame.f_back
         return "" if frame is None else self._lines.describe_line(frame).removeprefix("at ")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from types import FrameType
 
 from namespace_kernel.base.asyncio_tasks import coroutine_of, executes
 from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.threads import frames_of_threads
 from namespace_kernel.execution.stop.registry import SideCells
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 from namespace_kernel.ipython.shell import NamespaceShell
@@ -63,4 +63,4 @@ class SideStops:
         ident: int | None = execution.thread_ident
         if execution.own_task is not None:
             ident = self._user_loop.loop.owner if executes(coroutine_of(execution.own_task)) else None
-        return sys._current_frames().get(ident or 0)
+        return frames_of_threads().get(ident or 0)

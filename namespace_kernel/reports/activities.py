@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.started import Started, started_of
+from namespace_kernel.base.threads import frames_of_threads
 from namespace_kernel.execution.stop.thread_stop import raiser_in
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
@@ -90,7 +90,7 @@ class Activities:
 
     def threads(self) -> list[Activity]:
         """The threads that cells started."""
-        frames = sys._current_frames()
+        frames = frames_of_threads()
         found = []
         for thread in threading.enumerate():
             started = started_of(thread)
@@ -102,7 +102,7 @@ class Activities:
 
     def jobs(self) -> list[Activity]:
         """The jobs that cells submitted to thread pools and that are not done."""
-        frames = sys._current_frames()
+        frames = frames_of_threads()
         found = [
             self._started(
                 "job",
@@ -135,7 +135,7 @@ class Activities:
         if execution.own_task is not None:
             frames = self._frames_of_task(execution.own_task)
         else:
-            frames = _outwards(sys._current_frames().get(execution.thread_ident))
+            frames = _outwards(frames_of_threads().get(execution.thread_ident))
         cell, name = execution.cell, execution.cell.code.strip().partition("\n")[0]
         state = Context.BACKGROUND if cell.background else execution.route.context
         return self._activity("cell", cell.number, name, cell.execution_id, execution.since, state, frames)
@@ -169,7 +169,7 @@ class Activities:
         """Where `task` waits; or, if it executes, all that it has called."""
         frames = frames_of(coroutine_of(task))
         owner = self._loop.owner
-        inner = _outwards(sys._current_frames().get(owner)) if owner is not None else []
+        inner = _outwards(frames_of_threads().get(owner)) if owner is not None else []
         if frames and frames[-1] in inner:
             frames += inner[inner.index(frames[-1]) + 1 :]
         return frames

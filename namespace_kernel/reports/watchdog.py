@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import sys
 from collections.abc import Callable, Iterable
 from contextvars import Context
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from namespace_kernel.base.asyncio_tasks import all_tasks_of
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import FREE_THREADED, Timers
+from namespace_kernel.base.threads import FREE_THREADED, Timers, frames_of_threads
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
 
 from .blocked import Blocked, awaited_instead
@@ -87,7 +86,7 @@ class LoopWatchdog:
             block = _Block(self._loop.turns, monotonic())
         self._block = block
         untold = block is not None and block.execution is None
-        innermost = sys._current_frames().get(self._loop.owner or 0)
+        innermost = frames_of_threads().get(self._loop.owner or 0)
         if frame is not None and innermost is not None and block is not None and untold:
             blocked = Blocked(innermost, self._lines)
             if self._is_too_long(block):
@@ -107,7 +106,7 @@ class LoopWatchdog:
 
     def _callback(self) -> FrameType | None:
         """The frame of the loop's callback that executes now (`asyncio.Handle._run`), if one does."""
-        frame = sys._current_frames().get(self._loop.owner or 0)
+        frame = frames_of_threads().get(self._loop.owner or 0)
         called: FrameType | None = None
         while frame is not None:
             if frame.f_code is asyncio.Handle._run.__code__:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType, TracebackType
@@ -20,6 +19,7 @@ from namespace_kernel.base.asyncio_tasks import (
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.started import CALLBACK
+from namespace_kernel.base.threads import frames_of_threads
 
 from . import step_on_main
 from .step_on_main import APART, PATIENCE
@@ -119,7 +119,7 @@ class AsyncCode:
         if runs != other:
             self._in_the_way = runs, now
             if stop is not None:
-                frame = sys._current_frames().get(self._loop.owner or 0)
+                frame = frames_of_threads().get(self._loop.owner or 0)
             if runs is not None and frame is not None:
                 self._explain_later(runs, self._controller.lines.describe_frame(frame))
         elif runs is not None and now - since >= APART:

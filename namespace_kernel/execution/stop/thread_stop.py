@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
-import sys
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from threading import get_ident
@@ -19,7 +18,7 @@ from typing import Any
 from namespace_kernel.base.asyncio_tasks import Around, asyncio_executes
 from namespace_kernel.base.cell import Outcome
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import RLock
+from namespace_kernel.base.threads import RLock, frames_of_threads
 
 #: A Stop that finds asyncio's own code at work comes again after so many seconds. If that code has not
 #: returned after so many, it is ended all the same.
@@ -60,7 +59,7 @@ class ThreadStop:
 
     def frame(self) -> FrameType | None:
         """What the thread executes. Thread: any."""
-        return sys._current_frames().get(self._ident)
+        return frames_of_threads().get(self._ident)
 
     def stop(self) -> bool:
         """Raise it; whether it is not too late for that. Thread: any."""

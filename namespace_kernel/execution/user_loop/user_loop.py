@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context as ContextVars
 from functools import partial
@@ -32,7 +31,7 @@ from namespace_kernel.base.asyncio_tasks import (
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
-from namespace_kernel.base.threads import Condition, Thread
+from namespace_kernel.base.threads import Condition, Thread, frames_of_threads
 from namespace_kernel.execution.stop.thread_stop import raiser_in
 
 from .anchors import Guard
@@ -193,7 +192,7 @@ class UserLoop:
 
     def _whereabouts(self) -> str:
         """The line that keeps the loop; nothing if only its own code runs, on a machine with much to do."""
-        frame = sys._current_frames().get(self._home.ident or 0)
+        frame = frames_of_threads().get(self._home.ident or 0)
         if frame is None or frame.f_code.co_filename.startswith(OF_THE_LOOP):
             return ""
         return self._lines.describe_frame(frame)

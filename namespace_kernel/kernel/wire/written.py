@@ -13,7 +13,6 @@ is sent. If the line is not there yet, its beginning waits for it; nobody has se
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from typing import Any, TypeAlias
 
 from namespace_kernel.base.execution import current_execution
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import FREE_THREADED, RLock
+from namespace_kernel.base.threads import FREE_THREADED, RLock, frames_of_threads
 
 #: Whose the texts are that follow: the parent, the stream and the thread's ident. A mark has the last alone.
 Head: TypeAlias = tuple[Any, Any, int]
@@ -131,7 +130,7 @@ class Written:
 
     def _prints(self, ident: int) -> bool:
         """Whether that thread is perhaps in the midst of a `print`."""
-        frame = sys._current_frames().get(ident)
+        frame = frames_of_threads().get(ident)
         for _ in range(_DEPTH):
             if frame is None:
                 return False
