@@ -96,9 +96,10 @@ class WorkerLoopExecutor:
     def _run_on_loop(self, execution: Execution, body: Body) -> Outcome:
         outcome: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
         steps = Steps(body)
-        self._user_loop.loop.call_soon_threadsafe(self._start, execution, steps, outcome)
+        # First: the end of the kernel waits for those that are there, and what its code begins it may finish.
         self._side_cells.enter(execution, lambda: self._stop(execution, steps))
         try:
+            self._user_loop.loop.call_soon_threadsafe(self._start, execution, steps, outcome)
             return outcome.result()
         finally:
             self._side_cells.leave(execution)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
 import subprocess
 import sys
@@ -126,14 +125,23 @@ def test_a_loop_that_was_set_before_is_set_again_afterwards(home: LoopUnderTest)
 
 
 @pytest.mark.usefixtures("front")
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_a_stop_as_asyncio_run_makes_its_loop_leaves_none(home: LoopUnderTest) -> None:
+def test_a_stop_as_asyncio_run_makes_its_loop_leaves_none(
+    home: LoopUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Python leaves it set where the Stop comes after that and before it is run."""
     lines, stopped_at = 0, 0
+    made: list[asyncio.AbstractEventLoop] = []
+    new_event_loop = asyncio.new_event_loop
+
+    def new_loop() -> asyncio.AbstractEventLoop:
+        made.append(new_event_loop())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", new_loop)
 
     def stop(frame: FrameType, event: str, _: object) -> Any:
         nonlocal lines
-        if lines or frame.f_code.co_name == "set_event_loop":  # what is made before, Python collects
+        if lines or frame.f_code.co_name == "set_event_loop":  # what is made before, Python would collect
             lines += event == "line"
         if lines == stopped_at:
             sys.settrace(None)
@@ -154,7 +162,8 @@ def test_a_stop_as_asyncio_run_makes_its_loop_leaves_none(home: LoopUnderTest) -
             coroutine.close()
         assert asyncio.get_event_loop() is home.loop, stopped_at
     assert stopped_at > 10
-    gc.collect()  # loops that were not set yet
+    for loop in made:  # some were not set yet
+        loop.close()
 
 
 @pytest.mark.usefixtures("front")
