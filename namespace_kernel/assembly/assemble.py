@@ -59,6 +59,7 @@ def assemble(kernel: NamespaceKernel, timers: ProtocolThread, connection_file: P
             bridges,
             ground.context,
             running.before_cell,
+            running.wakeup.stopped_lately,
             keeping.durability,
         )
     )

@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 
 
 class Parts(NamedTuple):
-    """What the app builds. `context` is the foreground's, and `before_cell` is called before its cells."""
+    """What the app builds. `context` is the foreground's, and `before_cell` is called before its cells;
+    `stopped_lately` says whether a Stop came in the last second.
+    """
 
     user_loop: UserLoop
     interrupts: InterruptController
@@ -53,6 +55,7 @@ class Parts(NamedTuple):
     bridges: Bridges
     context: contextvars.Context
     before_cell: Callable[[], None]
+    stopped_lately: Callable[[], bool]
     durability: Durability
 
 
@@ -106,7 +109,7 @@ def _cells(kernel: NamespaceKernel, parts: Parts, iopub: IOPub) -> Cells:
     side_cells, bridges = parts.side_cells, parts.bridges
     gui = GuiLoop(shell, streams)
     lane = Lane(None, parts.context, bridges.of_foreground(parts.context), gui.wake)
-    ending = Ending(lane.put, kernel.ends_process)
+    ending = Ending(lane.put, kernel.ends_process, parts.stopped_lately)
     stops = SideStops(side_cells, parts.user_loop, shell, thread)
     aborts = Aborts(kernel, kernel.shell_stream, thread, iopub)
     replies = CellReplies(kernel, session, shell, iopub, parts.interrupts, aborts)

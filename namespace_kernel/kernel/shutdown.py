@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     import psutil
 
-#: Seconds between two attempts to interrupt a cell that catches `KeyboardInterrupt`.
-_INSIST = 0.1
+#: A cell that is interrupted has time for its `finally`. In the last part of it one that catches
+#: `KeyboardInterrupt` is interrupted again, with so many seconds between two attempts.
+_INSIST, _LAST_PART = 0.1, 0.25
 
 #: Seconds before the first: a main thread that is idle ends by itself within a millisecond.
 _GRACE = 0.01
@@ -55,9 +56,15 @@ class Ending:
     somebody's program.
     """
 
-    def __init__(self, put: Callable[[None], None], ends_process: bool = True) -> None:
+    def __init__(
+        self,
+        put: Callable[[None], None],
+        ends_process: bool = True,
+        stopped_lately: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._put = put
         self._ends_process = ends_process
+        self._stopped_lately = stopped_lately
         self._served = Event()
         #: Called when service has ended.
         self._tell: Callable[[], object] = lambda: None
@@ -73,10 +80,12 @@ class Ending:
         self._put(None)
 
     async def end_main_thread(self, timeout: float) -> None:
-        """Request the end, and interrupt the running cell until it is over or `timeout` seconds passed.
+        """Request the end, and interrupt the running cell until it is over, or `timeout` seconds passed.
 
-        Thread: control.
+        Jupyter's servers have interrupted it just before they ask for the end. A second time would come in
+        the midst of its `finally`. Thread: control.
         """
+        is_interrupted = self._stopped_lately()
         self.replied.clear()
         self._frontend_asked.set()
         over = asyncio.Event()
@@ -84,6 +93,9 @@ class Ending:
         self.request()
         until = monotonic() + timeout
         await _happens(over, _GRACE)
+        if not self._served.is_set() and not is_interrupted:
+            interrupt_main()
+        await _happens(over, until - timeout * _LAST_PART - monotonic())
         while not self._served.is_set() and monotonic() < until:
             interrupt_main()
             await _happens(over, _INSIST)

@@ -33,6 +33,8 @@ class Kept(NamedTuple):
     current: asyncio.Task[object] | None
     turns: int
     since: float
+    #: The tasks that are not to be cancelled after that.
+    spared: list[asyncio.Task[Any]]
 
 
 class Controller(step_on_main.Controller, Protocol):
@@ -93,15 +95,14 @@ class AsyncCode:
         if sent is not None:
             self._raise_again(sent, frame)
             return
-        is_over, current = self._task.done(), self._loop.anchors.current_task()
+        now, is_over, current = monotonic(), self._task.done(), self._loop.anchors.current_task()
         # The home thread may be taking the step.
         stop: Callable[[], object] | None = self._loop.anchors.stop_step
         is_own = current is self._task or current in self._execution.tasks
         if current is not None and stop is None:  # an eager task is noted after its first step
             is_own = is_own or current_execution.get() is self._execution
-        if is_own or not is_over:
-            self._end_soon(current)
-        raises = stop or partial(self._raise, frame, current)
+        spared = self._end_soon(current) if is_own or not is_over else []
+        raises = stop or partial(self._raise, frame, current, spared, now)
         if not is_over and self._controller.callback_runs():
             raises()  # in the callback, which holds up the cell
             return
@@ -115,7 +116,6 @@ class AsyncCode:
             raises()
             return
         other, since = self._in_the_way
-        now = monotonic()
         if runs != other:
             self._in_the_way = runs, now
             if stop is not None:
@@ -127,17 +127,22 @@ class AsyncCode:
             raises()
 
     def _raise(
-        self, frame: FrameType | None, current: asyncio.Task[object] | None, since: float | None = None
+        self,
+        frame: FrameType | None,
+        current: asyncio.Task[object] | None,
+        spared: list[asyncio.Task[Any]],
+        since: float,
     ) -> None:
         """Raise `KeyboardInterrupt` in `frame`; in a moment, where asyncio's own code executes.
 
         In the midst of that it would leave a task that nobody steps, or a transport neither open nor closed.
+        The cell's own task is not cancelled, too, where it is raised: its `finally` may await something.
         """
-        now = monotonic()
-        since = now if since is None else since
-        if now - since > MOST or not asyncio_executes(frame):
+        if monotonic() - since > MOST or not asyncio_executes(frame):
+            if current is self._task:
+                spared.append(current)
             raise KeyboardInterrupt
-        self._kept = kept = Kept(current, self._loop.turns, since)
+        self._kept = kept = Kept(current, self._loop.turns, since, spared)
 
         def is_still_wanted() -> bool:
             if self._kept is not kept or self._loop.turns != kept.turns:
@@ -159,7 +164,7 @@ class AsyncCode:
             is_own = self._is_in_callback(frame) and current_execution.get() is self._execution
             hits = is_own or self._controller.callback_runs()
         if hits:
-            self._raise(frame, current, kept.since)
+            self._raise(frame, current, kept.spared, kept.since)
 
     def _is_in_callback(self, frame: FrameType | None) -> bool:
         """Whether `frame` is in a callback with code of a cell, where no task's step is taken.
@@ -172,15 +177,17 @@ class AsyncCode:
             frame = frame.f_back
         return frame is not None and is_cells
 
-    def _end_soon(self, current: asyncio.Task[object] | None = None) -> None:
+    def _end_soon(self, current: asyncio.Task[object] | None = None) -> list[asyncio.Task[Any]]:
+        """Cancel the cell's tasks soon. Returns those that will not be, to which others may be added."""
         self._execution.interrupted = self._execution.interrupted or not self._task.done()
         # A step that is due is taken before `_cancel`, and may be the last one. Such a task is only marked.
         due = [task for task in self._tasks() if task is not current and not waits(task) and task.cancel()]
         self._loop.call_soon_threadsafe(self._cancel, due)
+        return due
 
-    def _cancel(self, already: list[asyncio.Task[Any]]) -> None:
+    def _cancel(self, spared: list[asyncio.Task[Any]]) -> None:
         for task in self._tasks():
-            if task not in already:
+            if task not in spared:
                 task.cancel()
 
     def _tasks(self) -> list[asyncio.Task[Any]]:

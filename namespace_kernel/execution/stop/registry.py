@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import RLock
+
+#: For so many seconds a cell that was stopped is not stopped again only because the kernel ends.
+LATELY = 1.0
 
 
 class SideCells:
@@ -21,6 +25,8 @@ class SideCells:
         self._stops: dict[Execution, Callable[[], object]] = {}
         #: Lanes whose cell has not come yet, and whether it was stopped already.
         self._coming: dict[str, bool] = {}
+        #: When those that run were stopped last.
+        self._stopped: dict[Execution, float] = {}
 
     def expect(self, lane_id: str) -> None:
         """A cell of this lane will come; a Stop that is quicker is kept for it."""
@@ -43,6 +49,7 @@ class SideCells:
         """Forget a cell that is over."""
         with self._lock:
             self._stops.pop(execution, None)
+            self._stopped.pop(execution, None)
 
     def stop(
         self,
@@ -53,7 +60,8 @@ class SideCells:
         with self._lock:
             self._coming = {lane_id: stopped or coming(lane_id) for lane_id, stopped in self._coming.items()}
             chosen = [(execution, stop) for execution, stop in self._stops.items() if wanted(execution)]
-            for _, stop in chosen:
+            for execution, stop in chosen:
+                self._stopped[execution] = monotonic()
                 stop()
         return [execution for execution, _ in chosen]
 
@@ -62,6 +70,10 @@ class SideCells:
         until = monotonic() + timeout
         while self._stops and monotonic() < until:
             time.sleep(0.01)
+
+    def stopped_lately(self, execution: Execution) -> bool:
+        """Whether it was stopped in the last second."""
+        return monotonic() - self._stopped.get(execution, -math.inf) < LATELY
 
     def runs(self, execution: Execution) -> bool:
         """Whether `execution` is registered."""

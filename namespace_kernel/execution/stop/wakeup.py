@@ -12,6 +12,7 @@ at its flags, finds SIGINT, and if that has been dealt with already, resumes the
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import socket
 import threading
@@ -20,7 +21,10 @@ from functools import partial
 from threading import get_ident
 from typing import Protocol
 
+from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import Lock, Timers
+
+from .registry import LATELY
 
 #: When to send the harmless signal, in seconds after SIGINT.
 _DELAYS = (0.01, 0.05, 0.2)
@@ -75,6 +79,8 @@ class SignalWakeup:
         #: The Stop after which threads are still to go on.
         self._stop: object = None
         self._lock = Lock()
+        #: When the last SIGINT was seen.
+        self._since = -math.inf
 
     def fileno(self) -> int:
         """The descriptor to watch; call `signalled` when it is readable."""
@@ -104,11 +110,17 @@ class SignalWakeup:
         with contextlib.suppress(BlockingIOError):
             numbers = self._reader.recv(4096)
         if signal.SIGINT in numbers:
+            self._since = monotonic()
             for delay in _DELAYS:
                 self._later(delay, self._wake)
             if self._debugger is not None:
                 self._stop = stop = object()
                 self._later(_LOOKS[0], partial(self._let_main_handle, self._debugger, stop, 1))
+
+    def stopped_lately(self) -> bool:
+        """Whether SIGINT came in the last second. Thread: any."""
+        self.signalled()  # the thread that watches may not have looked yet
+        return monotonic() - self._since < LATELY
 
     def before_cell(self) -> None:
         """Let all threads go on now that would go on later, for a Stop of an earlier cell.

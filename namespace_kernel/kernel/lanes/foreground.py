@@ -191,7 +191,11 @@ class Beside:
         self._timers.call_later(0.0, self._background.stop_waiting)
 
     def end(self, timeout: float) -> None:
-        """Stop all for the kernel's end, and give their `finally` up to `timeout` seconds. Thread: main."""
+        """Stop all for the kernel's end, and give their `finally` up to `timeout` seconds. Thread: main.
+
+        Jupyter's servers send a Stop before they ask for the end; it reached these if no other cell runs.
+        """
+        cells = self._side_cells
         self._background.stop_waiting()
-        self._side_cells.stop(coming=lambda lane_id: True)
-        self._side_cells.wait(timeout)
+        cells.stop(lambda execution: not cells.stopped_lately(execution), coming=lambda lane_id: True)
+        cells.wait(timeout)

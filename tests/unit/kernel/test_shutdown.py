@@ -42,7 +42,7 @@ def test_a_running_cell_is_interrupted_until_it_is_over(interrupts: list[None]) 
     ending = Ending(lambda value: None)
 
     async def end() -> None:
-        ended = asyncio.create_task(ending.end_main_thread(3600.0))
+        ended = asyncio.create_task(ending.end_main_thread(2.0))
         while len(interrupts) < 2:
             await asyncio.sleep(0.001)
         assert not ended.done()
@@ -51,6 +51,18 @@ def test_a_running_cell_is_interrupted_until_it_is_over(interrupts: list[None]) 
 
     asyncio.run(end())
     assert len(interrupts) == 2
+
+
+def test_one_that_was_stopped_just_before_has_time_for_its_finally(interrupts: list[None]) -> None:
+    ending = Ending(lambda value: None, stopped_lately=lambda: True)
+
+    async def end() -> None:
+        ended = asyncio.create_task(ending.end_main_thread(3600.0))
+        asyncio.get_running_loop().call_later(2 * shutdown._GRACE, ending.served)
+        await ended
+
+    asyncio.run(end())
+    assert interrupts == []
 
 
 def test_one_that_is_never_over_is_waited_for_no_longer_than_allowed(interrupts: list[None]) -> None:

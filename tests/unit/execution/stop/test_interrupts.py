@@ -461,3 +461,19 @@ def test_a_cell_that_swallows_the_first_stop_can_be_stopped_again(desk: Desk, wa
     assert isinstance(outcome.error, KeyboardInterrupt | asyncio.CancelledError)
     assert len(swallowed) == 2
     assert desk.home.visit(asyncio.sleep(0, 42)).unwrap() == 42
+
+
+def test_one_that_was_raised_is_no_cancellation_too_in_a_finally_that_awaits(desk: Desk) -> None:
+    reached: list[str] = []
+
+    async def cell() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+            reached.append("its end")
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            reached.append("the end of its finally")
+
+    assert isinstance(desk.home.visit(cell()).error, KeyboardInterrupt)
+    assert reached == ["the end of its finally"]
