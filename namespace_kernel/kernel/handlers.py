@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 class Parts(NamedTuple):
     """What the app builds. `context` is the foreground's, and `before_cell` is called before its cells;
-    `stopped_lately` says whether a Stop came in the last second.
+    `stopped_lately` says whether a Stop came just before.
     """
 
     user_loop: UserLoop

@@ -11,7 +11,7 @@ from namespace_kernel.base.originals import monotonic
 from namespace_kernel.base.threads import RLock
 
 #: For so many seconds a cell that was stopped is not stopped again only because the kernel ends.
-LATELY = 1.0
+LATELY = 2.0
 
 
 class SideCells:
@@ -72,7 +72,7 @@ class SideCells:
             time.sleep(0.01)
 
     def stopped_lately(self, execution: Execution) -> bool:
-        """Whether it was stopped in the last second."""
+        """Whether it was stopped in the last `LATELY` seconds."""
         return monotonic() - self._stopped.get(execution, -math.inf) < LATELY
 
     def runs(self, execution: Execution) -> bool:

@@ -79,6 +79,7 @@ class SignalWakeup:
         #: The Stop after which threads are still to go on.
         self._stop: object = None
         self._lock = Lock()
+        self._reading = Lock()
         #: When the last SIGINT was seen.
         self._since = -math.inf
 
@@ -107,10 +108,11 @@ class SignalWakeup:
     def signalled(self) -> None:
         """Read what arrived, and wake the main thread if SIGINT did. Thread: the one that watches."""
         numbers = b""
-        with contextlib.suppress(BlockingIOError):
+        with self._reading, contextlib.suppress(BlockingIOError):
             numbers = self._reader.recv(4096)
+            if signal.SIGINT in numbers:
+                self._since = monotonic()  # under the lock: who finds nothing to read finds this
         if signal.SIGINT in numbers:
-            self._since = monotonic()
             for delay in _DELAYS:
                 self._later(delay, self._wake)
             if self._debugger is not None:
@@ -118,7 +120,7 @@ class SignalWakeup:
                 self._later(_LOOKS[0], partial(self._let_main_handle, self._debugger, stop, 1))
 
     def stopped_lately(self) -> bool:
-        """Whether SIGINT came in the last second. Thread: any."""
+        """Whether SIGINT came in the last `LATELY` seconds. Thread: any."""
         self.signalled()  # the thread that watches may not have looked yet
         return monotonic() - self._since < LATELY
 

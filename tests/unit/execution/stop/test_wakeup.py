@@ -197,3 +197,29 @@ def test_a_stop_that_the_next_cell_has_settled_is_no_later_ones(bell: Bell) -> N
     bell.run_timers()
     bell.run_timers()
     assert bell.breakpoint.said == ["all", "main", "main"]
+
+
+def test_a_stop_is_known_of_at_once_though_another_thread_is_just_reading_it(bell: Bell) -> None:
+    assert not bell.wakeup.stopped_lately()
+    has_read, answers = threading.Event(), []
+    reader = bell.wakeup._reader
+
+    class Slow:
+        """Reads, and is interrupted before anybody can note it."""
+
+        def recv(self, size: int) -> bytes:
+            numbers = reader.recv(size)
+            if numbers and not has_read.is_set():
+                has_read.set()
+                asks.join(0.05)  # it waits for us, or has its answer
+            return numbers
+
+    asks = threading.Thread(
+        target=lambda: has_read.wait() and answers.append(bell.wakeup.stopped_lately()), daemon=True
+    )
+    asks.start()
+    bell.wakeup._reader = Slow()  # type: ignore[assignment]
+    bell.signalled(SIGINT)
+    asks.join(PATIENCE)
+    bell.wakeup._reader = reader
+    assert answers == [True]
