@@ -110,8 +110,7 @@ class InterruptController:
 
     def end_cell(self) -> bool:
         """Say that no cell runs; return whether a SIGINT came for this one that its code has not taken."""
-        with self._sending:
-            self._turn_is_open = False
+        self._turn_is_open = False
         self.settle()
         self._cell_runs = False  # first: what comes from now on is for those beside the foreground
         arrived, self.pending = self.pending, False

@@ -43,7 +43,7 @@ class SideCells:
         with self._lock:
             self._stops[execution] = stop
             if self._coming.pop(execution.cell.lane_id or "", False):
-                stop()
+                self._stop(execution, stop)
 
     def leave(self, execution: Execution) -> None:
         """Forget a cell that is over."""
@@ -61,9 +61,12 @@ class SideCells:
             self._coming = {lane_id: stopped or coming(lane_id) for lane_id, stopped in self._coming.items()}
             chosen = [(execution, stop) for execution, stop in self._stops.items() if wanted(execution)]
             for execution, stop in chosen:
-                self._stopped[execution] = monotonic()
-                stop()
+                self._stop(execution, stop)
         return [execution for execution, _ in chosen]
+
+    def _stop(self, execution: Execution, stop: Callable[[], object]) -> None:
+        self._stopped[execution] = monotonic()
+        stop()
 
     def wait(self, timeout: float) -> None:
         """Wait until none is registered, at most `timeout` seconds."""

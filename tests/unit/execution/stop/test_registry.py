@@ -67,3 +67,14 @@ def test_a_cell_that_never_comes_is_not_waited_for() -> None:
     side_cells.forget("a")
     side_cells.enter(cell("a"), lambda: stopped.of("a"))
     assert stopped == []
+
+
+def test_it_is_known_which_were_stopped_just_before_also_of_those_that_came_later() -> None:
+    side_cells, _, executions = registered("a", "b")
+    later = cell("c")
+    side_cells.expect("c")
+    side_cells.stop(lambda execution: execution is executions["a"], coming=lambda lane_id: True)
+    side_cells.enter(later, lambda: None)
+    assert [side_cells.stopped_lately(one) for one in (*executions.values(), later)] == [True, False, True]
+    side_cells.leave(later)
+    assert not side_cells.stopped_lately(later)
