@@ -101,6 +101,11 @@ FOR_GOOD: tuple[tuple[str, str, str], ...] = (
     ("jedi.inference.compiled.mixed", "_load_module", "it reads no file that it has parsed: 0.2 ms each"),
     ("jedi.api.completion.Completion", "_complete_python", "what was typed is known below"),
     ("jedi.inference.compiled.value.CompiledValueFilter", "values", "no name that is dropped: 3 of 4.5 ms"),
+    (
+        "parso.cache",
+        "_load_from_file_system _save_to_file_system _remove_cache_and_update_lock",
+        "half a file in the user's cache folder, or a folder that cannot be written, does no harm",
+    ),
     ("stack_data.core", "_pygmented_with_ranges", "one class of lexer for all frames: 5 ms each"),
     ("distributed.Future", "_bind_late", "a worker's future gets a client when it arrives"),
     ("ipykernel.kernelapp", "IOPubThread ZMQStream", "our publishing thread and shell stream are made"),

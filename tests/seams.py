@@ -95,6 +95,8 @@ OTHERS = {
     "jedi.inference.flow_analysis": "_check_if(context,node)",
     "matplotlib.cbook.CallbackRegistry": "_pickled_cids",
     "matplotlib_inline.backend_inline.show": "_draw_called _to_draw",
+    "parso.cache": "_load_from_file_system(hashed_grammar,path,time,cache_path) "
+    "_save_to_file_system(hashed_grammar,path,item,cache_path) _remove_cache_and_update_lock(cache_path)",
     "parso.grammar.Grammar": "_hashed",
     "_pydevd_bundle.pydevd_api.PyDevdAPI": "request_resume_thread(thread_id) "
     "set_dont_trace_start_end_patterns(debugger,start,end)",

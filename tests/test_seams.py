@@ -32,7 +32,7 @@ from namespace_kernel.execution.user_loop.asyncio_patch import AsyncioFront
 from namespace_kernel.execution.user_loop.signal_patch import SignalFront
 from namespace_kernel.execution.user_loop.thread_aware_loop import new_loop
 from namespace_kernel.ipython.captures import CAPTURES
-from namespace_kernel.ipython.completion import jedi_cache, jedi_names
+from namespace_kernel.ipython.completion import jedi_cache, jedi_files, jedi_names
 from namespace_kernel.ipython.figures import figure_patches
 from namespace_kernel.ipython.tracebacks.class_sources import ClassSources
 from namespace_kernel.ipython.tracebacks.source_colours import COLOURS
@@ -142,7 +142,7 @@ def when_used() -> Iterator[Patch]:
 def for_good() -> Iterator[Patch]:
     yield from CAPTURES
     yield from figure_patches(set())
-    for patches in (jedi_cache.CONDITIONS, jedi_cache.FILES, jedi_names.PATCHES, COLOURS):
+    for patches in (jedi_cache.CONDITIONS, jedi_cache.FILES, jedi_files.PATCHES, jedi_names.PATCHES, COLOURS):
         yield from patches.patches
 
 
@@ -182,6 +182,7 @@ def test_whoever_patches_is_asked_here() -> None:
         "execution.user_loop.tasks",
         "ipython.captures",
         "ipython.completion.jedi_cache",
+        "ipython.completion.jedi_files",
         "ipython.completion.jedi_names",
         "ipython.figures",
         "ipython.tracebacks.class_sources",

@@ -12,6 +12,7 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.jsonutil import json_clean
 
 from namespace_kernel.ipython.completion.jedi_cache import read_files_once, remember_conditions
+from namespace_kernel.ipython.completion.jedi_files import do_without_damaged_files
 from namespace_kernel.ipython.completion.jedi_names import skip_other_names
 from namespace_kernel.ipython.completion.jedi_turn import JediTurn
 from namespace_kernel.ipython.shell import NamespaceShell
@@ -117,7 +118,7 @@ def complete_on_snapshot(shell: NamespaceShell, complete: Callable[[], Message])
         return complete()
     with _jedi_turn.taken() as completer.use_jedi:
         if completer.use_jedi:
-            _hasten_jedi()
+            _mend_jedi()
         return complete()
 
 
@@ -138,7 +139,7 @@ def load_jedi(shell: NamespaceShell) -> Iterator[None]:
         yield
     with _jedi_turn.taken() as is_ours:
         if is_ours:
-            _hasten_jedi()
+            _mend_jedi()
     yield
     with _jedi_turn.taken() as is_ours:
         if is_ours:
@@ -147,7 +148,8 @@ def load_jedi(shell: NamespaceShell) -> Iterator[None]:
             Interpreter("x", [{}]).complete()  # reads the descriptions of the built-in names
 
 
-def _hasten_jedi() -> None:
+def _mend_jedi() -> None:
+    do_without_damaged_files()
     remember_conditions()
     read_files_once()
     skip_other_names()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.kernel.client import Notebook
@@ -66,3 +68,14 @@ def test_a_completion_that_comes_first_loads_it_alone(fresh_notebook: Notebook) 
 def test_a_program_that_runs_a_notebook_gets_none(fresh_notebook: Notebook) -> None:
     fresh_notebook.run(FIRST)
     assert fresh_notebook.run("entered.wait(1.5)").result == "False"
+
+
+def test_the_users_cache_folder_need_not_be_of_use(tmp_path: Path, kernel_env: dict[str, str]) -> None:
+    (tmp_path / "cache").write_text("not a folder")
+    notebook = Notebook(tmp_path, {**kernel_env, "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    try:
+        cell = notebook.run("pass", allow_stdin=True)
+        assert finds(matches(notebook, "import os; os.pat"), "path")
+        assert cell.stderr == notebook.run("pass").stderr == ""
+    finally:
+        notebook.close()
