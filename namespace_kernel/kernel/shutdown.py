@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 #: `KeyboardInterrupt` is interrupted again, with so many seconds between two attempts.
 _INSIST, _LAST_PART = 0.1, 0.25
 
-#: Seconds before the first: a main thread that is idle ends by itself within a millisecond.
-_GRACE = 0.01
+#: Seconds before the first. A main thread that is idle ends by itself within a millisecond. One that waits
+#: for a processor may note so late that a Stop was sent to it before.
+_GRACE = 0.1
 
 #: Seconds that `atexit` callbacks get when the time is over.
 _LAST = 1.0
@@ -93,7 +94,7 @@ class Ending:
         self.request()
         until = monotonic() + timeout
         await _happens(over, _GRACE)
-        if not self._served.is_set() and not is_interrupted:
+        if not self._served.is_set() and not (is_interrupted or self._stopped_lately()):
             interrupt_main()
         await _happens(over, until - timeout * _LAST_PART - monotonic())
         while not self._served.is_set() and monotonic() < until:

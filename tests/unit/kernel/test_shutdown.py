@@ -65,6 +65,26 @@ def test_one_that_was_stopped_just_before_has_time_for_its_finally(interrupts: l
     assert interrupts == []
 
 
+def test_a_stop_that_is_noted_late_is_one_too(interrupts: list[None]) -> None:
+    asked: list[bool] = []
+
+    def stopped_lately() -> bool:
+        asked.append(True)
+        return len(asked) > 1  # at first it is still on its way to the main thread
+
+    ending = Ending(lambda value: None, stopped_lately=stopped_lately)
+
+    async def end() -> None:
+        ended = asyncio.create_task(ending.end_main_thread(3600.0))
+        while len(asked) < 2:
+            await asyncio.sleep(0.001)
+        asyncio.get_running_loop().call_soon(ending.served)
+        await ended
+
+    asyncio.run(end())
+    assert interrupts == []
+
+
 def test_one_that_is_never_over_is_waited_for_no_longer_than_allowed(interrupts: list[None]) -> None:
     ending = Ending(lambda value: None)
     asyncio.run(ending.end_main_thread(0.05))
