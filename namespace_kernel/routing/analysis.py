@@ -39,11 +39,11 @@ def awaits(source: str) -> bool:
         return False
     try:
         code = compile_ahead(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    except SyntaxError:
-        # Parsed, but not compiled ("'return' outside function"): what stands before it may still run.
+    except COMPILE_ERRORS:
+        # Parsed, but not compiled ("'return' outside function"): what stands before it may still run. So may
+        # all of it where it was too deep for the stack that is left here. What is
+        # not parsed the engine shows.
         return any(isinstance(node, _AWAITING) for node in top_level(tree_of(source)))
-    except COMPILE_ERRORS:  # the engine shows it, routing does not care
-        return False
     return bool(code.co_flags & inspect.CO_COROUTINE)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -55,11 +57,9 @@ def test_a_kernel_that_did_not_end_when_it_was_asked_to() -> None:
 
 
 def test_a_server_that_is_gone() -> None:
-    gone = os.fork()
-    if not gone:
-        os._exit(0)
-    os.waitpid(gone, 0)
-    assert "the program that had started it was gone" in words(parent=gone, exit_status=1 << 8)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert "the program that had started it was gone" in words(parent=gone.pid, exit_status=1 << 8)
     assert "exit code 1" in words(exit_status=1 << 8)
 
 

@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from namespace_kernel.durable.last_words import CellRecord, Memory, read_page
 from namespace_kernel.durable.page import EXIT, EXIT_AT, LOST_DESCRIPTORS, Page
 from namespace_kernel.kernel.wire import overflow
@@ -30,6 +32,7 @@ def test_cells_are_there_while_they_run(tmp_path: Path) -> None:
     assert record.exit_status is None and not record.asked_to_end
 
 
+@pytest.mark.filterwarnings("ignore:This process .*fork:DeprecationWarning")
 def test_a_process_that_is_killed_leaves_all_that_it_wrote(tmp_path: Path) -> None:
     child = os.fork()
     if not child:

@@ -183,6 +183,7 @@ def test_every_write_is_known(write: Any) -> None:
     assert not pages.is_untouched(mapped)
 
 
+@pytest.mark.filterwarnings("ignore:This process .*fork:DeprecationWarning")
 def test_a_child_that_was_forked_changes_nothing_here() -> None:
     mapped = fill(memoryview(bytes(LARGE))).map()
     child = os.fork()
