@@ -147,6 +147,12 @@ class CellCoroutine(Around):
         """Whether it waits."""
         return bool(innermost(self).cr_suspended)
 
+    @property
+    def cr_state(self) -> str:
+        """What `inspect.getcoroutinestate` says. Python has it since 3.15, and reads it there."""
+        state: str = innermost(self).cr_state
+        return state
+
     def _cells(self) -> Any:
         """The coroutine of the cell's code, where that waits."""
         coroutine = innermost(self)

@@ -12,7 +12,10 @@ import pexpect
 import psutil
 import pytest
 
-pytestmark = pytest.mark.console
+pytestmark = [
+    pytest.mark.console,
+    pytest.mark.filterwarnings("ignore:This process .*forkpty:DeprecationWarning"),  # pexpect's
+]
 
 PATIENCE = 40.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\x1b\][^\x07]*\x07")

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from namespace_kernel.base.patching import Patch, Patches
+from namespace_kernel.remote import lazy_imports  # noqa: F401  # globals may be some
 
 from .definitions import Definition, is_cached, is_definition, live_globals, lock, reduce_cached, registry
 from .reasons import words_for

@@ -14,6 +14,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import MissingPackageError
+from namespace_kernel.remote.lazy_imports import resolved
 from namespace_kernel.remote.memory.own_memory import OwnBytes
 from namespace_kernel.remote.memory.regions import Region
 
@@ -178,7 +179,7 @@ def is_immutable(thing: object, home: Names) -> bool:
 
 def _submodules(codes: Iterable[CodeType], values: Iterable[object]) -> tuple[str, ...]:
     """The submodules that `codes` reach through packages among `values`: importing those is not enough."""
-    packages = {value.__name__ for value in values if isinstance(value, ModuleType)}
+    packages = {value.__name__ for value in map(resolved, values) if isinstance(value, ModuleType)}
     if not packages:
         return ()
     words = {word for code in codes for one in nested(code) for word in one.co_names}

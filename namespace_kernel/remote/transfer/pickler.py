@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cloudpickle
 from cloudpickle import cloudpickle as internals
 
+from namespace_kernel.remote import lazy_imports  # noqa: F401  # globals may be some
+
 from . import arrays, exact, values
 from .classes import annotations_of, reduce_class, set_content
 from .reads import names_read, nested
