@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-VERSIONS ?= 3.11 3.12 3.13 3.14
+VERSIONS ?= 3.11 3.12 3.13 3.14 3.15
 ARGS ?=
 # Most tests wait for kernel processes, so several run at a time; those of one file stay together.
 PARALLEL ?= -n 4 --dist loadfile

@@ -95,6 +95,11 @@ def main() -> None:
     # Nearly all that a start makes, modules and their functions, stays: looking for garbage among it takes a
     # tenth of the time. The app turns the collector on, before it runs anything of the user's.
     gc.disable()
+    # Since Python 3.15 all imports may be lazy (PEP 810). What is put in the place of a function in a start
+    # needs that function at once.
+    set_lazy_imports = getattr(sys, "set_lazy_imports", lambda mode: None)
+    mode = getattr(sys, "get_lazy_imports", str)()
+    set_lazy_imports("normal")
     try:
         from namespace_kernel.kernel.lent_modules import import_packages
 
@@ -109,6 +114,7 @@ def main() -> None:
             f"{type(error).__name__}: {error}; {file} stands in the place of the module of that name, "
             "which the kernel needs, so rename it, or take its folder off PYTHONPATH"
         )
+    set_lazy_imports(mode)
     app.serve()
 
 

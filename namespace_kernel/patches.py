@@ -106,7 +106,6 @@ FOR_GOOD: tuple[tuple[str, str, str], ...] = (
         "_load_from_file_system _save_to_file_system _remove_cache_and_update_lock",
         "half a file in the user's cache folder, or a folder that cannot be written, does no harm",
     ),
-    ("copyreg", "dispatch_table", "a lazy import, of Python 3.15, travels as what it stands for"),
     ("stack_data.core", "_pygmented_with_ranges", "one class of lexer for all frames: 5 ms each"),
     ("distributed.Future", "_bind_late", "a worker's future gets a client when it arrives"),
     ("ipykernel.kernelapp", "IOPubThread ZMQStream", "our publishing thread and shell stream are made"),

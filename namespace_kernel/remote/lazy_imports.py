@@ -6,7 +6,6 @@ Python pickles no such object, and a function's globals hold it until somebody u
 from __future__ import annotations
 
 import contextlib
-import copyreg
 import importlib
 import operator
 import types
@@ -40,4 +39,5 @@ def _reduce(value: Any) -> tuple[Callable[..., Any], tuple[object, ...]]:
     return operator.getitem, (_imported(value), 0)
 
 
-copyreg.pickle(LazyImport, _reduce)
+#: For a pickler's `dispatch_table`.
+REDUCERS: dict[type, Any] = {LazyImport: _reduce}

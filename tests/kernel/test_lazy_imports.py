@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,16 @@ def test_a_function_that_uses_them_goes_to_a_pool(lazy: Notebook) -> None:
     code = "context = multiprocessing.get_context('spawn')\n"
     code += "with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:\n"
     assert lazy.run(code + "    print(pool.submit(shown).result())").stdout == f"{ALL}\n"
+
+
+def test_a_python_that_imports_all_lazily(tmp_path: Path, kernel_env: dict[str, str]) -> None:
+    notebook = Notebook(tmp_path, {**kernel_env, "PYTHON_LAZY_IMPORTS": "all"})
+    try:
+        assert notebook.run("import asyncio, sys, wave\nsys.get_lazy_imports()").result == "'all'"
+        assert notebook.run("type(globals()['wave']).__name__").result == "'lazy_import'"
+        assert notebook.run("asyncio.run(asyncio.sleep(0, 1))").result == "1"
+        assert notebook.run("task = asyncio.create_task(asyncio.sleep(600))\nlen(asyncio.all_tasks())").result
+        assert "sleep" in notebook.run("%ps").text
+        assert notebook.run("%%isolated\nprint(wave.__name__)").stdout == "wave\n"
+    finally:
+        notebook.close()

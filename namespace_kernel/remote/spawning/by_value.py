@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from namespace_kernel.base.patching import Patch, Patches
-from namespace_kernel.remote import lazy_imports  # noqa: F401  # globals may be some
+from namespace_kernel.remote.lazy_imports import REDUCERS
 
 from .definitions import Definition, is_cached, is_definition, live_globals, lock, reduce_cached, registry
 from .reasons import words_for
@@ -61,7 +61,8 @@ class DefinitionPickler(cloudpickle.Pickler):  # type: ignore[misc]
         if probing:
             handles = dict.fromkeys(handles, _by_identity)
         # Before the pickler is made: it looks at this once.
-        self.dispatch_table: Mapping[type, object] = ChainMap(cloudpickle.Pickler.dispatch_table, handles)
+        theirs = cloudpickle.Pickler.dispatch_table
+        self.dispatch_table: Mapping[type, object] = ChainMap(REDUCERS, theirs, handles)
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
 
     def reducer_override(self, obj: Any) -> object:
