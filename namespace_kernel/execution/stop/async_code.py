@@ -139,8 +139,8 @@ class AsyncCode:
         The cell's own task is not cancelled, too, where it is raised: its `finally` may await something.
         """
         if monotonic() - since > MOST or not asyncio_executes(frame):
-            if current is self._task:
-                spared.append(current)
+            if _executes(frame, coroutine_of(self._task)):
+                spared.append(self._task)
             raise KeyboardInterrupt
         self._kept = kept = Kept(current, self._loop.turns, since, spared)
 
@@ -154,17 +154,19 @@ class AsyncCode:
         self._controller.timers.call_later(MOMENT, again)
 
     def _raise_again(self, kept: Kept, frame: FrameType | None) -> None:
-        """As `_raise`, if the same executes as before."""
-        current = self._loop.anchors.current_task()
-        if current is not kept.current or self._loop.turns != kept.turns:
+        """As `_raise`, if the same executes as before, or the first step of an eager task of it."""
+        if self._loop.turns != kept.turns:
             return
-        if current is not None:
-            hits = _executes(frame, coroutine_of(current))
+        current = self._loop.anchors.current_task()
+        if kept.current is not None:
+            hits = _executes(frame, coroutine_of(kept.current))
+        elif current in self._tasks():
+            hits = False  # it was due, so it is cancelled already
         else:
             is_own = self._is_in_callback(frame) and current_execution.get() is self._execution
             hits = is_own or self._controller.callback_runs()
         if hits:
-            self._raise(frame, current, kept.spared, kept.since)
+            self._raise(frame, kept.current, kept.spared, kept.since)
 
     def _is_in_callback(self, frame: FrameType | None) -> bool:
         """Whether `frame` is in a callback with code of a cell, where no task's step is taken.
