@@ -22,6 +22,11 @@ def resolved(value: Any) -> Any:
     return _imported(value)[0] if type(value) is LazyImport else value
 
 
+def reduce_lazy(value: Any) -> tuple[Callable[..., Any], tuple[object, ...]]:
+    """How to make on the other side what the lazy import `value` stands for. Raises as `resolved`."""
+    return operator.getitem, (_imported(value), 0)
+
+
 def _imported(value: Any) -> tuple[Any, ModuleType | None]:
     """What `value` stands for, and the submodule of `lazy import package.submodule`, which binds the package.
 
@@ -33,11 +38,3 @@ def _imported(value: Any) -> tuple[Any, ModuleType | None]:
         with contextlib.suppress(ImportError):  # the name of one that is no module
             return found, importlib.import_module(name)
     return found, None
-
-
-def _reduce(value: Any) -> tuple[Callable[..., Any], tuple[object, ...]]:
-    return operator.getitem, (_imported(value), 0)
-
-
-#: For a pickler's `dispatch_table`.
-REDUCERS: dict[type, Any] = {LazyImport: _reduce}

@@ -40,9 +40,9 @@ def awaits(source: str) -> bool:
     try:
         code = compile_ahead(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except COMPILE_ERRORS:
-        # Parsed, but not compiled ("'return' outside function"): what stands before it may still run. So may
-        # all of it where it was too deep for the stack that is left here. What is
-        # not parsed the engine shows.
+        # Parsed, but not compiled ("'return' outside function"): what stands before it may still run.
+        # So may all of it, where it was too deep for the stack that is left here. What cannot be parsed has
+        # no tree, and the engine shows it.
         return any(isinstance(node, _AWAITING) for node in top_level(tree_of(source)))
     return bool(code.co_flags & inspect.CO_COROUTINE)
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from namespace_kernel.base.patching import Patch, Patches
-from namespace_kernel.remote.lazy_imports import REDUCERS
+from namespace_kernel.remote.lazy_imports import LazyImport, reduce_lazy
 
 from .definitions import Definition, is_cached, is_definition, live_globals, lock, reduce_cached, registry
 from .reasons import words_for
@@ -61,14 +61,15 @@ class DefinitionPickler(cloudpickle.Pickler):  # type: ignore[misc]
         if probing:
             handles = dict.fromkeys(handles, _by_identity)
         # Before the pickler is made: it looks at this once.
-        theirs = cloudpickle.Pickler.dispatch_table
-        self.dispatch_table: Mapping[type, object] = ChainMap(REDUCERS, theirs, handles)
+        self.dispatch_table: Mapping[type, object] = ChainMap(cloudpickle.Pickler.dispatch_table, handles)
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
 
     def reducer_override(self, obj: Any) -> object:
         """Called for everything that is neither a plain value nor a plain container."""
         if is_cached(obj):
             return reduce_cached(obj)
+        if type(obj) is LazyImport:
+            return reduce_lazy(obj)
         reduced = super().reducer_override(obj)
         if not isinstance(reduced, tuple) or len(reduced) != 6:
             return reduced

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,8 +19,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import cloudpickle
 from cloudpickle import cloudpickle as internals
-
-from namespace_kernel.remote.lazy_imports import REDUCERS
 
 from . import arrays, exact, values
 from .classes import annotations_of, reduce_class, set_content
@@ -77,8 +74,6 @@ class NamespacePickler(cloudpickle.Pickler):  # type: ignore[misc]
     `codes` is the code of the namespace's functions on the way, `reads` the globals that they read, `files`
     where they were defined, `lost` says what values come back without.
     """
-
-    dispatch_table = ChainMap(REDUCERS, cloudpickle.Pickler.dispatch_table)
 
     def __init__(
         self,

@@ -15,6 +15,8 @@ from typing import Any
 
 from cloudpickle import cloudpickle as internals
 
+from namespace_kernel.remote.lazy_imports import LazyImport, reduce_lazy
+
 _CACHED = functools._lru_cache_wrapper
 #: Views of a dict, and the method that gives them.
 _VIEWS = {
@@ -38,6 +40,8 @@ def reduce(value: Any, kind: type) -> tuple[Any, ...] | None:
     """How to make `value`, whose type is `kind`, again; `None` if pickle or cloudpickle know."""
     if kind in _VIEWS:
         return _VIEWS[kind], tuple(gc.get_referents(value))
+    if kind is LazyImport:
+        return reduce_lazy(value)
     if kind is types.MappingProxyType:
         return kind, tuple(gc.get_referents(value))
     if kind is memoryview:
@@ -76,7 +80,7 @@ def concern(kind: type) -> bool:
         kind in _VIEWS
         or kind in _TYPING
         or kind in (types.MappingProxyType, memoryview, _CACHED, functools.cached_property, FunctionType)
-        or kind in (functools.partialmethod, functools.singledispatchmethod)
+        or kind in (functools.partialmethod, functools.singledispatchmethod, LazyImport)
         or issubclass(kind, BaseException)
         or (kind.__module__ == "__main__" and issubclass(kind, _bare()))
     )
