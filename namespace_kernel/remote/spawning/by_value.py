@@ -28,6 +28,7 @@ import cloudpickle
 
 from namespace_kernel.base.patching import Patch, Patches
 from namespace_kernel.remote.lazy_imports import LazyImport, reduce_lazy
+from namespace_kernel.remote.sentinels import Sentinel, reduce_sentinel
 
 from .definitions import Definition, is_cached, is_definition, live_globals, lock, reduce_cached, registry
 from .reasons import words_for
@@ -70,6 +71,8 @@ class DefinitionPickler(cloudpickle.Pickler):  # type: ignore[misc]
             return reduce_cached(obj)
         if type(obj) is LazyImport:
             return reduce_lazy(obj)
+        if type(obj) is Sentinel:
+            return reduce_sentinel(obj) or NotImplemented
         reduced = super().reducer_override(obj)
         if not isinstance(reduced, tuple) or len(reduced) != 6:
             return reduced

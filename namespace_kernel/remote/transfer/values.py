@@ -16,6 +16,7 @@ from typing import Any
 from cloudpickle import cloudpickle as internals
 
 from namespace_kernel.remote.lazy_imports import LazyImport, reduce_lazy
+from namespace_kernel.remote.sentinels import Sentinel, reduce_sentinel
 
 _CACHED = functools._lru_cache_wrapper
 #: Views of a dict, and the method that gives them.
@@ -42,6 +43,8 @@ def reduce(value: Any, kind: type) -> tuple[Any, ...] | None:
         return _VIEWS[kind], tuple(gc.get_referents(value))
     if kind is LazyImport:
         return reduce_lazy(value)
+    if kind is Sentinel:
+        return reduce_sentinel(value)
     if kind is types.MappingProxyType:
         return kind, tuple(gc.get_referents(value))
     if kind is memoryview:
@@ -80,7 +83,7 @@ def concern(kind: type) -> bool:
         kind in _VIEWS
         or kind in _TYPING
         or kind in (types.MappingProxyType, memoryview, _CACHED, functools.cached_property, FunctionType)
-        or kind in (functools.partialmethod, functools.singledispatchmethod, LazyImport)
+        or kind in (functools.partialmethod, functools.singledispatchmethod, LazyImport, Sentinel)
         or issubclass(kind, BaseException)
         or (kind.__module__ == "__main__" and issubclass(kind, _bare()))
     )
