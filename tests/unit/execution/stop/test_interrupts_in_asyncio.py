@@ -258,7 +258,7 @@ def test_what_was_kept_back_comes_in_the_first_step_of_an_eager_task(
 def test_asyncio_s_own_code_that_does_not_return_is_ended(
     desk: Desk, chance: Chance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(async_code, "MOST", 0.02)
+    monkeypatch.setattr(async_code, "MOST", 0.2)
     reached: list[str] = []
 
     async def cell() -> None:
