@@ -86,7 +86,6 @@ class Ending:
         Jupyter's servers have interrupted it just before they ask for the end. A second time would come in
         the midst of its `finally`. Thread: control.
         """
-        is_interrupted = self._stopped_lately()
         self.replied.clear()
         self._frontend_asked.set()
         over = asyncio.Event()
@@ -94,7 +93,7 @@ class Ending:
         self.request()
         until = monotonic() + timeout
         await _happens(over, _GRACE)
-        if not self._served.is_set() and not (is_interrupted or self._stopped_lately()):
+        if not self._served.is_set() and not self._stopped_lately():
             interrupt_main()
         await _happens(over, until - timeout * _LAST_PART - monotonic())
         while not self._served.is_set() and monotonic() < until:

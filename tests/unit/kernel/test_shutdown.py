@@ -66,23 +66,17 @@ def test_one_that_was_stopped_just_before_has_time_for_its_finally(interrupts: l
 
 
 def test_a_stop_that_is_noted_late_is_one_too(interrupts: list[None]) -> None:
-    asked: list[bool] = []
-
-    def stopped_lately() -> bool:
-        asked.append(True)
-        return len(asked) > 1  # at first it is still on its way to the main thread
-
-    ending = Ending(lambda value: None, stopped_lately=stopped_lately)
+    noted: list[bool] = []  # at first it is still on its way to the main thread
+    ending = Ending(lambda value: None, stopped_lately=lambda: bool(noted))
 
     async def end() -> None:
-        ended = asyncio.create_task(ending.end_main_thread(3600.0))
-        while len(asked) < 2:
-            await asyncio.sleep(0.001)
-        asyncio.get_running_loop().call_soon(ending.served)
-        await ended
+        loop = asyncio.get_running_loop()
+        loop.call_later(shutdown._GRACE / 2, noted.append, True)
+        loop.call_later(2 * shutdown._GRACE, ending.served)
+        await ending.end_main_thread(3600.0)
 
     asyncio.run(end())
-    assert interrupts == []
+    assert noted and interrupts == []
 
 
 def test_one_that_is_never_over_is_waited_for_no_longer_than_allowed(interrupts: list[None]) -> None:

@@ -266,7 +266,7 @@ def test_asyncio_s_own_code_that_does_not_return_is_ended(
         reached.append("the end of asyncio's")
 
     assert isinstance(desk.home.visit(cell()).error, KeyboardInterrupt)
-    assert reached == [] and chance.calls
+    assert reached == [] and chance.calls > 1
 
 
 def test_a_cell_that_was_cancelled_meanwhile_is_not_hit_again(desk: Desk, chance: Chance) -> None:
