@@ -57,6 +57,8 @@ def connect(notebook: Notebook) -> Iterator[Connect]:
         def to(port: str) -> zmq.Socket[bytes]:
             socket = sockets.enter_context(context.socket(PORTS[port]))
             socket.linger = 0
+            if port == "iopub":
+                socket.sndhwm = 0  # ZeroMQ drops subscriptions where it has no room for them
             with happens(socket, zmq.Event.HANDSHAKE_SUCCEEDED):
                 socket.connect(f"tcp://{info['ip']}:{info[port + '_port']}")
             return socket
