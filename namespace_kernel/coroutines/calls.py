@@ -8,16 +8,19 @@ that name.
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.lines import Leak
+from namespace_kernel.base.safe_facts import attribute_of_class, called_function
 from namespace_kernel.base.syntax import last_name_of, tree_of
 from namespace_kernel.base.weak_references import WeakKeys
 
@@ -47,8 +50,27 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _dict_of_class: Callable[[type], Namespace] = vars(type)["__dict__"].__get__
 _dict_of_module: Callable[[ModuleType], Namespace] = vars(ModuleType)["__dict__"].__get__
 
+#: Those of Python's own that call what they are given.
+_CALLING = frozenset(("filter", "iter", "map", "max", "min", "sorted"))
+
+#: What calls a method that no call names.
+_OPERATORS: dict[str, type[ast.operator]] = {
+    "add": ast.Add,
+    "sub": ast.Sub,
+    "mul": ast.Mult,
+    "matmul": ast.MatMult,
+    "truediv": ast.Div,
+    "and": ast.BitAnd,
+    "or": ast.BitOr,
+    "lshift": ast.LShift,
+    "rshift": ast.RShift,
+}
+
 #: A longer call is shown without its arguments.
 _LONGEST = 60
+
+#: So many items of a container may be functions that a cell calls.
+_LOOKED_AT = 50
 
 Lookup = Callable[[str], Any]
 
@@ -94,10 +116,20 @@ def all_calls(tree: ast.AST) -> Iterator[OpenCall]:
 def calls_with(tree: ast.AST, name: str) -> Iterator[ast.Call]:
     """The calls that are given something called `name`: `pool.submit(name)`, `Thread(target=name)`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            given = [*node.args, *(one.value for one in node.keywords)]
-            if any(name and last_name_of(one) == name for one in given):
-                yield node
+        if isinstance(node, ast.Call) and _hands_on(node, name):
+            yield node
+
+
+def _hands_on(call: ast.Call, name: str) -> bool:
+    """Whether it is given something called `name`, to call it, or what a property of that name gives."""
+    given = [*call.args, *(one.value for one in call.keywords)]
+    named = [one for one in given if name and last_name_of(one) == name]
+    return any(_calls_given(call) or isinstance(one, ast.Attribute) for one in named)
+
+
+def _calls_given(call: ast.Call) -> bool:
+    """Whether it may call what it is given."""
+    return not _is_pythons_own(call) or last_name_of(call.func) in _CALLING
 
 
 def call_of(leak: Leak) -> tuple[str, str]:
@@ -106,39 +138,78 @@ def call_of(leak: Leak) -> tuple[str, str]:
     """
     name = leak.name.rpartition("<locals>.")[2]
     last = name.rpartition(".")[2]
-    source = "".join(linecache.getlines(leak.filename)) if leak.line else ""
-    tree = tree_of(source) if last in source else ast.Module([], [])
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.lineno == leak.line]
+    source, nodes = _line_of(leak)
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
     for call in calls:
         if last_name_of(call.func) == last:
             return _text(source, call), ""
-    for call in calls_with(tree, last):
-        if call.lineno == leak.line:
+    for call in calls:
+        if _hands_on(call, last) and _calls_given(call):
             return f"{name}()", _text(source, call)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and (node.attr, node.lineno) == (last, leak.line):
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and node.attr == last:
             return ast.unparse(node), ""  # a property
+    unnamed = [node for node in nodes if _calls_unnamed(node, last)]
+    # Of `[f(2) for f in handlers.values()]` the call of a method is the less probable.
+    probable = [node for node in unnamed if not _names_method(node)] or unnamed
+    if len(probable) == 1:
+        text = _text(source, probable[0])
+        return f"({text})" if isinstance(probable[0], ast.BinOp) else text, ""
     return f"{name}()", ""
 
 
 def returned_by(leak: Leak) -> str:
     """The plain function that only returned the coroutine, for others to await; "" if none did."""
     last = leak.name.rpartition(".")[2]
-    source = "".join(linecache.getlines(leak.filename)) if leak.line else ""
-    scopes = ast.walk(tree_of(source)) if last in source else ()
-    for scope in (one for one in scopes if isinstance(one, ast.FunctionDef)):
-        for node in ast.walk(scope):
-            value = node.value if isinstance(node, ast.Return) and node.lineno == leak.line else None
-            if isinstance(value, ast.Call) and last_name_of(value.func) == last:
-                return scope.name
+    _, nodes = _line_of(leak)
+    for returns in (node for node in nodes if isinstance(node, ast.Return)):
+        call = returns.value
+        if isinstance(call, ast.Call) and (last_name_of(call.func) == last or _calls_unnamed(call, last)):
+            _, tree = _source_of(leak)
+            scopes = [one for one in ast.walk(tree) if isinstance(one, _FUNCTIONS)]
+            around = [one for one in scopes if one.lineno <= leak.line <= (one.end_lineno or 0)]
+            innermost = max(around, key=lambda one: one.lineno, default=None)
+            return innermost.name if isinstance(innermost, ast.FunctionDef) else ""
     return ""
 
 
-def _text(source: str, call: ast.Call) -> str:
-    text = ast.get_source_segment(source, call) or ""
-    if "\n" in text or len(text) > _LONGEST or "`" in text:
-        return f"{ast.unparse(call.func)}(...)"
-    return text
+def _source_of(leak: Leak) -> tuple[str, ast.Module]:
+    """The code of the file in which a coroutine was made, empty if no line is known."""
+    source = "".join(linecache.getlines(leak.filename)) if leak.line else ""
+    return source, tree_of(source)
+
+
+def _line_of(leak: Leak) -> tuple[str, list[ast.AST]]:
+    """That code, and what begins on the line that made the coroutine."""
+    source, tree = _source_of(leak)
+    return source, [node for node in ast.walk(tree) if getattr(node, "lineno", 0) == leak.line]
+
+
+def _calls_unnamed(node: ast.AST, name: str) -> bool:
+    """Whether it may call such a function without its name: `handlers["get"](1)`, `api[1]`, `api + 1`."""
+    if name == "__getitem__":
+        return isinstance(node, ast.Subscript)
+    plain = name.strip("_")
+    operator = _OPERATORS.get(plain) or _OPERATORS.get(plain.removeprefix("r"))
+    if operator is not None and name.startswith("__"):
+        return isinstance(node, ast.BinOp) and isinstance(node.op, operator)
+    return isinstance(node, ast.Call) and not _is_pythons_own(node)
+
+
+def _names_method(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+
+
+def _is_pythons_own(call: ast.Call) -> bool:
+    """Whether it calls `print` or the like, which calls something of the user's only if it was given it."""
+    return hasattr(builtins, last_name_of(call.func))
+
+
+def _text(source: str, node: ast.AST) -> str:
+    text = ast.get_source_segment(source, node) or ""
+    if isinstance(node, ast.Call) and ("\n" in text or len(text) > _LONGEST or "`" in text):
+        return f"{ast.unparse(node.func)}(...)"
+    return text if "\n" not in text else ast.unparse(node)
 
 
 def _passes(node: ast.AST, field: str, owned: bool) -> bool:
@@ -177,7 +248,14 @@ class CoroutineFunctions:
         # Parsing costs more than all the rest, and nearly no cell needs it.
         if not (words & self._defined or any(self._may_call(word, words) for word in words)):
             return []
-        return [call for call in open_calls(tree_of(source)) if self._is_coroutine_function(call.func, words)]
+        tree = tree_of(source)
+        # `handlers["get"]()`, `for f in handlers: f()`: the cell mentions some that these may be.
+        unknown = {"", *(node.id for node in ast.walk(tree) if _is_bound(node))}
+        return [
+            call
+            for call in open_calls(tree)
+            if self._is_coroutine_function(call.func, words) or (not call.later and call.name in unknown)
+        ]
 
     def is_defined(self, name: str) -> bool:
         """Whether a cell has defined a coroutine function of this name."""
@@ -187,14 +265,14 @@ class CoroutineFunctions:
         value = self._value(word)
         if value is None:
             return False
-        return _is_async(value) or not words.isdisjoint(self._members_of(value))
+        return _calls_async(value) or _holds_async(value) or not words.isdisjoint(self._members_of(value))
 
     def _is_coroutine_function(self, func: ast.expr, words: set[str]) -> bool:
         name = last_name_of(func)
         if isinstance(func, ast.Attribute):
             base = self._value(func.value.id) if isinstance(func.value, ast.Name) else None
             return name in (self._defined if base is None else self._members_of(base))
-        if name in self._defined or _is_async(self._value(name)):
+        if name in self._defined or _calls_async(self._value(name)):
             return True
         # `from asyncio import sleep` in the cell itself
         modules = (sys.modules.get(word) for word in words)
@@ -231,6 +309,27 @@ def _async_members(owner: Any) -> Iterator[str]:
         for name, value in list(_namespace_of(one).items()):
             if _is_async(value):
                 yield name
+
+
+def _is_bound(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def _calls_async(value: Any) -> bool:
+    """Whether calling `value` calls a function defined by `async def`; no user code is asked."""
+    function = called_function(value)
+    return _is_async(function) or _is_async(attribute_of_class(type(function), "__call__"))
+
+
+def _holds_async(value: Any) -> bool:
+    """Whether it is one of Python's own containers, and one of its first items is such a function."""
+    if type(value) not in (dict, list, tuple):
+        return False
+    try:
+        items = list(islice(value.values() if type(value) is dict else value, _LOOKED_AT))
+    except RuntimeError:  # another thread changes it
+        return False
+    return any(_is_async(called_function(item)) for item in items)
 
 
 def _is_async(value: Any) -> bool:

@@ -115,7 +115,8 @@ def describe_leaks(leaks: Iterable[Leak], place: Callable[[Leak], str]) -> list[
             lines.append(f"{where}{said}, so it did not run. Use `await` where you call `{caller}()`")
             continue
         said = f"`{passed}` called `{call}`" if passed else f"`{call}` was called"
-        lines.append(f"{where}{said} without `await`{times}, so it did not run. Use `await {call}`")
+        use = "" if "__" in call else f". Use `await {call}`"
+        lines.append(f"{where}{said} without `await`{times}, so it did not run{use}")
     return lines
 
 

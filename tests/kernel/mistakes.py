@@ -109,6 +109,25 @@ MISTAKES = [
             "1",
         ),
         (
+            "an object that is called",
+            ("class Step:\n    async def __call__(self):\n        return 1\n\nstep = Step()\nstep() + 1",),
+            "TypeError: unsupported operand type(s) for +: 'coroutine' and 'int'",
+            "`step()` was called without `await`. Use `await step() + 1`",
+            "await step() + 1",
+            "2",
+        ),
+        (
+            "an item of an object that waits for it",
+            (
+                "class Table:\n    async def __getitem__(self, key):\n        return key\n\n"
+                "table = Table()\ntable[1] + 1",
+            ),
+            "TypeError: unsupported operand type(s) for +: 'coroutine' and 'int'",
+            "`table[1]` is a coroutine. Use `await table[1] + 1`",
+            "await table[1] + 1",
+            "2",
+        ),
+        (
             "the length of a coroutine",
             ("len(api.load())",),
             "TypeError: object of type 'coroutine' has no len()",

@@ -17,6 +17,12 @@ LOOP = "loop = asyncio.get_event_loop(); go, done = threading.Event(), threading
 #: What the loop waits for, and its end.
 END = "go.set(); loop.call_soon_threadsafe(done.set); done.wait();"
 # Cells, and what their receipts say in the end.
+NAMELESS = """\
+class Api:
+    async def __call__(self): ...
+    @property
+    async def size(self): ...
+api, table = Api(), {"f": f}"""
 LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
     "the last expression": (["f(1)", "1"], [["f 1"], []]),
     "the last expression, silenced": (["pass\nf(1);"], [["f 2"]]),
@@ -42,6 +48,14 @@ LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
         [[], ["h 2"]],
     ),
     "a function given to `map`": (["async def m(x): ...", "list(map(m, [1, 2]));"], [[], ["m 1 (2 times)"]]),
+    "another name for it": (["g = f", "1\ng();"], [[], ["g 2"]]),
+    "another name, of the same cell": (["g = f\ng();"], [["g 2"]]),
+    "a partial": (["p = functools.partial(f, 1)", "1\np();"], [[], ["p 2"]]),
+    "an item of a table": ([NAMELESS, "1\ntable['f'](1);"], [[], ["table['f'] 2"]]),
+    "each of a table": ([NAMELESS, "for one in table.values():\n    one(1)"], [[], ["one 2"]]),
+    "each of a table, in a list": ([NAMELESS, "[g(1) for g in table.values()];"], [[], ["g 1"]]),
+    "an object that is called": ([NAMELESS, "1\napi();"], [[], ["api 2"]]),
+    "a property that is printed": ([NAMELESS, "print(api.size)"], [[], ["api.size 1"]]),
     "several of one line": (["for n in range(3): f(n)"], [["f 1 (3 times)"]]),
     "several lines": (["f(1)\nf(2)\n2"], [["f 1", "f 2"]]),
     "overwritten in its cell": (["x = f(1)\nx = f(2)\nx = 3"], [["f 1", "f 2"]]),

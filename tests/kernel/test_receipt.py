@@ -238,7 +238,7 @@ w = threading.Thread(target=go.wait, name="<b>&amp;thread</b>"); w.start()
 f("<i>" < "&lt;");
 async def nameless(): ...
 nameless.__qualname__ = "<script>x</script>"
-nameless();"""
+nameless() is nameless();"""
     cell = ok(prepared.run(code))
     assert "`<b>&amp;thread</b>`, line 2" in cell.receipt
     assert "`<script>x</script>()` was called without `await`" in cell.receipt

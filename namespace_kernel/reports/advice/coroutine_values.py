@@ -31,12 +31,12 @@ def coroutine_as_value(mistake: Mistake) -> str | None:
         value = step.value_of(part)
         if is_coroutine(value):
             return _of_value(mistake, step, part, value)
-        if isinstance(part, ast.Call) and step.is_async(part.func):
-            said, parts = f"`{step.code.call(part)}` was called without `await`", _beside(step, part)
+        if step.is_async_function(step.computed_by(part)):
+            if isinstance(part, ast.Call):
+                said, parts = f"`{step.code.call(part)}` was called without `await`", _beside(step, part)
+            else:
+                said, parts = f"`{step.code.text(part)}` is a coroutine", [part]
             return _sentence(said, _awaiting(step.code, whole or node, *parts), step.code, part)
-        if isinstance(part, ast.Attribute) and type(value) is property and step.is_async_function(value.fget):
-            said = f"`{step.code.text(part)}` is a coroutine"
-            return _sentence(said, _awaiting(step.code, whole or node, part), step.code, part)
     operand = getattr(node, "func", getattr(node, "value", None))
     if isinstance(operand, ast.Call) and _IS_COROUTINE.match(mistake.words):
         said = f"`{step.code.call(operand)}` gives a coroutine"
@@ -69,7 +69,9 @@ def _beside(step: Step, call: ast.Call) -> list[ast.expr]:
     """`call`, and the others of its kind in the same expression: `get() + get()`."""
     around = step.code.parent(call)
     others = [] if around is None else list(ast.iter_child_nodes(around))
-    found: list[ast.expr] = [one for one in others if isinstance(one, ast.Call) and step.is_async(one.func)]
+    found: list[ast.expr] = [
+        one for one in others if isinstance(one, ast.Call) and step.is_async_function(step.computed_by(one))
+    ]
     return found if call in found else [call]
 
 

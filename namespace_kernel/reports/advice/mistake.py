@@ -81,6 +81,23 @@ class Step(NamedTuple):
         function = None if value is MISSING else called_function(value)
         return function if type(function) is FunctionType else None
 
+    def computed_by(self, node: ast.AST) -> FunctionType | None:
+        """The function of Python's that computing this expression calls, if it is known."""
+        found: Any = None
+        if isinstance(node, ast.Call):
+            if (function := self.function_of(node.func)) is not None:
+                return function
+            found = self._method(node.func, "__call__")
+        elif isinstance(node, ast.Subscript):
+            found = self._method(node.value, "__getitem__")
+        elif isinstance(node, ast.Attribute) and type(value := self.value_of(node)) is property:
+            found = value.fget
+        return found if type(found) is FunctionType else None
+
+    def _method(self, node: ast.expr, name: str) -> Any:
+        value = self.value_of(node)
+        return None if value is MISSING else attribute_of_class(type(value), name)
+
     def is_async_function(self, function: object) -> bool:
         """Whether it is a function defined by `async def`."""
         return type(function) is FunctionType and bool(function.__code__.co_flags & inspect.CO_COROUTINE)
@@ -135,11 +152,11 @@ class Mistake:
         which a `step` calls.
         """
         for call in ast.walk(node):
-            if isinstance(call, ast.Call | ast.Attribute):
-                last = call.end_lineno or call.lineno
-                lines = range(call.lineno, last + 1)
-                self.told.update(Leak(last_name(call), code.filename, line) for line in lines)
-            function = step.function_of(call.func) if step and isinstance(call, ast.Call) else None
+            function = step.computed_by(call) if step else None
+            names = {last_name(call)} if isinstance(call, ast.Call | ast.Attribute) else set[str]()
+            names |= {function.__qualname__.rpartition(".")[2]} if function else set()
+            lines = range(getattr(call, "lineno", 1), (getattr(call, "end_lineno", 0) or 0) + 1)
+            self.told.update(Leak(name, code.filename, line) for name in names for line in lines)
             if function is not None and self.lines.is_users_file(function.__code__.co_filename):
                 self.told.update(_returned_by(function))
 
