@@ -128,6 +128,17 @@ class Origins:
             return None
         return self.located(Leak(coroutine.__qualname__, "", 0), finds=(_lines_passing, _lines_calling))
 
+    def in_users_code(self, leak: Leak) -> Leak:
+        """`leak`, which the latest cell has left, with a line of the user's: Python may have noted none, or
+        that of a library which made the call.
+        """
+        if leak.line and self._lines.is_users_file(leak.filename):
+            return leak
+        unknown = Leak(leak.name, "", 0)
+        latest = list(self._lines.cell_files())[-1:]
+        finds = (_lines_passing, _lines_calling) if leak.line else (_lines_calling, _lines_passing)
+        return self.located(unknown, latest, finds) or self.located(unknown, finds=finds) or unknown
+
     def located(
         self, leak: Leak, files: Container[str] | None = None, finds: Iterable[LinesIn] | None = None
     ) -> Leak | None:

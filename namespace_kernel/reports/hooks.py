@@ -22,7 +22,7 @@ class CollectLeaks:
     def __call__(self, settling: Settling) -> None:
         """See `execution.hooks.Hook`."""
         leaks = settling.leaks
-        leaks[:] = [leak if leak.line else self._origins.located(leak) or leak for leak in leaks]
+        leaks[:] = map(self._origins.in_users_code, leaks)
         leaks.extend(taken_from(settling.execution))
         leaks.extend(self._never_awaited.drain())
 

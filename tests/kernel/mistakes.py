@@ -128,6 +128,22 @@ MISTAKES = [
             "2",
         ),
         (
+            "an argument, called like something else",
+            ("r = await get()", "r = get()\nd = await r", 'def value(r): return r["a"]\n\nvalue(get())'),
+            "TypeError: 'coroutine' object is not subscriptable",
+            "`r` is a coroutine: `get()` was called without `await` (line 3). Use `value(await get())`",
+            "value(await get())",
+            "1",
+        ),
+        (
+            "a list of coroutines as a value",
+            ("sizes = [asyncio.sleep(0, n) for n in range(3)]\nsum(sizes)",),
+            "TypeError: unsupported operand type(s) for +: 'int' and 'coroutine'",
+            "`sizes` holds coroutines. Use `sum(await asyncio.gather(*sizes))`",
+            "sum(await asyncio.gather(*sizes))",
+            "3",
+        ),
+        (
             "the length of a coroutine",
             ("len(api.load())",),
             "TypeError: object of type 'coroutine' has no len()",
@@ -353,6 +369,23 @@ MISTAKES = [
             None,
         ),
         (
+            "a call that has run given to `to_thread`",
+            ('await asyncio.to_thread(len("abc"))',),
+            "TypeError: 'int' object is not callable",
+            '`len("abc")` runs before `to_thread` does, which takes the function itself. '
+            'Use `await asyncio.to_thread(len, "abc")`',
+            'await asyncio.to_thread(len, "abc")',
+            "3",
+        ),
+        (
+            "a coroutine given to `to_thread`",
+            ("await asyncio.to_thread(get())",),
+            "TypeError: 'coroutine' object is not callable",
+            "`get()` is async and needs no thread. Use `await get()`",
+            "await get()",
+            "{'a': 1}",
+        ),
+        (
             "a function given to `asyncio.run`",
             ("asyncio.run(get)",),
             "ValueError: a coroutine was expected, got <function get at …>",
@@ -443,6 +476,30 @@ MISTAKES = [
             "`ticks()` is async. Use `await anext(ticks())`",
             "await anext(ticks())",
             "1",
+        ),
+        (
+            "`anext` of a function",
+            ("await anext(ticks)",),
+            "TypeError: 'function' object is not an async iterator",
+            "`ticks` is a function. Call it: `await anext(ticks())`",
+            "await anext(ticks())",
+            "1",
+        ),
+        (
+            "`async with` a class",
+            ("async with Api as one:\n    print(await one.load())",),
+            "TypeError: 'type' object does not support the asynchronous context manager protocol",
+            "`Api` is a class. Make an object of it: `async with Api() as one:`",
+            "async with Api() as one: pass",
+            None,
+        ),
+        (
+            "`with` a class",
+            ("with ThreadPoolExecutor as threads:\n    print(threads)",),
+            "TypeError: 'type' object does not support the context manager protocol",
+            "`ThreadPoolExecutor` is a class. Make an object of it: `with ThreadPoolExecutor() as threads:`",
+            "with ThreadPoolExecutor() as threads: pass",
+            None,
         ),
         (
             "`async for` over a list",
@@ -593,6 +650,17 @@ MISTAKES = [
             "Use `await main()` in place of `asyncio.run(main())`",
             "task.cancel()\ntask = asyncio.create_task(asyncio.sleep(0))\nawait main()",
             None,
+        ),
+        (
+            "the loop's own thread waits for it",
+            (
+                "await asyncio.sleep(0)\nloop = asyncio.get_running_loop()\n"
+                "asyncio.run_coroutine_threadsafe(get(), loop).result(timeout=0.1)",
+            ),
+            "TimeoutError: ",
+            "the loop waits for itself: this is its own thread. Use `await get()`",
+            "await get()",
+            "{'a': 1}",
         ),
         (
             "a database that two threads use",

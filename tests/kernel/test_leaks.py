@@ -48,6 +48,10 @@ LEAKS: dict[str, tuple[list[str], list[list[str]]]] = {
         [[], ["h 2"]],
     ),
     "a function given to `map`": (["async def m(x): ...", "list(map(m, [1, 2]));"], [[], ["m 1 (2 times)"]]),
+    "a thread's result, shown": (
+        ["async def s(x=0): ...", "s(1);", "await asyncio.to_thread(s)", "1"],
+        [[], ["s 1"], ["s 1"], []],
+    ),
     "another name for it": (["g = f", "1\ng();"], [[], ["g 2"]]),
     "another name, of the same cell": (["g = f\ng();"], [["g 2"]]),
     "a partial": (["p = functools.partial(f, 1)", "1\np();"], [[], ["p 2"]]),

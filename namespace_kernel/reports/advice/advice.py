@@ -17,9 +17,16 @@ from namespace_kernel.base.lines import Lines, ToldCalls
 from namespace_kernel.base.words import words_of
 
 from .coroutine_values import coroutine_as_value, task_as_value
-from .loops import cancelled, loop_runs, no_loop, other_loop, other_thread
+from .loops import cancelled, loop_runs, no_loop, other_loop, other_thread, waits_for_itself
 from .mistake import Mistake, steps_of
-from .protocols import awaited_twice, function_for_coroutine, wrong_await, wrong_for, wrong_with
+from .protocols import (
+    awaited_twice,
+    called_too_early,
+    function_for_coroutine,
+    wrong_await,
+    wrong_for,
+    wrong_with,
+)
 from .syntax import wrong_syntax
 
 _log = logging.getLogger("namespace_kernel")
@@ -30,6 +37,7 @@ _KINDS: tuple[Callable[[Mistake], str | None], ...] = (
     wrong_for,
     wrong_with,
     function_for_coroutine,
+    called_too_early,
     awaited_twice,
     coroutine_as_value,
     task_as_value,
@@ -37,6 +45,7 @@ _KINDS: tuple[Callable[[Mistake], str | None], ...] = (
     other_loop,
     no_loop,
     other_thread,
+    waits_for_itself,
     cancelled,
 )
 

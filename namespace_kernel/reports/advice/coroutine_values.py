@@ -6,10 +6,10 @@ import ast
 import asyncio
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from .code import Code
-from .mistake import Mistake, Step, is_coroutine, last_name
+from .mistake import Mistake, Step, is_coroutine
 
 #: Where "a coroutine" is wanted, it is something else that was given.
 _NAMED = re.compile(r"(?<!\ba )\b(coroutine|DeferredCoroutine)\b")
@@ -31,6 +31,9 @@ def coroutine_as_value(mistake: Mistake) -> str | None:
         value = step.value_of(part)
         if is_coroutine(value):
             return _of_value(mistake, step, part, value)
+        if isinstance(part, ast.Name) and _holds_coroutines(value):
+            use = step.code.with_text(whole or node, part, f"await asyncio.gather(*{part.id})")
+            return _sentence(f"`{part.id}` holds coroutines", use, step.code, part)
         if step.is_async_function(step.computed_by(part)):
             if isinstance(part, ast.Call):
                 said, parts = f"`{step.code.call(part)}` was called without `await`", _beside(step, part)
@@ -42,6 +45,14 @@ def coroutine_as_value(mistake: Mistake) -> str | None:
         said = f"`{step.code.call(operand)}` gives a coroutine"
         return _sentence(said, _awaiting(step.code, whole or node, operand), step.code, operand)
     return None
+
+
+def _holds_coroutines(value: object) -> bool:
+    """Whether it is a list or the like of coroutines alone."""
+    if type(value) not in (list, tuple, set):
+        return False
+    items = list(cast("list[object]", value))
+    return bool(items) and all(is_coroutine(item) for item in items)
 
 
 def task_as_value(mistake: Mistake) -> str | None:
@@ -103,7 +114,7 @@ def _parts(node: ast.AST) -> Iterator[ast.expr]:
 
 def _of_value(mistake: Mistake, step: Step, part: ast.expr, value: Any) -> str:
     name, called = step.code.text(part), str(value.__name__)
-    origin = mistake.assignment(part.id, called) if isinstance(part, ast.Name) else None
+    origin = mistake.assignment(step, part.id, called) if isinstance(part, ast.Name) else None
     if origin is not None:
         code, assign = origin
         assert isinstance(assign.value, ast.Call)
@@ -115,7 +126,7 @@ def _of_value(mistake: Mistake, step: Step, part: ast.expr, value: Any) -> str:
         return _sentence(said, use, code, assign)
     for caller in reversed(mistake.steps[:-1]):  # an argument
         for call_node in _parts(caller.node) if caller.node is not None else ():
-            if isinstance(call_node, ast.Call) and last_name(call_node) == called:
+            if isinstance(call_node, ast.Call) and caller.calls(call_node, called):
                 where, call = mistake.where(caller.code, call_node), caller.code.call(call_node)
                 said = f"`{name}` is a coroutine: `{call}` was called without `await` ({where})"
                 assert isinstance(caller.node, ast.expr)

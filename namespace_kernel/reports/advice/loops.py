@@ -112,7 +112,7 @@ def other_loop(mistake: Mistake) -> str | None:
                 if loop.is_closed() and loop is value:
                     return _closed_itself(mistake, name, runner)
                 if loop.is_closed():
-                    return _of_closed_loop(mistake, name, runner, loop)
+                    return _of_closed_loop(mistake, step, name, runner, loop)
                 if loop is mistake.loop and runner is not None and value is not culprit:
                     return (
                         f"`{name.id}` belongs to the loop of cells with `await`; `asyncio.run()` has one of "
@@ -128,8 +128,8 @@ def _closed_itself(mistake: Mistake, name: ast.Name, runner: Step | None) -> str
     return f"`{name.id}` is closed. Use `{f'await {given}' if mistake.on_loop else f'asyncio.run({given})'}`"
 
 
-def _of_closed_loop(mistake: Mistake, name: ast.Name, runner: Step | None, loop: object) -> str:
-    found = mistake.assignment(name.id)
+def _of_closed_loop(mistake: Mistake, step: Step, name: ast.Name, runner: Step | None, loop: object) -> str:
+    found = mistake.assignment(step, name.id)
     made = f" (made in {mistake.where(*found)})" if found else ""
     own = any(one is loop for one in list(mistake.steps[0].frame.f_globals.values()))
     whose = "a loop that is closed" if own else "the loop of an `asyncio.run()` that is over"
@@ -171,6 +171,29 @@ def _loops_of(value: object) -> list[Any]:
                 seen.add(id(held))
                 waiting.append(held)
     return found
+
+
+def waits_for_itself(mistake: Mistake) -> str | None:
+    """`asyncio.run_coroutine_threadsafe(f(), loop).result(5)` on the loop's own thread."""
+    step = mistake.step
+    call = None if step is None else step.node
+    if not isinstance(mistake.error, TimeoutError) or not mistake.on_loop or step is None:
+        return None
+    if (
+        not isinstance(call, ast.Call)
+        or last_name(call) != "result"
+        or not isinstance(call.func, ast.Attribute)
+    ):
+        return None
+    given: ast.expr | None = call.func.value
+    if isinstance(given, ast.Name):
+        found = mistake.assignment(step, given.id, "run_coroutine_threadsafe")
+        code, given = (found[0], found[1].value) if found is not None else (step.code, None)
+    else:
+        code = step.code
+    if not isinstance(given, ast.Call) or last_name(given) != "run_coroutine_threadsafe" or not given.args:
+        return None
+    return f"the loop waits for itself: this is its own thread. Use `await {code.text(given.args[0])}`"
 
 
 def no_loop(mistake: Mistake) -> str | None:
@@ -238,7 +261,7 @@ def cancelled(mistake: Mistake) -> str | None:
         return None
     assert step is not None
     said = f"`{node.id}` was cancelled{_by_whom(mistake, step, node.id, task)}"
-    found = mistake.assignment(node.id)
+    found = mistake.assignment(step, node.id)
     if found is None or not isinstance(found[1].value, ast.Call):
         return f"{said}. Start it again to get its result"
     text = found[0].text(found[1])

@@ -94,6 +94,34 @@ class Step(NamedTuple):
             found = value.fget
         return found if type(found) is FunctionType else None
 
+    def calls(self, node: ast.expr, name: str) -> bool:
+        """Whether it is a call of a function of this name."""
+        if not isinstance(node, ast.Call):
+            return False
+        function = self.computed_by(node)
+        return last_name(node) == name or (function is not None and function.__name__ == name)
+
+    @property
+    def line(self) -> int:
+        """The line that failed."""
+        return int(getattr(self.node, "lineno", 0) or self.frame.f_lineno or 0)
+
+    def binds(self, name: str) -> tuple[bool, bool]:
+        """Whether a name comes from outside of the function, as an argument or of another function around it;
+        and whether it is a variable of the function.
+        """
+        code = self.frame.f_code
+        arguments = inspect.getargs(code)
+        comes = (*arguments.args, arguments.varargs, arguments.varkw, *code.co_freevars)
+        return name in comes, name in (*code.co_varnames, *code.co_cellvars)
+
+    def is_in_scope(self, code: Code, node: ast.AST, local: bool) -> bool:
+        """Whether what `node` binds is a variable of the step's function if `local`, or a global."""
+        scope = code.scope(node)
+        if not local or isinstance(scope, ast.ClassDef):
+            return scope is None
+        return scope is not None and scope.lineno <= self.line <= (scope.end_lineno or 0)
+
     def _method(self, node: ast.expr, name: str) -> Any:
         value = self.value_of(node)
         return None if value is MISSING else attribute_of_class(type(value), name)
@@ -190,19 +218,23 @@ class Mistake:
             if word in "".join(linecache.getlines(filename)):
                 yield Code(filename)
 
-    def assignment(self, name: str, called: str | None = None) -> tuple[Code, Assignment] | None:
-        """The latest `name = ...()`; only one whose last name is `called`, if it is given."""
-        for code in self.all_code(name):
+    def assignment(self, step: Step, name: str, called: str | None = None) -> tuple[Code, Assignment] | None:
+        """The latest `name = ...` that `step` can see; `None` if its value is not a call of `called`."""
+        comes, local = step.binds(name)
+        for code in [] if comes else [step.code] if local else self.all_code(name):
             found = [
                 node
                 for node in ast.walk(code.tree)
                 if isinstance(node, Assignment)
                 and node.value is not None
                 and any(isinstance(target, ast.Name) and target.id == name for target in targets_of(node))
-                and (called is None or (isinstance(node.value, ast.Call) and last_name(node.value) == called))
+                and step.is_in_scope(code, node, local)
             ]
             if found:
-                return code, max(found, key=lambda node: node.lineno)
+                before = [node for node in found if code is not step.code or node.lineno <= step.line]
+                latest = max(before or found, key=lambda node: node.lineno)
+                is_it = called is None or (latest.value is not None and step.calls(latest.value, called))
+                return (code, latest) if is_it else None
         return None
 
 

@@ -16,6 +16,8 @@ _NOT_AWAITABLE = re.compile(r"object (\S+) can't be used in 'await'|'(\S+)' obje
 _NOT_ITERABLE = re.compile(r"'(\S+)' object is not iterable")
 _NOT_ASYNC_ITERABLE = re.compile(r"'async for' requires an object with __aiter__ method, got (\S+)")
 _NO_CONTEXT = re.compile(r"'(\S+)' object does not support the (asynchronous )?context manager protocol")
+_NO_ITERATOR = re.compile(r"'(\S+)' object is not an (?:async )?iterator")
+_NOT_CALLABLE = re.compile(r"'(\S+)' object is not callable")
 _NO_COROUTINE = re.compile(r"a coroutine was expected, got|coroutine or an awaitable is required")
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -61,11 +63,8 @@ def wrong_for(mistake: Mistake) -> str | None:
     node, code = step.node, step.code
     if found := _NOT_ASYNC_ITERABLE.search(mistake.words):
         return _async_for(step, node, found[1]) if mistake.is_the_steps_own else None
-    if "'async_generator' object is not an iterator" in mistake.words:
-        given = node.args if isinstance(node, ast.Call) and last_name(node) == "next" else []
-        text = ", ".join(map(code.text, given))
-        said = f"`{code.text(given[0])}` is async. Use `await anext({text})`" if given else None
-        return said and _in_async_def(said, code, node)
+    if found := _NO_ITERATOR.search(mistake.words):
+        return _wrong_next(step, node, found[1])
     found = _NOT_ITERABLE.search(mistake.words)
     iterable = found and _async_iterable(step, node, found[1])
     if found is None or iterable is None:
@@ -90,6 +89,23 @@ def wrong_for(mistake: Mistake) -> str | None:
     else:
         use = code.with_text(node, iterable, f"[x async for x in {text}]")
     return _in_async_def(f"`{code.text(iterable)}` is async. Use `{use}`", code, iterable)
+
+
+def _wrong_next(step: Step, node: ast.expr, kind: str) -> str | None:
+    """`next(ticks())`, `anext(ticks)`"""
+    call = node.value if isinstance(node, ast.Await) else node
+    if not isinstance(call, ast.Call) or last_name(call) not in ("next", "anext") or not call.args:
+        return None
+    first, *others = map(step.code.text, call.args)
+    said = f"`{first}` is async"
+    if step.is_async(call.args[0], inspect.CO_ASYNC_GENERATOR):
+        said, first = f"`{first}` is a function. Call it", step.called(call.args[0])
+    elif kind != "async_generator" or last_name(call) != "next":
+        return None
+    use = f"await anext({', '.join([first, *others])})"
+    return _in_async_def(
+        f"{said}. Use `{use}`" if "Call" not in said else f"{said}: `{use}`", step.code, node
+    )
 
 
 def _async_iterable(step: Step, node: ast.expr, kind: str) -> ast.expr | None:
@@ -152,7 +168,14 @@ def wrong_with(mistake: Mistake) -> str | None:
         step.code.text(item.context_expr),
         ast.unparse(item.optional_vars) if item.optional_vars else "",
     )
-    head = f"with {text}" + (f" as {head}" if head else "") + ":"
+    value = step.value_of(item.context_expr)
+    if is_class := found[1] == "type" and isinstance(value, type):
+        named = ("__aenter__", "__enter__")
+        methods = {name for name in named if attribute_of_class(value, name) is not None}
+    head = f"with {text}{'()' if is_class else ''}" + (f" as {head}" if head else "") + ":"
+    if is_class and methods:
+        head = head if "__enter__" in methods and not found[2] else f"async {head}"
+        return f"`{text}` is a class. Make an object of it: `{head}`"
     if not found[2] and "__aenter__" in methods:
         said = f"`{text}` is an async context manager. Use `async {head}`"
         return _in_async_def(said, step.code, statement)
@@ -192,6 +215,25 @@ def function_for_coroutine(mistake: Mistake) -> str | None:
     return None
 
 
+def called_too_early(mistake: Mistake) -> str | None:
+    """`asyncio.to_thread(time.sleep(1))`, `loop.run_in_executor(None, read("x"))`"""
+    step = mistake.step
+    if type(mistake.error) is not TypeError or not _NOT_CALLABLE.search(mistake.words) or step is None:
+        return None
+    call = step.node.value if isinstance(step.node, ast.Await) else step.node
+    place = {"to_thread": 0, "run_in_executor": 1}.get(last_name(call)) if call is not None else None
+    if not isinstance(call, ast.Call) or place is None or len(call.args) != place + 1:
+        return None
+    given, code = call.args[place], step.code
+    if not isinstance(given, ast.Call) or given.keywords:
+        return None
+    if step.is_async(given.func):
+        return f"`{code.call(given)}` is async and needs no thread. Use `await {code.text(given)}`"
+    arguments = ", ".join(map(code.text, [*call.args[:place], given.func, *given.args]))
+    said = f"`{code.call(given)}` runs before `{last_name(call)}` does, which takes the function itself"
+    return f"{said}. Use `await {code.text(call.func)}({arguments})`"
+
+
 def _has_run(step: Step, call: ast.Call) -> str | None:
     """`asyncio.create_task(print("x"))`"""
     given, code = call.args[0], step.code
@@ -215,7 +257,7 @@ def awaited_twice(mistake: Mistake) -> str | None:
     value = step.value_of(node)
     if not isinstance(node, ast.Name) or not is_coroutine(value):
         return None
-    found = mistake.assignment(node.id, value.__name__)
+    found = mistake.assignment(step, node.id, value.__name__)
     call = found[0].text(found[1].value or found[1]) if found is not None else f"{value.__name__}(...)"
     return f"`{node.id}` has been awaited already, and a coroutine runs once. Use `await {call}`"
 
