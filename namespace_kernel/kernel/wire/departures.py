@@ -12,7 +12,7 @@ import contextlib
 
 import zmq
 
-from namespace_kernel.base.threads import Lock
+from namespace_kernel.base.threads import Lock, readable
 
 #: Seconds that one waits: longer takes only a process that was stopped, or a client that reads slowly.
 _PATIENCE = 1.0
@@ -62,9 +62,18 @@ class Departures:
             self._sender.send(b"%d %d" % (number, self._sent))
 
     def wait(self, number: int) -> None:
-        """Wait until the mark is back. Thread: any; a Stop may come."""
-        with self._waiting, contextlib.suppress(zmq.Again, zmq.NotDone, ValueError):
+        """Wait until the mark is back. Thread: any; a Stop may come.
+
+        pyzmq's own waiting loses a Stop that comes just when another signal has ended the system call: for
+        Python 3.12 and later it is compiled by Cython for the stable ABI, where each error of its own that it
+        passes on runs a line of Python, and forgets what is raised there.
+        """
+        with self._waiting, contextlib.suppress(zmq.NotDone, ValueError):
             while self._arrived < number and self._receiver is not None:
+                if not int(self._receiver.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                    if not readable([int(self._receiver.getsockopt(zmq.FD))], _PATIENCE):
+                        return
+                    continue  # it may be something of ZeroMQ's own
                 arrived, left = map(int, self._receiver.recv().split())
                 if self._large is not None:
                     self._large.wait(_PATIENCE)
@@ -80,7 +89,7 @@ class Departures:
         with contextlib.ExitStack() as opened:
             sender = opened.enter_context(self._context.socket(zmq.PAIR))
             receiver = opened.enter_context(self._context.socket(zmq.PAIR))
-            sender.sndtimeo = receiver.rcvtimeo = int(_PATIENCE * 1000)
+            sender.sndtimeo = int(_PATIENCE * 1000)
             # Of this kind of socket the first that connects is the only one.
             receiver.bind("tcp://127.0.0.1:*")
             sender.connect(bytes(receiver.getsockopt(zmq.LAST_ENDPOINT)).decode().rstrip("\0"))
