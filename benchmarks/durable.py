@@ -192,6 +192,32 @@ def one_of_many(way: Way, kernel: Kernel, folder: Path) -> dict[str, float]:
     return found
 
 
+def much_on_disk(kernel: Kernel, folder: Path, gigabytes: int) -> dict[str, float]:
+    """So many GB in arrays of 10 MB, of which a new kernel's first cell reads one."""
+    way = next(way for way in WAYS if way.name == "%durable")
+    found: dict[str, float] = {}
+    with session(way, kernel, folder) as one:
+        one.run("import numpy as np")
+        for number in range(gigabytes):
+            one.run(
+                f"for i in range({number * 100}, {number * 100 + 100}): "
+                "globals()[f'a{i}'] = np.random.default_rng(i).random(1_310_720)"
+            )
+            one.settle()
+        expected = one.run("float(a7[5])")[1]
+        found["MB on disk"] = on_disk(folder) / 2**20
+    os.sync()
+    with contextlib.suppress(OSError):  # only root may
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+    with session(way, kernel, folder, 2) as one:
+        found["restore, s"] = one.restore("")
+        seconds, text = one.run("float(a7[5])")
+        found["first cell, s"] = seconds
+        found["memory, MiB"] = one.memory()
+        found["right"] = float(text == expected)
+    return found
+
+
 _NAMED = "\nfor i, a in enumerate(made): globals()[f'a{i}'] = a\ndel made, a, i"
 
 
@@ -245,7 +271,7 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def measure(kernels: dict[str, Kernel], rounds: int, say: Callable[[str], None]) -> str:
+def measure(kernels: dict[str, Kernel], rounds: int, gigabytes: int, say: Callable[[str], None]) -> str:
     """All tables."""
     ways = [way for way in WAYS if way.kernel in kernels]
     times: dict[str, dict[str, dict[str, list[float]]]] = {"small": {}, "long": {}}
@@ -277,6 +303,13 @@ def measure(kernels: dict[str, Kernel], rounds: int, say: Callable[[str], None])
             for key in keys
         }
         parts.append(_table(title, ways, rows))
+    if gigabytes:
+        with _folder() as folder, _noting(failed, f"{gigabytes} GB"):
+            found = much_on_disk(kernels[OURS], folder, gigabytes)
+            title = f"{gigabytes} GB in arrays of 10 MB; a new kernel's first cell reads one"
+            rows = {key: {"%durable": _short(value)} for key, value in found.items()}
+            parts.append(_table(title, [way for way in ways if way.name == "%durable"], rows))
+        say(f"{gigabytes} GB")
     if failed:
         parts.append("### What failed\n\n" + "\n".join(f"- {one}" for one in failed))
     return "\n\n".join(parts)
@@ -330,6 +363,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.durable", description=__doc__)
     parser.add_argument("--rounds", type=int, default=2, help="interleaved rounds of cells (default: 2)")
     parser.add_argument(
+        "--much",
+        type=int,
+        default=10,
+        metavar="GB",
+        help="also so many GB, which takes as much memory and disk; 0 leaves it out (default: 10)",
+    )
+    parser.add_argument(
         "--write", type=Path, metavar="DOCUMENT", help="write between the markers of this document"
     )
     options = parser.parse_args()
@@ -343,7 +383,9 @@ def main() -> None:
     head = (
         f"{time.strftime('%Y-%m-%d')}, {environments.machine()}, {versions}; load {os.getloadavg()[0]:.1f}."
     )
-    tables = measure(kernels, options.rounds, lambda text: print(text, file=sys.stderr, flush=True))
+    tables = measure(
+        kernels, options.rounds, options.much, lambda text: print(text, file=sys.stderr, flush=True)
+    )
     markdown = "\n\n".join([head, *missing, tables])
     print(markdown)
     if options.write:

@@ -11,6 +11,7 @@ from namespace_kernel.base.execution import Execution
 from namespace_kernel.durable.black_box import BlackBox
 from namespace_kernel.durable.durability import Durability
 from namespace_kernel.durable.memory_watch import MemoryWatch, Shares
+from namespace_kernel.kernel.lanes.haste import Haste
 from namespace_kernel.namespace.reserved_names import MISSING
 
 from .ground import Ground
@@ -70,5 +71,6 @@ def watch_memory(ground: Ground, black_box: BlackBox) -> None:
         shell.notice,
         ground.timers,
         black_box.note,
+        hurry=Haste().begin_or_end,
     )
     watch.start()

@@ -15,7 +15,9 @@ from .memory import Level, of_tree, tightest
 from .sizes import largest
 
 #: Seconds between two looks; fewer where little is left, down to these: while a cell runs, and while none.
-_PACE, _FASTEST, _IDLE = 0.5, 0.02, 0.2
+_PACE, _FASTEST, _IDLE = 0.5, 0.02, 0.1
+#: With a shorter pause than that, threads take turns more often.
+_HURRY = 0.05
 #: Bytes per second that code may take: before so much is gone, one looks again.
 _SPEED = 4 * 2**30
 #: The part of the limit that a cell must have taken since it began to be what grows.
@@ -23,6 +25,9 @@ _GROWN = 0.05
 #: Seconds until a cell that was stopped and goes on is stopped again, if it has taken that part of the limit
 #: since: to show its error takes time and some memory, too.
 _INSIST, _GOES_ON = 2.0, 0.01
+#: So many bytes must be left to stop a cell, and to show its error. In a small container that may be more
+#: than the user has said; there the cell is stopped earlier, but not before the second part is in use.
+_ROOM, _LEAST = 48 * 2**20, 0.9
 #: How many of the largest names are told, and from which size on.
 _NAMES, _WORTH_SAYING = 3, 2**20
 
@@ -38,12 +43,12 @@ class _Seen:
     """What was seen of one running cell.
 
     `found` is what was in use when it began, `took` by how much that grew while its code executed, or while
-    it waited and no other's did.
+    it waited and no other's did. `largest` are the names that the user was told.
     """
 
     def __init__(self, found: int) -> None:
         self.found, self.took = found, 0
-        self.told = False
+        self.largest: str | None = None
         self.stop_again, self.stop_from = 0.0, 0.0
 
 
@@ -51,7 +56,7 @@ class MemoryWatch:
     """Looks at the memory while cells run.
 
     `running` are the cells that run, `names` copies the namespace, `stop` ends a cell as Stop does, `notice`
-    shows a line, `seen` is told of each look.
+    shows a line, `seen` is told of each look, `hurry` of whether threads are to take turns more often.
 
     Thread: the timers'; `start` main.
     """
@@ -66,6 +71,7 @@ class MemoryWatch:
         timers: Timers,
         seen: Callable[[Level], object] = lambda level: None,
         level: Callable[[], Level] = tightest,
+        hurry: Callable[[bool], object] = lambda on: None,
     ) -> None:
         self._running = running
         self._names = names
@@ -75,6 +81,8 @@ class MemoryWatch:
         self._timers = timers
         self._tell_of_look = seen
         self._level = level
+        self._hurry = hurry
+        self._hurries = False
         self._seen: dict[Execution, _Seen] = {}
         self._before = 0
 
@@ -87,7 +95,14 @@ class MemoryWatch:
         try:
             pause = self.look()
         finally:
+            self._hurry_if(pause <= _HURRY)
             self._timers.call_later(pause, self._look_again)
+
+    def _hurry_if(self, little_is_left: bool) -> None:
+        """So that the next look need not wait for its turn, nor the end of what is stopped."""
+        if self._hurries != little_is_left:
+            self._hurries = little_is_left
+            self._hurry(little_is_left)
 
     def look(self) -> float:
         """Look once; return in how many seconds to look again."""
@@ -108,14 +123,16 @@ class MemoryWatch:
 
     def _act(self, cell: Execution, about: _Seen, level: Level, grown: int) -> None:
         """`grown` is what is in use if the cell is what grows, and else 0."""
-        if 0 < self._shares.stop() <= level.share and grown:
+        stop = self._shares.stop()
+        if 0 < min(stop, max(_LEAST, 1 - _ROOM / level.limit)) <= level.share and stop and grown:
             if monotonic() >= about.stop_again and grown >= about.stop_from:
                 about.stop_again, about.stop_from = monotonic() + _INSIST, grown + _GOES_ON * level.limit
-                cell.keep(MemoryLimitError(_words(level), self._largest()))
+                # To look for the largest now would take more time than there is.
+                cell.keep(MemoryLimitError(_words(level), about.largest or ""))
                 self._stop(cell)
-        elif 0 < self._shares.tell() <= level.share and not about.told:
-            about.told = True
-            cell.at_home(self._notice, f"{_words(level)}{self._largest()}")
+        elif 0 < self._shares.tell() <= level.share and about.largest is None:
+            about.largest = self._largest()
+            cell.at_home(self._notice, f"{_words(level)}{about.largest}")
 
     def _pause(self, level: Level) -> float:
         """Seconds until the rest may be gone, however slow it went so far: a cell may begin to grow now."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import elsewhere, report, run
+from benchmarks import elsewhere, memory, report, run
 from benchmarks.case import Case, Group, at_once, output, round_trip
 from benchmarks.catalogue import CASES
 from benchmarks.environments import OURS, REFERENCE, ROOT, Kernel
@@ -16,6 +16,7 @@ from benchmarks.results import Results
 from benchmarks.wire import Client, KernelSilent
 
 FLOOR = Kernel("floor", "1", [sys.executable, str(ROOT / "benchmarks" / "floor.py"), "{connection_file}"])
+OURS_HERE = Kernel(OURS, "1", [sys.executable, "-P", "-m", "namespace_kernel", "-f", "{connection_file}"])
 #: Answers nothing, and then is gone.
 DEAD = Kernel("dead", "1", [sys.executable, "-c", "pass"])
 
@@ -117,11 +118,10 @@ def test_no_two_cases_have_the_same_name() -> None:
 def test_cells_elsewhere_are_measured_beside_a_library_and_what_does_not_start_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kernel = Kernel(OURS, "1", [sys.executable, "-P", "-m", "namespace_kernel", "-f", "{connection_file}"])
     monkeypatch.setattr(elsewhere, "RIVALS", ("joblib", "nobody"))
     monkeypatch.setattr(elsewhere, "OTHERS", (elsewhere._short_cells,))
     sizes = elsewhere.Sizes(numbers=300_000, entries=1000)
-    results = elsewhere.measure(kernel, sizes, 1, lambda text: None)
+    results = elsewhere.measure(OURS_HERE, sizes, 1, lambda text: None)
     assert list(results.missing) == ["nobody"] and "does not start" in results.missing["nobody"]
     for title, _, _ in elsewhere._CASES:
         row = results.rows[title]
@@ -131,3 +131,19 @@ def test_cells_elsewhere_are_measured_beside_a_library_and_what_does_not_start_i
     assert min(results.rows["all cases"].samples[OURS]) > sizes.numbers * 8 / 2**20
     text = report.as_markdown(results)
     assert "| joblib ÷ |" in text and "nobody was not measured" in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the memory is not watched")
+@pytest.mark.parametrize(
+    ("name", "ended"),
+    [("bytes", "MemoryLimitError"), ("a background cell", "MemoryLimitError"), ("cycles", "ok")],
+)
+def test_how_a_cell_under_a_limit_ended_is_told(name: str, ended: str) -> None:
+    code = {**memory.GROWING, **memory.STILL}[name]
+    with memory.limited(OURS_HERE, "ulimit -v", 2048) as kernel:
+        assert memory.outcome(kernel, code) == f"{ended}, all names whole"
+
+
+def test_a_kernel_that_dies_under_a_limit_is_told() -> None:
+    with memory.limited(OURS_HERE, "ulimit -v", 2048) as kernel:
+        assert memory.outcome(kernel, "import os; os._exit(3)") == "the process ended (status 3)"

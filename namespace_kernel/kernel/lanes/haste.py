@@ -41,3 +41,10 @@ class Haste:
             self._users -= 1
             if self._users == 0 and sys.getswitchinterval() == self._ours:
                 sys.setswitchinterval(self._before)
+
+    def begin_or_end(self, begin: bool) -> None:
+        """As the context does, for what has no block."""
+        if begin:
+            self.__enter__()
+        else:
+            self.__exit__()

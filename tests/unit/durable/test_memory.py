@@ -5,13 +5,14 @@ from __future__ import annotations
 import mmap
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from namespace_kernel.durable.memory import Level, _levels_above, of_tree
+from namespace_kernel.durable.memory import Level, _levels_above, of_tree, tightest
 
 MIB = 2**20
 #: By version: the files of limit and use, and how the lines begin that count what lies below a group, too.
@@ -129,3 +130,29 @@ def test_what_children_of_children_take_counts() -> None:
         assert process.stdout.readline() == b"taken\n"
         assert of_tree() - before > 60 * MIB
         process.stdin.close()
+
+
+def test_a_look_does_not_wait_for_its_turn_beside_a_thread_that_computes() -> None:
+    tightest()
+    begun, over, turns = threading.Event(), threading.Event(), 0
+
+    def compute() -> None:
+        nonlocal turns
+        while not over.is_set():
+            turns += 1
+            begun.set()
+
+    before = sys.getswitchinterval()
+    thread = threading.Thread(target=compute)
+    thread.start()
+    begun.wait()
+    try:
+        sys.setswitchinterval(60)  # from here on the other runs only if the look lets it
+        seen = turns
+        for _ in range(100):
+            tightest()
+        assert turns == seen
+    finally:
+        sys.setswitchinterval(before)
+        over.set()
+        thread.join()

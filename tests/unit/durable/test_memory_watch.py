@@ -27,6 +27,7 @@ class Room:
         self.running: list[Execution] = []
         self.stopped: list[Execution] = []
         self.lines: list[str] = []
+        self.hurried: list[bool] = []
         self.watch = MemoryWatch(
             self.running,
             lambda: {"big": bytearray(5 * MIB), "_hidden": bytearray(9 * MIB), "small": 1},
@@ -35,6 +36,7 @@ class Room:
             self.lines.append,
             Timers(),
             level=lambda: Level((self.own + self.others) * MIB, self.size * MIB, "the test", self.own * MIB),
+            hurry=self.hurried.append,
         )
 
     def begin(self) -> Execution:
@@ -135,7 +137,7 @@ def test_one_looks_more_often_where_little_is_left_also_if_nothing_has_grown_yet
     assert room.look(800) == pytest.approx(0.05, abs=0.01)
     assert room.look(999) == 0.02
     room.running.clear()
-    assert room.look(999) == 0.2
+    assert room.look(999) == 0.1
     room.size = 10**6
     assert room.look(100) == 0.5
 
@@ -181,3 +183,33 @@ def test_nothing_is_kept_of_a_cell_that_is_over() -> None:
     room.running.clear()
     room.look(100)
     assert not room.watch._seen
+
+
+@pytest.mark.parametrize(("size", "stopped_at"), [(512, 465), (256, 231), (960, 912), (4000, 3801)])
+def test_in_a_small_container_room_is_left_for_the_error(size: int, stopped_at: int) -> None:
+    room = Room()
+    room.size = size
+    room.look(100)
+    cell = room.begin()
+    room.look(stopped_at - 2)
+    assert room.stopped == []
+    room.look(stopped_at)
+    assert room.stopped == [cell]
+
+
+def test_never_stays_never_in_a_small_container() -> None:
+    room = Room(stop=0.0)
+    room.size = 512
+    room.look(100)
+    room.begin()
+    room.look(511)
+    assert room.stopped == []
+
+
+def test_threads_take_turns_more_often_only_where_little_is_left() -> None:
+    room = Room()
+    room.begin()
+    for own in (100, 200, 850, 900, 500, 400):
+        room.own = own
+        room.watch._look_again()
+    assert room.hurried == [True, False]
