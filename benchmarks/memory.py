@@ -33,7 +33,7 @@ names = [7] * 1000"""
 _WHOLE = "MemoryLimitError, all names whole"
 
 #: What limits the kernel, and how many MiB.
-LIMITS = (("container", 512), ("container", 1024), ("ulimit -v", 2048))
+LIMITS = (("a container", 512), ("a container", 1024), ("`ulimit -v`", 2048))
 
 #: Each takes all that there is.
 GROWING = {
@@ -134,7 +134,7 @@ def control_group(mib: int) -> Iterator[Path]:
 def limited(kernel: Kernel, limit: str, mib: int) -> Iterator[Kernel]:
     """The kernel with a shell before it that sets the limit."""
     with contextlib.ExitStack() as stack:
-        if limit == "container":
+        if limit == "a container":
             before = f"echo $$ > {stack.enter_context(control_group(mib))}"
         else:
             before = f"ulimit -v {mib * 1024}"
@@ -189,7 +189,7 @@ def main() -> None:
             right = len(found.pop(wanted, []))
             others = "; ".join(f"{', '.join(names)}: {what}" for what, names in found.items())
             total = right + sum(map(len, found.values()))
-            rows.append(f"| a {limit} of {mib:,} MiB | {title} | {right} of {total} | {others or '–'} |")
+            rows.append(f"| {limit} of {mib:,} MiB | {title} | {right} of {total} | {others or '–'} |")
     head = (
         f"{time.strftime('%Y-%m-%d')}, {environments.machine()}, {kernel.name} {kernel.version}; "
         f"load {os.getloadavg()[0]:.1f}."

@@ -140,10 +140,10 @@ def test_cells_elsewhere_are_measured_beside_a_library_and_what_does_not_start_i
 )
 def test_how_a_cell_under_a_limit_ended_is_told(name: str, ended: str) -> None:
     code = {**memory.GROWING, **memory.STILL}[name]
-    with memory.limited(OURS_HERE, "ulimit -v", 2048) as kernel:
+    with memory.limited(OURS_HERE, "`ulimit -v`", 2048) as kernel:
         assert memory.outcome(kernel, code) == f"{ended}, all names whole"
 
 
 def test_a_kernel_that_dies_under_a_limit_is_told() -> None:
-    with memory.limited(OURS_HERE, "ulimit -v", 2048) as kernel:
+    with memory.limited(OURS_HERE, "`ulimit -v`", 2048) as kernel:
         assert memory.outcome(kernel, "import os; os._exit(3)") == "the process ended (status 3)"

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast
 
 from .code import Code
@@ -15,6 +16,8 @@ from .mistake import Mistake, Step, is_coroutine
 _NAMED = re.compile(r"(?<!\ba )\b(coroutine|DeferredCoroutine)\b")
 _IS_COROUTINE = re.compile(r"'coroutine' object (is not subscriptable|is not callable|has no attribute)")
 _TASK = re.compile(r"'(_asyncio\.)?Task'")
+#: So many items of a list tell what is in it.
+_LOOKED_AT = 1000
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Await)
 
 
@@ -48,10 +51,10 @@ def coroutine_as_value(mistake: Mistake) -> str | None:
 
 
 def _holds_coroutines(value: object) -> bool:
-    """Whether it is a list or the like of coroutines alone."""
+    """Whether it is a list or the like of coroutines alone, as far as one looks."""
     if type(value) not in (list, tuple, set):
         return False
-    items = list(cast("list[object]", value))
+    items = list(islice(cast("list[object]", value), _LOOKED_AT))
     return bool(items) and all(is_coroutine(item) for item in items)
 
 
