@@ -31,6 +31,7 @@ def departures() -> Iterator[Departures]:
 def storm() -> Iterator[None]:
     """Harmless signals for the main thread, as many as there can be."""
     before = signal.signal(signal.SIGURG, lambda *_: None)
+    other = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests of Stop may have left theirs
     over, main = threading.Event(), threading.main_thread().ident or 0
 
     def send() -> None:
@@ -44,6 +45,7 @@ def storm() -> Iterator[None]:
     over.set()
     sender.join()
     signal.signal(signal.SIGURG, before)
+    signal.signal(signal.SIGINT, other)
 
 
 def test_a_mark_that_is_back_ends_the_wait(departures: Departures, storm: None) -> None:
