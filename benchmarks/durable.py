@@ -381,10 +381,7 @@ def main() -> None:
             kernels[name] = environments.prepare(name, _LIBRARIES)
         except environments.NotAvailable as problem:
             missing.append(f"**{name} could not be installed:** {problem}")
-    versions = ", ".join(f"{kernel.name} {kernel.version}" for kernel in kernels.values())
-    head = (
-        f"{time.strftime('%Y-%m-%d')}, {environments.machine()}, {versions}; load {os.getloadavg()[0]:.1f}."
-    )
+    head = report.measured_on(kernels.values())
     tables = measure(
         kernels, options.rounds, options.much, lambda text: print(text, file=sys.stderr, flush=True)
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
-import os
 import sys
 import time
 import uuid
@@ -190,12 +189,8 @@ def main() -> None:
             others = "; ".join(f"{', '.join(names)}: {what}" for what, names in found.items())
             total = right + sum(map(len, found.values()))
             rows.append(f"| {limit} of {mib:,} MiB | {title} | {right} of {total} | {others or '–'} |")
-    head = (
-        f"{time.strftime('%Y-%m-%d')}, {environments.machine()}, {kernel.name} {kernel.version}; "
-        f"load {os.getloadavg()[0]:.1f}."
-    )
     table = "\n".join(["| limit | cells | as wanted | otherwise |", "|---|---|---|---|", *rows])
-    markdown = f"{head}\n\n{table}"
+    markdown = f"{report.measured_on([kernel])}\n\n{table}"
     print(markdown)
     if options.write:
         report.write_into(options.write, markdown)

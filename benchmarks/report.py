@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from .environments import OURS
+from .environments import OURS, Kernel, machine
 from .results import Results, Row
 
 _BEGIN, _END = "<!-- measured: written by `python -m benchmarks --write` -->", "<!-- end of measured -->"
@@ -26,6 +29,12 @@ def as_markdown(results: Results) -> str:
     if notes:
         parts += ["### What failed", "\n".join(notes)]
     return "\n\n".join(parts)
+
+
+def measured_on(kernels: Iterable[Kernel]) -> str:
+    """The day, the machine and what was measured, for a page of its own."""
+    versions = ", ".join(f"{kernel.name} {kernel.version}" for kernel in kernels)
+    return f"{time.strftime('%Y-%m-%d')}, {machine()}, {versions}; load {os.getloadavg()[0]:.1f}."
 
 
 def write_into(path: Path, markdown: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
-import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, TypeGuard
 
 from namespace_kernel.base.cell import Namespace
-from namespace_kernel.base.lines import Leak
 from namespace_kernel.base.safe_facts import attribute_of_class, called_function
 from namespace_kernel.base.syntax import last_name_of, tree_of
 from namespace_kernel.base.weak_references import WeakKeys
@@ -44,7 +42,7 @@ _OWNERS = frozenset(
 )
 #: Through these a coroutine goes on to whatever is around them.
 _PASSING = (ast.Starred, ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp, ast.IfExp, ast.withitem)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 # As Python stores them, whatever a class of classes or of modules says.
 _dict_of_class: Callable[[type], Namespace] = vars(type)["__dict__"].__get__
@@ -52,22 +50,6 @@ _dict_of_module: Callable[[ModuleType], Namespace] = vars(ModuleType)["__dict__"
 
 #: Those of Python's own that call what they are given.
 _CALLING = frozenset(("filter", "iter", "map", "max", "min", "sorted"))
-
-#: What calls a method that no call names.
-_OPERATORS: dict[str, type[ast.operator]] = {
-    "add": ast.Add,
-    "sub": ast.Sub,
-    "mul": ast.Mult,
-    "matmul": ast.MatMult,
-    "truediv": ast.Div,
-    "and": ast.BitAnd,
-    "or": ast.BitOr,
-    "lshift": ast.LShift,
-    "rshift": ast.RShift,
-}
-
-#: A longer call is shown without its arguments.
-_LONGEST = 60
 
 #: So many items of a container may be functions that a cell calls.
 _LOOKED_AT = 50
@@ -100,7 +82,7 @@ def open_calls(tree: ast.AST) -> Iterator[OpenCall]:
             yield OpenCall(node.func, node.lineno, later)
         for field, value in ast.iter_fields(node):
             passes = _passes(node, field, owned)
-            inside = later or (field == "body" and isinstance(node, _FUNCTIONS))
+            inside = later or (field == "body" and isinstance(node, FUNCTIONS))
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST):
                     waiting.append((child, passes, inside))
@@ -116,100 +98,25 @@ def all_calls(tree: ast.AST) -> Iterator[OpenCall]:
 def calls_with(tree: ast.AST, name: str) -> Iterator[ast.Call]:
     """The calls that are given something called `name`: `pool.submit(name)`, `Thread(target=name)`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _hands_on(node, name):
+        if isinstance(node, ast.Call) and hands_on(node, name):
             yield node
 
 
-def _hands_on(call: ast.Call, name: str) -> bool:
+def hands_on(call: ast.Call, name: str) -> bool:
     """Whether it is given something called `name`, to call it, or what a property of that name gives."""
     given = [*call.args, *(one.value for one in call.keywords)]
     named = [one for one in given if name and last_name_of(one) == name]
-    return any(_calls_given(call) or isinstance(one, ast.Attribute) for one in named)
+    return any(calls_given(call) or isinstance(one, ast.Attribute) for one in named)
 
 
-def _calls_given(call: ast.Call) -> bool:
+def calls_given(call: ast.Call) -> bool:
     """Whether it may call what it is given."""
-    return not _is_pythons_own(call) or last_name_of(call.func) in _CALLING
+    return not is_pythons_own(call) or last_name_of(call.func) in _CALLING
 
 
-def call_of(leak: Leak) -> tuple[str, str]:
-    """The source of the call that made a coroutine; and of the one that was given its function, if that
-    made it. Without the arguments, if it is long.
-    """
-    name = leak.name.rpartition("<locals>.")[2]
-    last = name.rpartition(".")[2]
-    source, nodes = _line_of(leak)
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
-    for call in calls:
-        if last_name_of(call.func) == last:
-            return _text(source, call), ""
-    for call in calls:
-        if _hands_on(call, last) and _calls_given(call):
-            return f"{name}()", _text(source, call)
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and node.attr == last:
-            return ast.unparse(node), ""  # a property
-    unnamed = [node for node in nodes if _calls_unnamed(node, last)]
-    # Of `[f(2) for f in handlers.values()]` the call of a method is the less probable.
-    probable = [node for node in unnamed if not _names_method(node)] or unnamed
-    if len(probable) == 1:
-        text = _text(source, probable[0])
-        return f"({text})" if isinstance(probable[0], ast.BinOp) else text, ""
-    return f"{name}()", ""
-
-
-def returned_by(leak: Leak) -> str:
-    """The plain function that only returned the coroutine, for others to await; "" if none did."""
-    last = leak.name.rpartition(".")[2]
-    _, nodes = _line_of(leak)
-    for returns in (node for node in nodes if isinstance(node, ast.Return)):
-        call = returns.value
-        if isinstance(call, ast.Call) and (last_name_of(call.func) == last or _calls_unnamed(call, last)):
-            _, tree = _source_of(leak)
-            scopes = [one for one in ast.walk(tree) if isinstance(one, _FUNCTIONS)]
-            around = [one for one in scopes if one.lineno <= leak.line <= (one.end_lineno or 0)]
-            innermost = max(around, key=lambda one: one.lineno, default=None)
-            return innermost.name if isinstance(innermost, ast.FunctionDef) else ""
-    return ""
-
-
-def _source_of(leak: Leak) -> tuple[str, ast.Module]:
-    """The code of the file in which a coroutine was made, empty if no line is known."""
-    source = "".join(linecache.getlines(leak.filename)) if leak.line else ""
-    return source, tree_of(source)
-
-
-def _line_of(leak: Leak) -> tuple[str, list[ast.AST]]:
-    """That code, and what begins on the line that made the coroutine."""
-    source, tree = _source_of(leak)
-    return source, [node for node in ast.walk(tree) if getattr(node, "lineno", 0) == leak.line]
-
-
-def _calls_unnamed(node: ast.AST, name: str) -> bool:
-    """Whether it may call such a function without its name: `handlers["get"](1)`, `api[1]`, `api + 1`."""
-    if name == "__getitem__":
-        return isinstance(node, ast.Subscript)
-    plain = name.strip("_")
-    operator = _OPERATORS.get(plain) or _OPERATORS.get(plain.removeprefix("r"))
-    if operator is not None and name.startswith("__"):
-        return isinstance(node, ast.BinOp) and isinstance(node.op, operator)
-    return isinstance(node, ast.Call) and not _is_pythons_own(node)
-
-
-def _names_method(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-
-
-def _is_pythons_own(call: ast.Call) -> bool:
+def is_pythons_own(call: ast.Call) -> bool:
     """Whether it calls `print` or the like, which calls something of the user's only if it was given it."""
     return hasattr(builtins, last_name_of(call.func))
-
-
-def _text(source: str, node: ast.AST) -> str:
-    text = ast.get_source_segment(source, node) or ""
-    if isinstance(node, ast.Call) and ("\n" in text or len(text) > _LONGEST or "`" in text):
-        return f"{ast.unparse(node.func)}(...)"
-    return text if "\n" not in text else ast.unparse(node)
 
 
 def _passes(node: ast.AST, field: str, owned: bool) -> bool:

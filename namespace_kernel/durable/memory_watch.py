@@ -123,8 +123,8 @@ class MemoryWatch:
 
     def _act(self, cell: Execution, about: _Seen, level: Level, grown: int) -> None:
         """`grown` is what is in use if the cell is what grows, and else 0."""
-        stop = self._shares.stop()
-        if 0 < min(stop, max(_LEAST, 1 - _ROOM / level.limit)) <= level.share and stop and grown:
+        stop = min(self._shares.stop(), max(_LEAST, 1 - _ROOM / level.limit))
+        if 0 < stop <= level.share and grown:
             if monotonic() >= about.stop_again and grown >= about.stop_from:
                 about.stop_again, about.stop_from = monotonic() + _INSIST, grown + _GOES_ON * level.limit
                 # To look for the largest now would take more time than there is.

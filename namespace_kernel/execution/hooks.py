@@ -13,7 +13,7 @@ from namespace_kernel.base.asyncio_tasks import was_never_started
 from namespace_kernel.base.cell import CellChanges, Outcome
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Leak
-from namespace_kernel.coroutines.calls import call_of, returned_by
+from namespace_kernel.coroutines.call_texts import call_of, returned_by
 from namespace_kernel.coroutines.closing import Replacements, close_leaked, replaced
 from namespace_kernel.namespace.manager import AsyncNamespaceManager
 from namespace_kernel.namespace.reserved_names import is_engine_name

@@ -37,7 +37,7 @@ def coroutine_as_value(mistake: Mistake) -> str | None:
         if isinstance(part, ast.Name) and _holds_coroutines(value):
             use = step.code.with_text(whole or node, part, f"await asyncio.gather(*{part.id})")
             return _sentence(f"`{part.id}` holds coroutines", use, step.code, part)
-        if step.is_async_function(step.computed_by(part)):
+        if step.gives_coroutine(part):
             if isinstance(part, ast.Call):
                 said, parts = f"`{step.code.call(part)}` was called without `await`", _beside(step, part)
             else:
@@ -83,9 +83,7 @@ def _beside(step: Step, call: ast.Call) -> list[ast.expr]:
     """`call`, and the others of its kind in the same expression: `get() + get()`."""
     around = step.code.parent(call)
     others = [] if around is None else list(ast.iter_child_nodes(around))
-    found: list[ast.expr] = [
-        one for one in others if isinstance(one, ast.Call) and step.is_async_function(step.computed_by(one))
-    ]
+    found: list[ast.expr] = [one for one in others if isinstance(one, ast.Call) and step.gives_coroutine(one)]
     return found if call in found else [call]
 
 

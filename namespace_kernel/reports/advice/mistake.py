@@ -94,6 +94,10 @@ class Step(NamedTuple):
             found = value.fget
         return found if type(found) is FunctionType else None
 
+    def gives_coroutine(self, node: ast.AST) -> bool:
+        """Whether computing this expression calls a function defined by `async def`."""
+        return self.is_async_function(self.computed_by(node))
+
     def calls(self, node: ast.expr, name: str) -> bool:
         """Whether it is a call of a function of this name."""
         if not isinstance(node, ast.Call):

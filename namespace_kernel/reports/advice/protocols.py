@@ -97,15 +97,13 @@ def _wrong_next(step: Step, node: ast.expr, kind: str) -> str | None:
     if not isinstance(call, ast.Call) or last_name(call) not in ("next", "anext") or not call.args:
         return None
     first, *others = map(step.code.text, call.args)
-    said = f"`{first}` is async"
+    said = f"`{first}` is async. Use"
     if step.is_async(call.args[0], inspect.CO_ASYNC_GENERATOR):
-        said, first = f"`{first}` is a function. Call it", step.called(call.args[0])
+        said, first = f"`{first}` is a function. Call it:", step.called(call.args[0])
     elif kind != "async_generator" or last_name(call) != "next":
         return None
     use = f"await anext({', '.join([first, *others])})"
-    return _in_async_def(
-        f"{said}. Use `{use}`" if "Call" not in said else f"{said}: `{use}`", step.code, node
-    )
+    return _in_async_def(f"{said} `{use}`", step.code, node)
 
 
 def _async_iterable(step: Step, node: ast.expr, kind: str) -> ast.expr | None:
@@ -168,12 +166,9 @@ def wrong_with(mistake: Mistake) -> str | None:
         step.code.text(item.context_expr),
         ast.unparse(item.optional_vars) if item.optional_vars else "",
     )
-    value = step.value_of(item.context_expr)
-    if is_class := found[1] == "type" and isinstance(value, type):
-        named = ("__aenter__", "__enter__")
-        methods = {name for name in named if attribute_of_class(value, name) is not None}
+    is_class = found[1] == "type" and isinstance(step.value_of(item.context_expr), type)
     head = f"with {text}{'()' if is_class else ''}" + (f" as {head}" if head else "") + ":"
-    if is_class and methods:
+    if is_class and methods & {"__aenter__", "__enter__"}:
         head = head if "__enter__" in methods and not found[2] else f"async {head}"
         return f"`{text}` is a class. Make an object of it: `{head}`"
     if not found[2] and "__aenter__" in methods:
@@ -273,6 +268,8 @@ def _methods_of(step: Step, node: ast.expr, kind: str) -> set[str]:
     kinds = _classes_named(kind) if value is MISSING else [type(value)]
     if isinstance(node, ast.Call) and isinstance(called := step.value_of(node.func), type):
         kinds = [called]
+    elif kind == "type" and isinstance(value, type):  # of the objects that one forgot to make
+        kinds = [value]
     wanted = ("__aenter__", "__enter__", "__aiter__", "__iter__")
     found = [{name for name in wanted if attribute_of_class(one, name) is not None} for one in kinds]
     return set.intersection(*found) if found else set()

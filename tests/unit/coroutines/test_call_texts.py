@@ -7,7 +7,7 @@ import linecache
 import pytest
 
 from namespace_kernel.base.lines import Leak
-from namespace_kernel.coroutines.calls import call_of, returned_by
+from namespace_kernel.coroutines.call_texts import call_of, returned_by
 
 FILE = "<a cell of these tests>"
 
