@@ -256,12 +256,13 @@ def waits(task: Any) -> bool:
 
 
 def asyncio_executes(frame: FrameType | None) -> bool:
-    """Whether `frame` is of asyncio's own code, or of something in Python's library that this has called."""
+    """Whether `frame` is of asyncio's own code, or of what this has called in Python's library or in ours."""
     while frame is not None:
         path = frame.f_code.co_filename
         if path.startswith(_OF_ASYNCIO):
             return True
-        if not path.startswith(_LIBRARY) or any(folder in path for folder in _PACKAGES):
+        is_librarys = path.startswith(_LIBRARY) and not any(folder in path for folder in _PACKAGES)
+        if not is_librarys and not path.startswith(AROUND_TASKS):
             return False
         frame = frame.f_back
     return False

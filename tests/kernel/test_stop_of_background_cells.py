@@ -15,6 +15,8 @@ BODIES = {
     "busy, tidies up": "try:\n    READY\n    while True: time.sleep(0)\nfinally:\n"
     "    await asyncio.sleep(0); print('tidy')",
     "its task is busy": "async def f():\n    READY\n    while True: pass\nawait asyncio.create_task(f())",
+    "its callback is busy": "def f():\n    while True: pass\n"
+    "asyncio.get_running_loop().call_soon(f)\nawait asyncio.Event().wait()",
     "waits for long": "await asyncio.sleep(600)",
     "waits for tasks": "await asyncio.gather(*[asyncio.sleep(600) for _ in range(3)])",
     "asks": "input('never answered')",

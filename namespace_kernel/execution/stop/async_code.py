@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from threading import main_thread
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from namespace_kernel.base.asyncio_tasks import (
     AROUND_TASKS,
+    OF_THE_LOOP,
     asyncio_executes,
     coroutine_of,
     frame_of,
@@ -25,6 +27,13 @@ from . import step_on_main
 from .step_on_main import APART, PATIENCE
 from .thread_stop import MOMENT, MOST
 
+#: A Stop that has cancelled a cell looks whether the loop goes on, each time after so many seconds.
+HELD_UP = 0.3
+
+
+#: What is done in the signal handler, which gets the frame that executes.
+Reaction = Callable[[FrameType | None], object]
+
 
 class Kept(NamedTuple):
     """A Stop that came where it must not be raised."""
@@ -34,7 +43,7 @@ class Kept(NamedTuple):
     turns: int
     since: float
     #: The tasks that are not to be cancelled after that.
-    spared: list[asyncio.Task[Any]]
+    ended: list[asyncio.Task[Any]]
 
 
 class Controller(step_on_main.Controller, Protocol):
@@ -73,9 +82,10 @@ class AsyncCode:
         self._loop = loop
         #: What held up the cell at the last Stop, a task or a turn of the loop, and since which one.
         self._in_the_way: tuple[object, float] = (None, 0.0)
-        #: What comes again in a moment, and what does just now.
-        self._kept: Kept | None = None
-        self._sent: Kept | None = None
+        #: What comes again is of which Stop: another number, and it is not wanted any more.
+        self._number = 0
+        #: What the next signal is for, if not for a Stop of the user's.
+        self._sent: Reaction | None = None
 
     def __enter__(self) -> None:
         self._controller.target = self
@@ -83,8 +93,8 @@ class AsyncCode:
             self._end_soon()
 
     def __exit__(self, kind: type[BaseException] | None, error: object, tb: TracebackType | None) -> None:
-        if self._kept is not None:
-            self._kept = None
+        if self._number:
+            self._number += 1
             self._controller.settle()
         self._controller.target = None
         self._controller.install()
@@ -92,17 +102,28 @@ class AsyncCode:
     def interrupt(self, frame: FrameType | None) -> None:
         """Raise in the cell's code, or cancel it where it waits."""
         sent, self._sent = self._sent, None
-        if sent is not None:
-            self._raise_again(sent, frame)
-            return
+        if sent is None:
+            self._number += 1
+            self._stop(frame)
+        else:
+            sent(frame)
+
+    def _stop(self, frame: FrameType | None, again: list[asyncio.Task[Any]] | None = None) -> None:
+        """As `interrupt`; or as what looks again after one that has ended the tasks `again`."""
         now, is_over, current = monotonic(), self._task.done(), self._loop.anchors.current_task()
         # The home thread may be taking the step.
         stop: Callable[[], object] | None = self._loop.anchors.stop_step
         is_own = current is self._task or current in self._execution.tasks
         if current is not None and stop is None:  # an eager task is noted after its first step
             is_own = is_own or current_execution.get() is self._execution
-        spared = self._end_soon(current) if is_own or not is_over else []
-        raises = stop or partial(self._raise, frame, current, spared, now)
+        ended: list[asyncio.Task[Any]] = []
+        if again is not None:
+            ended = again
+            if current in ended:
+                return  # it cleans up
+        elif is_own or not is_over:
+            ended = self._end_soon(current)
+        raises = stop or partial(self._raise, frame, current, ended, now)
         if not is_over and self._controller.callback_runs():
             raises()  # in the callback, which holds up the cell
             return
@@ -111,26 +132,57 @@ class AsyncCode:
             runs = self._loop.turns if self._is_in_callback(frame) else None
             is_own = runs is not None and current_execution.get() is self._execution
         elif current is not None and stop is None and not _executes(frame, coroutine_of(current)):
-            return  # asyncio is just taking a step of it, and must not be torn apart
+            runs, is_own = None, False  # asyncio is just taking a step of it, and must not be torn apart
+        if again is None and stop is None:
+            self._look_again(ended)
         if is_own:
             raises()
             return
         other, since = self._in_the_way
-        if runs != other:
+        if runs is not None and runs != other:
             self._in_the_way = runs, now
             if stop is not None:
                 frame = frames_of_threads().get(self._loop.owner or 0)
-            if runs is not None and frame is not None:
+            if frame is not None:
                 self._explain_later(runs, self._controller.lines.describe_frame(frame))
-        elif runs is not None and now - since >= APART:
+        elif runs is not None and again is None and now - since >= APART:
             self._in_the_way = None, 0.0
             raises()
+
+    def _look_again(self, ended: list[asyncio.Task[Any]]) -> None:
+        """From now on, stop what holds up the loop: it came before what would end the cell, or is new."""
+        self._controller.timers.call_later(HELD_UP, partial(self._look, ended, self._number, -1, -1))
+
+    def _look(self, ended: list[asyncio.Task[Any]], number: int, before: int, sent: int) -> None:
+        """Look once more, in the thread of the timers. `before` was the loop's turn then, `sent` that in
+        which something was stopped, if there was anything.
+        """
+        turns = self._loop.turns
+        if self._number != number:
+            return
+        frame = frames_of_threads().get(main_thread().ident or 0)
+        is_code = frame is not None and not frame.f_code.co_filename.startswith(OF_THE_LOOP)
+        if is_code and turns == before != sent:
+            sent = turns
+            self._send(partial(self._stop, again=ended), number, turns)
+        self._controller.timers.call_later(HELD_UP, partial(self._look, ended, number, turns, sent))
+
+    def _send(self, react: Reaction, number: int, turns: int) -> None:
+        """Let `react` be called in the signal handler, unless a Stop or another turn came first."""
+
+        def is_still_wanted() -> bool:
+            if self._number != number or self._loop.turns != turns:
+                return False
+            self._sent = react
+            return True
+
+        self._controller.stop_turn(self._controller.turn, is_still_wanted)
 
     def _raise(
         self,
         frame: FrameType | None,
         current: asyncio.Task[object] | None,
-        spared: list[asyncio.Task[Any]],
+        ended: list[asyncio.Task[Any]],
         since: float,
     ) -> None:
         """Raise `KeyboardInterrupt` in `frame`; in a moment, where asyncio's own code executes.
@@ -140,24 +192,18 @@ class AsyncCode:
         """
         if monotonic() - since > MOST or not asyncio_executes(frame):
             if _executes(frame, coroutine_of(self._task)):
-                spared.append(self._task)
+                ended.append(self._task)
+            self._number += 1  # it has arrived
             raise KeyboardInterrupt
-        self._kept = kept = Kept(current, self._loop.turns, since, spared)
-
-        def is_still_wanted() -> bool:
-            if self._kept is not kept or self._loop.turns != kept.turns:
-                return False  # it has gone on, and finds that it is cancelled
-            self._sent = kept
-            return True
-
-        again = partial(self._controller.stop_turn, self._controller.turn, is_still_wanted)
+        kept = Kept(current, self._loop.turns, since, ended)
+        again = partial(self._send, partial(self._raise_again, kept), self._number, kept.turns)
         self._controller.timers.call_later(MOMENT, again)
 
     def _raise_again(self, kept: Kept, frame: FrameType | None) -> None:
         """As `_raise`, if the same executes as before, or the first step of an eager task of it."""
+        current = self._loop.anchors.current_task()
         if self._loop.turns != kept.turns:
             return
-        current = self._loop.anchors.current_task()
         if kept.current is not None:
             hits = _executes(frame, coroutine_of(kept.current))
         elif current in self._tasks():
@@ -166,7 +212,7 @@ class AsyncCode:
             is_own = self._is_in_callback(frame) and current_execution.get() is self._execution
             hits = is_own or self._controller.callback_runs()
         if hits:
-            self._raise(frame, kept.current, kept.spared, kept.since)
+            self._raise(frame, kept.current, kept.ended, kept.since)
 
     def _is_in_callback(self, frame: FrameType | None) -> bool:
         """Whether `frame` is in a callback with code of a cell, where no task's step is taken.
@@ -180,16 +226,18 @@ class AsyncCode:
         return frame is not None and is_cells
 
     def _end_soon(self, current: asyncio.Task[object] | None = None) -> list[asyncio.Task[Any]]:
-        """Cancel the cell's tasks soon. Returns those that will not be, to which others may be added."""
+        """Cancel the cell's tasks soon. Returns those that have been, to which others will be added."""
         self._execution.interrupted = self._execution.interrupted or not self._task.done()
         # A step that is due is taken before `_cancel`, and may be the last one. Such a task is only marked.
         due = [task for task in self._tasks() if task is not current and not waits(task) and task.cancel()]
+        self._ended = due
         self._loop.call_soon_threadsafe(self._cancel, due)
         return due
 
-    def _cancel(self, spared: list[asyncio.Task[Any]]) -> None:
+    def _cancel(self, ended: list[asyncio.Task[Any]]) -> None:
         for task in self._tasks():
-            if task not in spared:
+            if task not in ended:
+                ended.append(task)
                 task.cancel()
 
     def _tasks(self) -> list[asyncio.Task[Any]]:

@@ -31,7 +31,8 @@ from namespace_kernel.base.asyncio_tasks import (
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
-from namespace_kernel.base.threads import Condition, Thread, frames_of_threads
+from namespace_kernel.base.started import CALLBACK, execution_in
+from namespace_kernel.base.threads import FREE_THREADED, Condition, Thread, frames_of_threads
 from namespace_kernel.execution.stop.thread_stop import raiser_in
 
 from .anchors import Guard
@@ -181,14 +182,30 @@ class UserLoop:
             if self._rests:
                 self.loop._write_to_self()
 
-    def end_step(self, tasks: Iterable[asyncio.Task[Any]], turn: int) -> None:
-        """Raise `KeyboardInterrupt` in the one of `tasks` that has kept the home thread since that turn of
-        the loop (`loop.turns`), some time ago: to be cancelled takes a turn. Thread: any.
+    def end_step(
+        self, tasks: Iterable[asyncio.Task[Any]], turn: int, execution: Execution | None = None
+    ) -> None:
+        """Raise `KeyboardInterrupt` in the one of `tasks`, or the callback of `execution`, that has kept the
+        home thread since that turn of the loop (`loop.turns`), some time ago: to be cancelled takes a turn.
+
+        Thread: any.
         """
         home, loop = self._home.ident, self.loop
-        is_blocked = home is not None and loop.owner == home and loop.turns == turn
-        if home is not None and is_blocked and any(executes(coroutine_of(task)) for task in tasks):
+        if home is None or loop.owner != home or loop.turns != turn:
+            return
+        if any(executes(coroutine_of(task)) for task in tasks) or (
+            execution is not None and self._callback_at(home) is execution
+        ):
             raiser_in(home)()
+
+    def _callback_at(self, home: int) -> Execution | None:
+        """What the callback belongs to that the home thread executes, if it is no task's step."""
+        frame = frames_of_threads().get(home)
+        while frame is not None and frame.f_code is not CALLBACK:
+            frame = frame.f_back
+        # The variables of a frame that executes meanwhile must not be looked at.
+        is_known = frame is not None and not FREE_THREADED and self.loop.anchors.current_task() is None
+        return execution_in(frame) if is_known else None
 
     def _whereabouts(self) -> str:
         """The line that keeps the loop; nothing if only its own code runs, on a machine with much to do."""

@@ -19,7 +19,7 @@ from namespace_kernel import Outcome
 from namespace_kernel.execution.stop import async_code, thread_stop
 from namespace_kernel.execution.stop.thread_stop import Steps
 from tests.unit.execution.stop.test_interrupts import Desk, desk
-from tests.unit.execution.stop.test_interrupts_everywhere import ASYNCIO, StopAt, stopped_at_each_point
+from tests.unit.execution.stop.test_interrupts_everywhere import ASYNCIO, OURS, StopAt, stopped_at_each_point
 from tests.unit.fakes import PATIENCE, execution_of
 
 __all__ = ["desk"]
@@ -105,7 +105,7 @@ def test_a_task_is_made_or_not_wherever_a_stop_came(desk: Desk) -> None:
         desk.home.at_home(asyncio.sleep(0))
         return coroutines[-1].cr_frame is None
 
-    assert stopped_at_each_point(run, is_over, ASYNCIO, kind=StopInFrame) == []
+    assert stopped_at_each_point(run, is_over, ASYNCIO, OURS, kind=StopInFrame) == []
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
