@@ -82,6 +82,13 @@ def _may_be_callback(code: CodeType) -> bool:
     return code.co_argcount in (1, 2) and not code.co_flags & _SUSPENDS
 
 
+def called_by_loop(frame: FrameType | None) -> FrameType | None:
+    """Where a loop calls what `frame` is part of (`asyncio.Handle._run`); `None` if it calls nothing."""
+    while frame is not None and frame.f_code is not CALLBACK:
+        frame = frame.f_back
+    return frame
+
+
 def execution_in(frame: FrameType | None) -> Execution | None:
     """What the calling code belongs to, which is in `frame`. What a callback has returned goes away in the
     loop's own code: it belongs to the callback.

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol
 
 from namespace_kernel.base.asyncio_tasks import (
     AROUND_TASKS,
-    OF_THE_LOOP,
     asyncio_executes,
     coroutine_of,
     frame_of,
@@ -20,7 +19,7 @@ from namespace_kernel.base.asyncio_tasks import (
 )
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.started import CALLBACK
+from namespace_kernel.base.started import CALLBACK, called_by_loop
 from namespace_kernel.base.threads import frames_of_threads
 
 from . import step_on_main
@@ -29,7 +28,6 @@ from .thread_stop import MOMENT, MOST
 
 #: A Stop that has cancelled a cell looks whether the loop goes on, each time after so many seconds.
 HELD_UP = 0.3
-
 
 #: What is done in the signal handler, which gets the frame that executes.
 Reaction = Callable[[FrameType | None], object]
@@ -150,7 +148,7 @@ class AsyncCode:
             raises()
 
     def _look_again(self, ended: list[asyncio.Task[Any]]) -> None:
-        """From now on, stop what holds up the loop: it came before what would end the cell, or is new."""
+        """From now on stop what holds up the loop: it came before what would end the cell, or is new."""
         self._controller.timers.call_later(HELD_UP, partial(self._look, ended, self._number, -1, -1))
 
     def _look(self, ended: list[asyncio.Task[Any]], number: int, before: int, sent: int) -> None:
@@ -161,8 +159,7 @@ class AsyncCode:
         if self._number != number:
             return
         frame = frames_of_threads().get(main_thread().ident or 0)
-        is_code = frame is not None and not frame.f_code.co_filename.startswith(OF_THE_LOOP)
-        if is_code and turns == before != sent:
+        if turns == before != sent and called_by_loop(frame) is not None:
             sent = turns
             self._send(partial(self._stop, again=ended), number, turns)
         self._controller.timers.call_later(HELD_UP, partial(self._look, ended, number, turns, sent))
@@ -201,9 +198,9 @@ class AsyncCode:
 
     def _raise_again(self, kept: Kept, frame: FrameType | None) -> None:
         """As `_raise`, if the same executes as before, or the first step of an eager task of it."""
-        current = self._loop.anchors.current_task()
         if self._loop.turns != kept.turns:
             return
+        current = self._loop.anchors.current_task()
         if kept.current is not None:
             hits = _executes(frame, coroutine_of(kept.current))
         elif current in self._tasks():
@@ -230,7 +227,6 @@ class AsyncCode:
         self._execution.interrupted = self._execution.interrupted or not self._task.done()
         # A step that is due is taken before `_cancel`, and may be the last one. Such a task is only marked.
         due = [task for task in self._tasks() if task is not current and not waits(task) and task.cancel()]
-        self._ended = due
         self._loop.call_soon_threadsafe(self._cancel, due)
         return due
 

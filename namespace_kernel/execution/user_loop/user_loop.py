@@ -31,7 +31,7 @@ from namespace_kernel.base.asyncio_tasks import (
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
-from namespace_kernel.base.started import CALLBACK, execution_in
+from namespace_kernel.base.started import called_by_loop, execution_in
 from namespace_kernel.base.threads import FREE_THREADED, Condition, Thread, frames_of_threads
 from namespace_kernel.execution.stop.thread_stop import raiser_in
 
@@ -200,9 +200,7 @@ class UserLoop:
 
     def _callback_at(self, home: int) -> Execution | None:
         """What the callback belongs to that the home thread executes, if it is no task's step."""
-        frame = frames_of_threads().get(home)
-        while frame is not None and frame.f_code is not CALLBACK:
-            frame = frame.f_back
+        frame = called_by_loop(frames_of_threads().get(home))
         # The variables of a frame that executes meanwhile must not be looked at.
         is_known = frame is not None and not FREE_THREADED and self.loop.anchors.current_task() is None
         return execution_in(frame) if is_known else None
