@@ -159,7 +159,8 @@ class AsyncCode:
         if self._number != number:
             return
         frame = frames_of_threads().get(main_thread().ident or 0)
-        if turns == before != sent and called_by_loop(frame) is not None:
+        is_code = called_by_loop(frame) is not None and self._loop.anchors.current_task() not in ended
+        if is_code and turns == before != sent:
             sent = turns
             self._send(partial(self._stop, again=ended), number, turns)
         self._controller.timers.call_later(HELD_UP, partial(self._look, ended, number, turns, sent))

@@ -198,10 +198,12 @@ def test_what_cleans_up_after_it_is_left_alone(desk: Desk, where: str) -> None:
             loop.call_soon(signal.raise_signal, signal.SIGINT)
         await asyncio.Event().wait()
 
+    before = desk.controller.handled or 0
     assert isinstance(desk.home.visit(cell()).error, KeyboardInterrupt | asyncio.CancelledError)
     desk.home.at_home(asyncio.wait(begun) if begun else asyncio.sleep(0))
     begun.clear()
     assert cleaned_up == [where]
+    assert desk.controller.handled == before + 1, "what it calls in C should not see another signal"
 
 
 def test_what_is_another_cell_s_is_left_alone_and_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
