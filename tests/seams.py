@@ -18,6 +18,7 @@ PYTHON = {
     "_write_to_self() _check_closed() _check_running() _check_signal(sig) _handle_signal(sig) "
     "_asyncgen_firstiter_hook(agen) _asyncgen_finalizer_hook(agen)",
     "asyncio.Task": "_coro _log_traceback _callbacks _fut_waiter",
+    "asyncio.base_subprocess.BaseSubprocessTransport": "_connect_pipes(waiter)",
     "asyncio.base_futures": "_format_callbacks(cb)",
     "asyncio.events": "_set_event_loop_policy|set_event_loop_policy",
     "asyncio.tasks": "_all_tasks|_scheduled_tasks _current_tasks",

@@ -25,6 +25,8 @@ AROUND_TASKS = (os.path.dirname(asyncio.__file__), str(OWN_FOLDER))
 OF_THE_LOOP = (*AROUND_TASKS, str(selectors.__file__))
 #: asyncio's own code and that of our loop; and Python's library, which both use.
 _OF_ASYNCIO = (AROUND_TASKS[0], str(OWN_FOLDER / "execution" / "user_loop"))
+#: What our loop calls. Not what starts child processes: that expects the exception where a child is whole.
+_BESIDE_ASYNCIO = str(OWN_FOLDER / "base")
 _LIBRARY, _PACKAGES = os.path.dirname(os.__file__) + os.sep, ("site-packages", "dist-packages")
 
 #: asyncio keeps every task in a weak set, under another name since 3.12. Since 3.14 only those of a class in
@@ -262,7 +264,7 @@ def asyncio_executes(frame: FrameType | None) -> bool:
         if path.startswith(_OF_ASYNCIO):
             return True
         is_librarys = path.startswith(_LIBRARY) and not any(folder in path for folder in _PACKAGES)
-        if not is_librarys and not path.startswith(AROUND_TASKS):
+        if not is_librarys and not path.startswith(_BESIDE_ASYNCIO):
             return False
         frame = frame.f_back
     return False

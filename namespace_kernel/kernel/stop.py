@@ -15,6 +15,9 @@ from namespace_kernel.remote.executor import ElsewhereCall
 
 from .wire.protocol_thread import ProtocolThread
 
+#: So many seconds after a Stop it is looked what holds up the loop, and then once more.
+_PATIENCE = 0.5
+
 
 class SideStops:
     """Stops some of them, ends a task of theirs that blocks the user loop, and says which cannot be stopped.
@@ -39,15 +42,21 @@ class SideStops:
         turn = self._user_loop.loop.turns
         stopped = self._side_cells.stop(wanted, coming)
         if stopped:
-            self._timers.call_later(1.0, lambda: self._follow_up(stopped, turn))
+            self._timers.call_later(_PATIENCE, lambda: self._look(stopped, turn))
 
     def stop_lane(self, lane_id: str | None) -> None:
         """Stop the cell that runs in that lane."""
         self.stop(lambda execution: execution.cell.lane_id == lane_id, lambda coming: coming == lane_id)
 
-    def _follow_up(self, stopped: list[Execution], turn: int) -> None:
+    def _look(self, stopped: list[Execution], turn: int) -> None:
+        # What a cell has called may have begun after its Stop: before it was cancelled.
+        later = self._user_loop.loop.turns
+        self._timers.call_later(_PATIENCE, lambda: self._follow_up(stopped, turn, later))
+
+    def _follow_up(self, stopped: list[Execution], turn: int, later: int) -> None:
         for execution in stopped:
-            self._user_loop.end_step(execution.tasks, turn, execution)
+            self._user_loop.end_step(execution.tasks, turn)
+            self._user_loop.end_callback(execution, later)
             if execution.find(ElsewhereCall) is not None:
                 continue  # it only waits here
             frame = self._blocked_in(execution)

@@ -8,6 +8,7 @@ from functools import partial
 from threading import main_thread
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakMethod
 
 from namespace_kernel.base.asyncio_tasks import (
     AROUND_TASKS,
@@ -82,6 +83,8 @@ class AsyncCode:
         self._in_the_way: tuple[object, float] = (None, 0.0)
         #: What comes again is of which Stop: another number, and it is not wanted any more.
         self._number = 0
+        #: The tasks that the last one has cancelled, or was raised in.
+        self._ended: list[asyncio.Task[Any]] = []
         #: What the next signal is for, if not for a Stop of the user's.
         self._sent: Reaction | None = None
 
@@ -132,7 +135,8 @@ class AsyncCode:
         elif current is not None and stop is None and not _executes(frame, coroutine_of(current)):
             runs, is_own = None, False  # asyncio is just taking a step of it, and must not be torn apart
         if again is None and stop is None:
-            self._look_again(ended)
+            self._ended = ended
+            self._look_again(self._number)
         if is_own:
             raises()
             return
@@ -147,15 +151,23 @@ class AsyncCode:
             self._in_the_way = None, 0.0
             raises()
 
-    def _look_again(self, ended: list[asyncio.Task[Any]]) -> None:
-        """From now on stop what holds up the loop: it came before what would end the cell, or is new."""
-        self._controller.timers.call_later(HELD_UP, partial(self._look, ended, self._number, -1, -1))
+    def _look_again(self, number: int, before: int = -1, sent: int = -1) -> None:
+        """Stop what holds up the loop, as long as Stop `number` counts: it came before what would end the
+        cell, or is new.
 
-    def _look(self, ended: list[asyncio.Task[Any]], number: int, before: int, sent: int) -> None:
-        """Look once more, in the thread of the timers. `before` was the loop's turn then, `sent` that in
-        which something was stopped, if there was anything.
+        `before` was the loop's turn at the last look, `sent` that in which something was stopped, if any was.
         """
-        turns = self._loop.turns
+        weak = WeakMethod(self._look)
+
+        def look() -> None:
+            method = weak()  # what a cell has must not be kept for this
+            if method is not None:
+                method(number, before, sent)
+
+        self._controller.timers.call_later(HELD_UP, look)
+
+    def _look(self, number: int, before: int, sent: int) -> None:
+        turns, ended = self._loop.turns, self._ended
         if self._number != number:
             return
         frame = frames_of_threads().get(main_thread().ident or 0)
@@ -163,7 +175,7 @@ class AsyncCode:
         if is_code and turns == before != sent:
             sent = turns
             self._send(partial(self._stop, again=ended), number, turns)
-        self._controller.timers.call_later(HELD_UP, partial(self._look, ended, number, turns, sent))
+        self._look_again(number, turns, sent)
 
     def _send(self, react: Reaction, number: int, turns: int) -> None:
         """Let `react` be called in the signal handler, unless a Stop or another turn came first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.base_subprocess import BaseSubprocessTransport
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from types import FunctionType
@@ -18,6 +19,9 @@ from namespace_kernel.coroutines.deferred import DeferredCoroutine
 
 #: How long, in seconds, a task's exception may wait to be retrieved after its cell has ended.
 _RETRIEVAL_TIME = 0.05
+
+#: What asyncio begins for a child process, and which must end: without it the process is waited for for ever.
+_CONNECTS_PIPES = BaseSubprocessTransport._connect_pipes.__code__
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -79,6 +83,8 @@ class LoopTasks:
         coroutine = coroutine_of(task)
         called = coroutine.__qualname__ if type(coroutine) is DeferredCoroutine else None
         note_start(task, coroutine, self._lines.is_users_file, called)
+        if getattr(coroutine, "cr_code", None) is _CONNECTS_PIPES:
+            return
         if execution is not None and asyncio.isfuture(task):  # a factory of the user's may give anything
             execution.tasks.add(task)
             task.add_done_callback(self._done)

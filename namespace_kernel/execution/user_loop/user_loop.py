@@ -182,28 +182,27 @@ class UserLoop:
             if self._rests:
                 self.loop._write_to_self()
 
-    def end_step(
-        self, tasks: Iterable[asyncio.Task[Any]], turn: int, execution: Execution | None = None
-    ) -> None:
-        """Raise `KeyboardInterrupt` in the one of `tasks`, or the callback of `execution`, that has kept the
-        home thread since that turn of the loop (`loop.turns`), some time ago: to be cancelled takes a turn.
-
-        Thread: any.
+    def end_step(self, tasks: Iterable[asyncio.Task[Any]], turn: int) -> None:
+        """Raise `KeyboardInterrupt` in the one of `tasks` that has kept the home thread since that turn of
+        the loop (`loop.turns`), some time ago: to be cancelled takes a turn. Thread: any.
         """
-        home, loop = self._home.ident, self.loop
-        if home is None or loop.owner != home or loop.turns != turn:
-            return
-        if any(executes(coroutine_of(task)) for task in tasks) or (
-            execution is not None and self._callback_at(home) is execution
-        ):
+        home = self._keeper_since(turn)
+        if home is not None and any(executes(coroutine_of(task)) for task in tasks):
             raiser_in(home)()
 
-    def _callback_at(self, home: int) -> Execution | None:
-        """What the callback belongs to that the home thread executes, if it is no task's step."""
-        frame = called_by_loop(frames_of_threads().get(home))
+    def end_callback(self, execution: Execution, turn: int) -> None:
+        """As `end_step`, of a callback that belongs to `execution` and is no task's step. Thread: any."""
+        home = self._keeper_since(turn)
         # The variables of a frame that executes meanwhile must not be looked at.
-        is_known = frame is not None and not FREE_THREADED and self.loop.anchors.current_task() is None
-        return execution_in(frame) if is_known else None
+        if home is None or FREE_THREADED or self.loop.anchors.current_task() is not None:
+            return
+        frame = called_by_loop(frames_of_threads().get(home))
+        if frame is not None and execution_in(frame) is execution:
+            raiser_in(home)()
+
+    def _keeper_since(self, turn: int) -> int | None:
+        home, loop = self._home.ident, self.loop
+        return home if loop.owner == home and loop.turns == turn else None
 
     def _whereabouts(self) -> str:
         """The line that keeps the loop; nothing if only its own code runs, on a machine with much to do."""

@@ -108,7 +108,6 @@ def test_an_async_cell_leaves_the_loop_at_home_wherever_a_stop_came(desk: Desk, 
             coroutine.close()
 
     def is_well() -> bool:
-        desk.later.clear()  # it keeps the tasks of each Stop
         well = desk.is_ours() and desk.controller.target is None and asyncio._get_running_loop() is None
         return well and desk.home.at_home(asyncio.sleep(0, "at home")) == "at home"
 
