@@ -6,7 +6,7 @@ import asyncio
 from asyncio.base_subprocess import BaseSubprocessTransport
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from types import FunctionType
+from types import CoroutineType, FunctionType
 from typing import Any
 
 from namespace_kernel.base.asyncio_tasks import coroutine_of
@@ -83,7 +83,7 @@ class LoopTasks:
         coroutine = coroutine_of(task)
         called = coroutine.__qualname__ if type(coroutine) is DeferredCoroutine else None
         note_start(task, coroutine, self._lines.is_users_file, called)
-        if getattr(coroutine, "cr_code", None) is _CONNECTS_PIPES:
+        if type(coroutine) is CoroutineType and coroutine.cr_code is _CONNECTS_PIPES:
             return
         if execution is not None and asyncio.isfuture(task):  # a factory of the user's may give anything
             execution.tasks.add(task)
