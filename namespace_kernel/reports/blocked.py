@@ -17,7 +17,7 @@ from namespace_kernel.base.started import CALLBACK
 from namespace_kernel.base.threads import FREE_THREADED
 
 from .advice.code import Code
-from .advice.mistake import Step, last_name
+from .advice.step import Step, last_name
 
 _RESULT = Future.result.__code__
 _SUBMITTING = "run_coroutine_threadsafe"

@@ -18,7 +18,7 @@ from namespace_kernel.base.words import words_of
 
 from .coroutine_values import coroutine_as_value, task_as_value
 from .loops import cancelled, loop_runs, no_loop, other_loop, other_thread, waits_for_itself
-from .mistake import Mistake, steps_of
+from .mistake import Mistake
 from .protocols import (
     awaited_twice,
     called_too_early,
@@ -27,6 +27,7 @@ from .protocols import (
     wrong_for,
     wrong_with,
 )
+from .step import steps_of
 from .syntax import wrong_syntax
 
 _log = logging.getLogger("namespace_kernel")

@@ -10,7 +10,8 @@ from itertools import islice
 from typing import Any, cast
 
 from .code import Code
-from .mistake import Mistake, Step, is_coroutine
+from .mistake import Mistake, is_coroutine
+from .step import Step
 
 #: Where "a coroutine" is wanted, it is something else that was given.
 _NAMED = re.compile(r"(?<!\ba )\b(coroutine|DeferredCoroutine)\b")

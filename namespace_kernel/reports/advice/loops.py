@@ -15,7 +15,8 @@ from typing import Any
 from namespace_kernel.base.cell import Context
 from namespace_kernel.base.safe_facts import attribute_of_class
 
-from .mistake import MISSING, Mistake, Step, last_name, ran_in_thread
+from .mistake import Mistake, ran_in_thread
+from .step import MISSING, Step, last_name
 
 #: Errors that say that no event loop is running: module and name. Libraries have theirs.
 _NO_LOOP_ERRORS = {("anyio", "NoEventLoopError"), ("sniffio", "AsyncLibraryNotFoundError")}

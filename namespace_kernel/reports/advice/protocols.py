@@ -10,7 +10,8 @@ from typing import Any
 from namespace_kernel.base.safe_facts import attribute_of_class
 
 from .code import Code
-from .mistake import MISSING, Mistake, Step, is_coroutine, last_name
+from .mistake import Mistake, is_coroutine
+from .step import MISSING, Step, last_name
 
 _NOT_AWAITABLE = re.compile(r"object (\S+) can't be used in 'await'|'(\S+)' object can't be awaited")
 _NOT_ITERABLE = re.compile(r"'(\S+)' object is not iterable")
