@@ -41,8 +41,6 @@ class Kept(NamedTuple):
     current: asyncio.Task[object] | None
     turns: int
     since: float
-    #: The tasks that are not to be cancelled after that.
-    ended: list[asyncio.Task[Any]]
 
 
 class Controller(step_on_main.Controller, Protocol):
@@ -109,22 +107,19 @@ class AsyncCode:
         else:
             sent(frame)
 
-    def _stop(self, frame: FrameType | None, again: list[asyncio.Task[Any]] | None = None) -> None:
-        """As `interrupt`; or as what looks again after one that has ended the tasks `again`."""
+    def _stop(self, frame: FrameType | None, again: bool = False) -> None:
+        """As `interrupt`; or as what looks again after one."""
         now, is_over, current = monotonic(), self._task.done(), self._loop.anchors.current_task()
         # The home thread may be taking the step.
         stop: Callable[[], object] | None = self._loop.anchors.stop_step
         is_own = current is self._task or current in self._execution.tasks
         if current is not None and stop is None:  # an eager task is noted after its first step
             is_own = is_own or current_execution.get() is self._execution
-        ended: list[asyncio.Task[Any]] = []
-        if again is not None:
-            ended = again
-            if current in ended:
-                return  # it cleans up
-        elif is_own or not is_over:
-            ended = self._end_soon(current)
-        raises = stop or partial(self._raise, frame, current, ended, now)
+        if not again:
+            self._ended = self._end_soon(current) if is_own or not is_over else []
+        elif current in self._ended:
+            return  # it cleans up
+        raises = stop or partial(self._raise, frame, current, now)
         if not is_over and self._controller.callback_runs():
             raises()  # in the callback, which holds up the cell
             return
@@ -134,8 +129,7 @@ class AsyncCode:
             is_own = runs is not None and current_execution.get() is self._execution
         elif current is not None and stop is None and not _executes(frame, coroutine_of(current)):
             runs, is_own = None, False  # asyncio is just taking a step of it, and must not be torn apart
-        if again is None and stop is None:
-            self._ended = ended
+        if not again and stop is None:
             self._look_again(self._number)
         if is_own:
             raises()
@@ -147,7 +141,7 @@ class AsyncCode:
                 frame = frames_of_threads().get(self._loop.owner or 0)
             if frame is not None:
                 self._explain_later(runs, self._controller.lines.describe_frame(frame))
-        elif runs is not None and again is None and now - since >= APART:
+        elif runs is not None and not again and now - since >= APART:
             self._in_the_way = None, 0.0
             raises()
 
@@ -167,14 +161,14 @@ class AsyncCode:
         self._controller.timers.call_later(HELD_UP, look)
 
     def _look(self, number: int, before: int, sent: int) -> None:
-        turns, ended = self._loop.turns, self._ended
+        turns = self._loop.turns
         if self._number != number:
             return
         frame = frames_of_threads().get(main_thread().ident or 0)
-        is_code = called_by_loop(frame) is not None and self._loop.anchors.current_task() not in ended
+        is_code = called_by_loop(frame) is not None and self._loop.anchors.current_task() not in self._ended
         if is_code and turns == before != sent:
             sent = turns
-            self._send(partial(self._stop, again=ended), number, turns)
+            self._send(partial(self._stop, again=True), number, turns)
         self._look_again(number, turns, sent)
 
     def _send(self, react: Reaction, number: int, turns: int) -> None:
@@ -188,13 +182,7 @@ class AsyncCode:
 
         self._controller.stop_turn(self._controller.turn, is_still_wanted)
 
-    def _raise(
-        self,
-        frame: FrameType | None,
-        current: asyncio.Task[object] | None,
-        ended: list[asyncio.Task[Any]],
-        since: float,
-    ) -> None:
+    def _raise(self, frame: FrameType | None, current: asyncio.Task[object] | None, since: float) -> None:
         """Raise `KeyboardInterrupt` in `frame`; in a moment, where asyncio's own code executes.
 
         In the midst of that it would leave a task that nobody steps, or a transport neither open nor closed.
@@ -202,10 +190,10 @@ class AsyncCode:
         """
         if monotonic() - since > MOST or not asyncio_executes(frame):
             if _executes(frame, coroutine_of(self._task)):
-                ended.append(self._task)
+                self._ended.append(self._task)
             self._number += 1  # it has arrived
             raise KeyboardInterrupt
-        kept = Kept(current, self._loop.turns, since, ended)
+        kept = Kept(current, self._loop.turns, since)
         again = partial(self._send, partial(self._raise_again, kept), self._number, kept.turns)
         self._controller.timers.call_later(MOMENT, again)
 
@@ -222,7 +210,7 @@ class AsyncCode:
             is_own = self._is_in_callback(frame) and current_execution.get() is self._execution
             hits = is_own or self._controller.callback_runs()
         if hits:
-            self._raise(frame, kept.current, kept.ended, kept.since)
+            self._raise(frame, kept.current, kept.since)
 
     def _is_in_callback(self, frame: FrameType | None) -> bool:
         """Whether `frame` is in a callback with code of a cell, where no task's step is taken.

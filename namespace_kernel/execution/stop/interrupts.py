@@ -22,7 +22,8 @@ The solution. Our handler is always installed and knows what runs:
   that the cell started, or a callback of it executes, `KeyboardInterrupt` is raised there. If not, the
   cell is waiting, and its task is cancelled. Both times the tasks that the cell started are cancelled; those
   of earlier cells live on. Where a task's next step is due already, it is cancelled at once, for that step
-  comes before all that the loop could be asked for.
+  comes before all that the loop could be asked for. What else comes before, and does not return, is found by
+  looking again from time to time.
 - an async cell that waits for the loop, busy at home: the wait ends by itself soon after, with
   `KeyboardInterrupt`.
 

@@ -160,11 +160,10 @@ def test_a_cell_that_starts_a_child_ends_wherever_a_stop_came(desk: Desk) -> Non
         finally:
             stop.armed = False
             late.cancel()
-            for child_process in psutil.Process().children():
-                if (
-                    child_process.name() == "sleep"
-                ):  # as in Python, it is there if the Stop came after its start
-                    child_process.kill()
+            # As in Python, one is there if the Stop came after its start.
+            for one in psutil.Process().children():
+                if one.name() == "sleep":
+                    one.kill()
 
     def run(stop: StopAt) -> Any:
         stop.armed = False
