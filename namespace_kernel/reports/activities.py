@@ -1,4 +1,4 @@
-"""What runs now: cells, tasks, threads, jobs of thread pools, child processes, and how to end one of them."""
+"""What runs now: cells, tasks, callbacks, threads, jobs of pools, child processes; how to end one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from namespace_kernel.attribution.child_processes import ChildProcesses
 from namespace_kernel.base.asyncio_tasks import all_tasks_of, coroutine_of, executes, frames_of, snapshot
 from namespace_kernel.base.cell import Context
 from namespace_kernel.base.execution import Execution
+from namespace_kernel.base.frames import argument_of
 from namespace_kernel.base.lines import Lines
+from namespace_kernel.base.safe_facts import callable_facts
 from namespace_kernel.base.started import Started, started_of
 from namespace_kernel.base.threads import frames_of_threads
 from namespace_kernel.execution.stop.thread_stop import raiser_in
@@ -35,8 +37,8 @@ class Activity:
     """One thing that runs.
 
     `kind` and `number` name it; a process's number is its pid. `cell` is the cell that started it, `""` if
-    none did. `since` is `time.time()`. `line` is the innermost line of the user's code that it executes or
-    waits at, `stack` all lines from the first of the user's on, outermost first.
+    none did. `since` is `time.time()`, 0 where nobody noted it. `line` is the innermost line of the user's
+    code that it executes or waits at, `stack` all lines from the first of the user's on, outermost first.
     """
 
     kind: str
@@ -71,7 +73,8 @@ class Activities:
 
     def all(self) -> list[Activity]:
         """Everything that runs, the calling thread's own cell aside; each kind oldest first."""
-        return [*self.cells(), *self.tasks(), *self.threads(), *self.jobs(), *self.processes()]
+        loops = [*self.tasks(), *self.callbacks()]
+        return [*self.cells(), *loops, *self.threads(), *self.jobs(), *self.processes()]
 
     def cells(self) -> list[Activity]:
         """The cells."""
@@ -87,6 +90,24 @@ class Activities:
             if not task.done() and (started := started_of(task)) is not None
         ]
         return sorted(found, key=lambda one: one.number)
+
+    def callbacks(self) -> list[Activity]:
+        """The callback of a cell's that keeps the loop while no cell awaits, if one does; its number is the
+        loop's turn.
+        """
+        turn, found = self._loop.turns, self._user_loop.callback()
+        if found is None:
+            return []
+        frame, execution = found
+        stack = _outwards(frames_of_threads().get(self._user_loop.home_ident or 0))
+        called = stack[stack.index(frame) + 1 :] if frame in stack else []
+        if called:
+            first = next(filter(self._is_users, called), called[0])
+            name = first.f_code.co_qualname.rpartition("<locals>.")[2]
+        else:  # C's
+            name, _ = callable_facts(getattr(argument_of(frame, "self"), "_callback", None))
+        cell = execution.cell.execution_id
+        return [self._activity("callback", turn, f"{name}()", cell, 0.0, "runs", called)]
 
     def threads(self) -> list[Activity]:
         """The threads that cells started."""
@@ -197,6 +218,13 @@ class Activities:
             time.sleep(_PATIENCE / 30)
         return set(found)
 
+    def stop_callback(self, number: int) -> bool:
+        """Raise `KeyboardInterrupt` in the callback that keeps the loop, as in a thread; whether it is that
+        of this number.
+        """
+        found = self._user_loop.callback()
+        return found is not None and self._user_loop.end_callback(found[1], number)
+
     def stop_thread(self, number: int) -> bool:
         """Raise `KeyboardInterrupt` in a thread that a cell started; whether there is one.
 
@@ -224,7 +252,9 @@ class Activities:
 
 
 def age(since: float) -> str:
-    """The time from `since` till now, in words: `"0.5 s"`, `"3 min"`, `"2 h 5 min"`."""
+    """The time from `since` till now, in words: `"0.5 s"`, `"3 min"`, `"2 h 5 min"`; "" if it is 0."""
+    if not since:
+        return ""
     seconds = max(0.0, time.time() - since)
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

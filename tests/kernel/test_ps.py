@@ -148,6 +148,90 @@ def test_the_list_comes_though_another_callback_blocks_the_user_loop(ready: Note
     ready.run("gate.set()")
 
 
+CALLED = {
+    "soon": "loop.call_soon_threadsafe(busy)",
+    "later": "loop.call_later(0.01, busy)",
+    "with arguments": "import functools\nloop.call_soon_threadsafe(functools.partial(busy, 1, two=2), 3)",
+    "by a future": "future = loop.create_future()\nfuture.add_done_callback(busy)\nfuture.set_result(1)",
+    "by a descriptor": "loop.add_reader(ends[0], busy)\nos.write(ends[1], b'x')",
+}
+
+
+@pytest.mark.parametrize("called", CALLED)
+def test_a_callback_that_keeps_the_loop_is_listed_named_and_ended(called: str, ready: Notebook) -> None:
+    ready.run("""\
+entered, ends = threading.Event(), os.pipe()
+def busy(*args, **named):
+    loop.remove_reader(ends[0]); entered.set()
+    while True: pass""")
+    number = ready.run(f"{CALLED[called]}\nentered.wait(30)").count
+    row = one(ready, "callback")
+    assert (row.name, row.cell, row.state, row.age) == ("busy()", f"In [{number}]", "runs", "")
+    assert row.where == f"line 4 of In [{number - 1}]: while True: pass"
+    waiting = ready.submit("await asyncio.sleep(0); 'done'").wait_for_text("which is busy at line 4 of")
+    assert f"Stop ends the wait, `%stop {row.what}` the callback" in waiting.text
+    assert ready.run(f"%stop {row.what}").status == "ok"
+    assert waiting.wait().result == "'done'"
+    assert [row for row in ps(ready) if row.what.startswith("callback")] == []
+    assert f"no {row.what} runs; `%ps` lists what does" in ready.run(f"%stop {row.what}").text
+
+
+def test_the_number_of_a_callback_that_is_over_ends_no_other(ready: Notebook) -> None:
+    ready.run("def wait(): entered.set(); gate.wait(30)")
+    begin = "gate.clear(); entered = threading.Event(); loop.call_soon_threadsafe(wait); entered.wait(30)"
+    ready.run(begin)
+    before = one(ready, "callback")
+    ready.run("gate.set()")
+    ready.run("await asyncio.sleep(0)")
+    ready.run(begin)
+    now = one(ready, "callback")
+    assert f"no {before.what} runs" in ready.run(f"%stop {before.what}").text
+    assert one(ready, "callback").what == now.what
+    assert ready.run("gate.set()").status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("called", "name", "end"),
+    [
+        ("gate.wait, 30", "Event.wait()", "gate.set()"),
+        ("os.read, ends[0], 1", "read()", "os.write(ends[1], b'x')"),
+    ],
+)
+def test_a_callback_without_code_of_the_user_s_is_listed_by_its_name(
+    called: str, name: str, end: str, ready: Notebook
+) -> None:
+    ready.run("ends = os.pipe(); entered = threading.Event(); soon = loop.call_soon_threadsafe")
+    ready.run(f"soon(entered.set); soon({called}); entered.wait(30)")
+    row = one(ready, "callback")
+    assert (row.name, row.where) == (name, "")
+    assert ready.run(end).status == "ok"
+
+
+def test_a_message_s_handler_that_keeps_the_loop_is_listed_as_the_user_s(ready: Notebook) -> None:
+    ready.run("""\
+from ipykernel.comm import Comm
+entered = threading.Event()
+def opened(comm, message):
+    @comm.on_msg
+    def handle(message): entered.set(); gate.wait(30)
+get_ipython().kernel.comm_manager.register_target("target", opened)""")
+    ready.request("comm_open", {"comm_id": "one", "target_name": "target", "data": {}}).wait_idle()
+    ready.request("comm_msg", {"comm_id": "one", "data": {}})
+    assert ready.run("entered.wait(30)").result == "True"
+    assert one(ready, "callback").name == "handle()"
+    assert ready.run("gate.set()").status == "ok"
+
+
+def test_a_task_that_keeps_the_loop_is_named_to_who_waits_for_it(ready: Notebook) -> None:
+    ready.run("entered = threading.Event()\nasync def block():\n    entered.set()\n    while True: pass")
+    ready.run("future = asyncio.run_coroutine_threadsafe(block(), loop); entered.wait(30)")
+    waiting = ready.submit("await asyncio.sleep(0); 'done'").wait_for_text("waiting for the user loop")
+    task = one(ready, "task").what
+    assert f"Stop ends the wait, `%stop {task}` the task" in waiting.text
+    assert ready.run(f"%stop {task}").status == "ok"
+    assert waiting.wait().result == "'done'"
+
+
 def test_in_a_cell_with_more_lines_it_runs_in_order(ready: Notebook) -> None:
     first = ready.submit("print('ready', flush=True); gate.wait(30)").wait_for_text("ready")
     one_of_all = one(ready, "cell")
@@ -406,6 +490,7 @@ WRONG = {
     "%stop -1": "say what to stop",
     "%stop 999999": "no cell 999999 runs; `%ps` lists what does",
     "%stop task 999999": "no task 999999 runs; `%ps` lists what does",
+    "%stop callback 999999": "no callback 999999 runs; `%ps` lists what does",
     "%stop thread 999999": "no thread 999999 runs",
     "%stop job 999999": "no job 999999 runs",
     "%stop process 1": "no process 1 runs",

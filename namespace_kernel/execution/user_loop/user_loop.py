@@ -19,6 +19,7 @@ from contextvars import Context as ContextVars
 from functools import partial
 from queue import SimpleQueue
 from threading import get_ident
+from types import FrameType
 from typing import Any, TypeVar
 
 from namespace_kernel.base.asyncio_tasks import (
@@ -31,7 +32,7 @@ from namespace_kernel.base.asyncio_tasks import (
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Lines, Notices
 from namespace_kernel.base.originals import monotonic, repair
-from namespace_kernel.base.started import called_by_loop, execution_in
+from namespace_kernel.base.started import called_by_loop, execution_in, started_of
 from namespace_kernel.base.threads import FREE_THREADED, Condition, Thread, frames_of_threads
 from namespace_kernel.execution.stop.thread_stop import raiser_in
 
@@ -109,7 +110,8 @@ class UserLoop:
                 raise KeyboardInterrupt
             if monotonic() > patience and (where := self._whereabouts()):
                 patience = float("inf")
-                self._notices.notice(f"waiting for the user loop, which is busy {where}; Stop ends the wait")
+                ends = f"Stop ends the wait{self._what_ends_it()}"
+                self._notices.notice(f"waiting for the user loop, which is busy {where}; {ends}")
         self._take()
 
     def _take(self) -> None:
@@ -190,15 +192,27 @@ class UserLoop:
         if home is not None and any(executes(coroutine_of(task)) for task in tasks):
             raiser_in(home)()
 
-    def end_callback(self, execution: Execution, turn: int) -> None:
-        """As `end_step`, of a callback that belongs to `execution` and is no task's step. Thread: any."""
+    def end_callback(self, execution: Execution, turn: int) -> bool:
+        """As `end_step`, of a callback that belongs to `execution` and is no task's step; whether it is
+        there. Thread: any.
+        """
+        found = self.callback()
         home = self._keeper_since(turn)
+        if found is None or found[1] is not execution or home is None:
+            return False
+        raiser_in(home)()
+        return True
+
+    def callback(self) -> tuple[FrameType, Execution] | None:
+        """Where the home thread calls a callback of a cell's that is no task's step, and which cell's.
+        Thread: any.
+        """
         # The variables of a frame that executes meanwhile must not be looked at.
-        if home is None or FREE_THREADED or self.loop.anchors.current_task() is not None:
-            return
-        frame = called_by_loop(frames_of_threads().get(home))
-        if frame is not None and execution_in(frame) is execution:
-            raiser_in(home)()
+        if FREE_THREADED or self.anchors.current_task() is not None or self.loop.owner != self._home.ident:
+            return None
+        frame = called_by_loop(frames_of_threads().get(self._home.ident or 0))
+        execution = None if frame is None else execution_in(frame)
+        return None if frame is None or execution is None else (frame, execution)
 
     def _keeper_since(self, turn: int) -> int | None:
         home, loop = self._home.ident, self.loop
@@ -210,6 +224,13 @@ class UserLoop:
         if frame is None or frame.f_code.co_filename.startswith(OF_THE_LOOP):
             return ""
         return self._lines.describe_frame(frame)
+
+    def _what_ends_it(self) -> str:
+        """The line that ends what keeps the loop, in words; nothing if that has no number."""
+        started, turn = started_of(self.anchors.current_task()), self.loop.turns
+        if started is not None:
+            return f", `%stop task {started.number}` the task"
+        return f", `%stop callback {turn}` the callback" if self.callback() is not None else ""
 
     @property
     def home_ident(self) -> int | None:

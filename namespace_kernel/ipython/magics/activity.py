@@ -25,8 +25,8 @@ _WIDTH = 60
 _ROWS = 200
 
 _STOP_USAGE = (
-    "say what to stop, as `%ps` lists it: `%stop 5` (a cell), `%stop task 7`, `%stop thread 8`, "
-    "`%stop job 9`, `%stop process 1234`"
+    "say what to stop, as `%ps` lists it: `%stop 5` (a cell), `%stop task 7`, `%stop callback 7`, "
+    "`%stop thread 8`, `%stop job 9`, `%stop process 1234`"
 )
 _TASKS_USAGE = "`%tasks` lists the tasks, `%tasks cancel N` cancels one, `%tasks cancel all` each"
 
@@ -43,7 +43,7 @@ class ActivityMagics(Magics):
     @line_magic
     @unseen
     def ps(self, line: str) -> None:
-        """List the cells, tasks, threads and child processes that run now, and where each stands.
+        """List the cells, tasks, callbacks, threads and child processes that run now, and where each stands.
 
         `%ps -v` shows the whole stack of each.
         """
@@ -98,6 +98,7 @@ class ActivityMagics(Magics):
         return {
             "cell": self._stop_cell,
             "task": lambda number: bool(activities.cancel_tasks([number])),
+            "callback": activities.stop_callback,
             "thread": activities.stop_thread,
             "job": activities.cancel_job,
             "process": activities.terminate_process,
@@ -144,6 +145,7 @@ def _numbers_in(words: list[str]) -> list[int]:
 _PLURALS = {
     "cell": "cells",
     "task": "tasks",
+    "callback": "callbacks",
     "thread": "threads",
     "job": "jobs",
     "process": "processes",
