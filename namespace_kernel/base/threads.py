@@ -154,14 +154,28 @@ class Popen(subprocess.Popen[bytes]):
 SimpleQueue = queue.SimpleQueue
 
 
-def hide_from_debugger(thread: threading.Thread) -> None:
-    """Let the debugger never stop `thread`, which is not started yet.
+def leave_debugger() -> None:
+    """Let the debugger, if there is one, not stop the calling thread."""
+    find = getattr(sys.modules.get("pydevd"), "get_global_debugger", lambda: None)
+    debugger: Any = find()
+    if debugger is not None:
+        debugger.disable_tracing()
 
-    From Python 3.12 on debugpy looks at the second of the two alone, also where another thread is at a
-    breakpoint and it holds the others.
+
+class HiddenThread(Thread):
+    """One that the debugger never stops.
+
+    From Python 3.12 on debugpy looks at the second of the two names alone, also where another thread is at a
+    breakpoint and it holds the others. There it may take a thread for one that has ended and had the same
+    number, so this one says itself that it is not to be stopped.
     """
-    thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
-    thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+
+    pydev_do_not_trace = is_pydev_daemon_thread = True
+
+    def run(self) -> None:
+        """Overridden to say so."""
+        leave_debugger()
+        super().run()
 
 
 def readable(descriptors: Iterable[int], seconds: float | None = None) -> list[int]:

@@ -22,7 +22,7 @@ from IPython.core.history import HistoryAccessor, HistoryManager, HistorySavingT
 from traitlets import default
 
 from namespace_kernel.base.originals import monotonic, shield
-from namespace_kernel.base.threads import Event, Lock, RLock, Thread
+from namespace_kernel.base.threads import Event, HiddenThread, Lock, RLock, leave_debugger
 from namespace_kernel.base.words import words_of
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def _tell_that_it_waits(error: BaseException, replaced: list[str]) -> None:
     _log.debug("it failed here", exc_info=error)
 
 
-class _OpeningThread(HistorySavingThread, Thread):
+class _OpeningThread(HistorySavingThread, HiddenThread):
     """Opens the history's own connection before one for itself: a spoilt file is moved away first."""
 
     def __init__(self, *args: Any) -> None:
@@ -251,6 +251,7 @@ class _OpeningThread(HistorySavingThread, Thread):
         If nothing can be saved, this thread ends at once. If nothing can be opened (the process has too many
         files), it ends, too, and the next cell's line starts another.
         """
+        leave_debugger()
         shield(self._open_and_save, _tell_that_it_waits)
 
     def _open_and_save(self) -> None:

@@ -18,7 +18,7 @@ import uuid
 from dataclasses import dataclass
 
 from namespace_kernel.base.execution import current_execution
-from namespace_kernel.base.threads import Condition, Thread, hide_from_debugger
+from namespace_kernel.base.threads import Condition, HiddenThread
 from namespace_kernel.namespace.reserved_names import is_engine_name
 
 _log = logging.getLogger("namespace_kernel")
@@ -100,8 +100,7 @@ class LiveTables:
         with self._lock:
             self._tables.append(live)
             if self._thread is None:
-                self._thread = Thread(target=self._watch, name="Live namespace", daemon=True)
-                hide_from_debugger(self._thread)
+                self._thread = HiddenThread(target=self._watch, name="Live namespace", daemon=True)
                 self._thread.start()
                 atexit.register(self._end)
 

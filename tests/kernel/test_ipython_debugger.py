@@ -287,6 +287,31 @@ def test_variables_are_inspected_at_a_stop(code: str, debugger: Debugger) -> Non
     assert cell.wait().result == "42"
 
 
+STALE = """\
+numbers = set()
+threads = [threading.Thread(target=lambda: numbers.add(threading.get_ident())) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+for number in numbers:  # what debugpy leaves of a thread whose object ends with it
+    dummy = threading._DummyThread()
+    threading._active[threading.get_ident()] = threading.main_thread()
+    dummy._ident = number
+    threading._active[number] = dummy"""
+
+
+def test_variables_are_inspected_though_threads_of_the_same_number_have_ended(notebook: Notebook) -> None:
+    for _ in range(3):
+        with attached(notebook) as debugger:
+            assert notebook.run(STALE).status == "ok"
+            debugger.break_at(PLAIN, 2)
+            cell = notebook.submit(PLAIN)
+            stop = debugger.wait_stopped()
+            for _ in range(3):
+                assert inspected(debugger)["a"] == "20"
+            stop.go()
+            assert cell.wait().result == "42"
+
+
 def test_a_repr_that_does_not_end_blocks_no_other_request(notebook: Notebook) -> None:
     notebook.run("""\
 import threading

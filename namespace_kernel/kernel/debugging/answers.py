@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from ipykernel.compiler import get_tmp_directory, get_tmp_hash_seed
 
-from namespace_kernel.base.threads import hide_from_debugger
+from namespace_kernel.base.threads import HiddenThread
 from namespace_kernel.kernel.wire.request import Message
 
 T = TypeVar("T")
@@ -30,9 +29,7 @@ async def beside(function: Callable[[], T], patience: float) -> T:
         except BaseException as error:
             outcome.set_exception(error)
 
-    thread = threading.Thread(target=run, name="Debugger", daemon=True)
-    hide_from_debugger(thread)
-    thread.start()
+    HiddenThread(target=run, name="Debugger", daemon=True).start()
     return await asyncio.wait_for(asyncio.wrap_future(outcome), patience)
 
 

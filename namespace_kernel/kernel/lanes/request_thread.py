@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from namespace_kernel.base.originals import keep_running, monotonic
-from namespace_kernel.base.threads import Thread, current_thread, hide_from_debugger
+from namespace_kernel.base.threads import HiddenThread, current_thread
 from namespace_kernel.kernel.wire.protocol_thread import ProtocolThread
 from namespace_kernel.kernel.wire.request import Request
 
@@ -47,8 +47,8 @@ class RequestThread:
         self._timers.call_later(_SLOW, self._relieve)
 
     def _start(self) -> None:
-        thread = Thread(target=keep_running, args=(self._work, _log), name=self._name, daemon=True)
-        hide_from_debugger(thread)
+        work = (self._work, _log)
+        thread = HiddenThread(target=keep_running, args=work, name=self._name, daemon=True)
         self._current, self._busy_since = thread, 0.0
         thread.start()
 

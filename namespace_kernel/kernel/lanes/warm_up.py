@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 
 from namespace_kernel.base.originals import keep_running
-from namespace_kernel.base.threads import Thread, Timers, hide_from_debugger
+from namespace_kernel.base.threads import HiddenThread, Timers
 from namespace_kernel.kernel.wire.request import Request
 
 from .haste import Haste
@@ -59,9 +59,8 @@ class WarmUp:
         if not self._is_calm():
             self._look_later()
             return
-        thread = Thread(target=keep_running, args=(self._work, _log), name="Warm-up", daemon=True)
-        hide_from_debugger(thread)
-        thread.start()
+        work = (self._work, _log)
+        HiddenThread(target=keep_running, args=work, name="Warm-up", daemon=True).start()
 
     def _work(self) -> None:
         while self._is_calm():

@@ -15,7 +15,7 @@ from typing import Any
 
 from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import Popen, SimpleQueue, Thread, readable
+from namespace_kernel.base.threads import HiddenThread, Popen, SimpleQueue, readable
 from namespace_kernel.remote.memory.handover import handover_pair
 from namespace_kernel.remote.memory.regions import room
 from namespace_kernel.remote.transfer.frames import read_message, write_message
@@ -87,7 +87,7 @@ class WorkerProcess:
         self._message_began = False
         for serve in (self._read, self._write):
             name = f"{serve.__name__[1:]}-{self.process.pid}"
-            Thread(target=serve, name=name, daemon=True).start()
+            HiddenThread(target=serve, name=name, daemon=True).start()
 
     @property
     def alive(self) -> bool:

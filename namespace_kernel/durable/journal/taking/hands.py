@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import Thread, hide_from_debugger
+from namespace_kernel.base.threads import HiddenThread, Thread
 
 T = TypeVar("T")
 
@@ -30,8 +30,7 @@ class _EndNow(BaseException):
 
 def start_thread(run: Callable[[], None], name: str, stack: int = 0) -> Thread:
     """Start a thread that belongs to no cell."""
-    thread = Thread(target=contextvars.Context().run, args=(run,), name=name, daemon=True)
-    hide_from_debugger(thread)
+    thread = HiddenThread(target=contextvars.Context().run, args=(run,), name=name, daemon=True)
     before = threading.stack_size(stack) if stack else 0
     try:
         contextvars.Context().run(thread.start)
