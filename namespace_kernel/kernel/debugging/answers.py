@@ -22,6 +22,7 @@ async def beside(function: Callable[[], T], patience: float) -> T:
     Raises `TimeoutError` after `patience` seconds.
     """
     outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+    outcome.set_running_or_notify_cancel()  # nobody waits any more after that time, and it may end later
 
     def run() -> None:
         try:
@@ -29,8 +30,15 @@ async def beside(function: Callable[[], T], patience: float) -> T:
         except BaseException as error:
             outcome.set_exception(error)
 
-    HiddenThread(target=run, name="Debugger", daemon=True).start()
-    return await asyncio.wait_for(asyncio.wrap_future(outcome), patience)
+    thread = HiddenThread(target=run, name="Debugger", daemon=True)
+    thread.start()
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(outcome), patience)
+    finally:
+        if outcome.done():
+            # It has nothing left to do. If the object were the thread's own at its end, debugpy would put a
+            # dummy in its place, and take the next thread of the same number for that.
+            thread.join()
 
 
 def refusal(message: Message, reason: str) -> Message:
