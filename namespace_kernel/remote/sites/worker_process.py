@@ -15,7 +15,7 @@ from typing import Any
 
 from namespace_kernel.base.frames import OWN_FOLDER
 from namespace_kernel.base.originals import monotonic
-from namespace_kernel.base.threads import HiddenThread, Popen, SimpleQueue, readable
+from namespace_kernel.base.threads import HiddenThread, Lock, Popen, SimpleQueue, readable
 from namespace_kernel.remote.memory.handover import handover_pair
 from namespace_kernel.remote.memory.regions import room
 from namespace_kernel.remote.transfer.frames import read_message, write_message
@@ -56,6 +56,9 @@ class WorkerProcess:
         self.ledger = Ledger()
         self._messages: deque[Event | Report | Lost] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
+        self._asking = Lock()
+        #: Whether nothing can come from it any more.
+        self._is_lost = False
         with contextlib.ExitStack() as opened:  # closed again if there is no process, as without descriptors
             reader, self._commands = map(opened.enter_context, _open_pipe())
             self._reports, said = map(opened.enter_context, _open_pipe())
@@ -92,7 +95,12 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Whether it can run cells."""
-        return self.process.poll() is None and not any(isinstance(one, Lost) for one in self._messages)
+        is_lost = self._is_lost or any(isinstance(one, Lost) for one in self._messages)
+        return not is_lost and not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        with self._asking:  # Popen would say that it goes on to who asks while another does
+            return self.process.poll() is not None
 
     def run(self, request: CellRequest, pieces: Iterable[Piece]) -> None:
         """Send a cell; then `next_message` until there is a report."""
@@ -157,6 +165,7 @@ class WorkerProcess:
                 self._say(message)
                 del message
         except Exception as error:
+            self._is_lost = True
             self._read_descriptors(0)
             self._say(Lost(self._fate(error)))
         finally:
@@ -181,7 +190,7 @@ class WorkerProcess:
         """Wait for one, or for the end of the process, though children of it may hold the pipe open."""
         until = monotonic() + self._patience
         while not self._read_descriptors(_LOOK):
-            if self.process.poll() is not None and not self._read_descriptors(0):
+            if self._has_ended() and not self._read_descriptors(0):
                 raise EOFError("it has ended")
             if self._message_began and monotonic() > until:
                 raise TimeoutError(f"a message began, and nothing more came for {self._patience:g} seconds")
