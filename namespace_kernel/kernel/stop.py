@@ -56,7 +56,7 @@ class SideStops:
     def _follow_up(self, stopped: list[Execution], turn: int, later: int) -> None:
         for execution in stopped:
             self._user_loop.end_step(execution.tasks, turn)
-            self._user_loop.end_callback(execution, later)
+            self._user_loop.end_callback(later, execution)
             if execution.find(ElsewhereCall) is not None:
                 continue  # it only waits here
             frame = self._blocked_in(execution)

@@ -99,8 +99,7 @@ class Activities:
         if found is None:
             return []
         frame, execution = found
-        stack = _outwards(frames_of_threads().get(self._user_loop.home_ident or 0))
-        called = stack[stack.index(frame) + 1 :] if frame in stack else []
+        called = self._called_by(frame)
         if called:
             first = next(filter(self._is_users, called), called[0])
             name = first.f_code.co_qualname.rpartition("<locals>.")[2]
@@ -189,11 +188,12 @@ class Activities:
     def _frames_of_task(self, task: Any) -> list[FrameType]:
         """Where `task` waits; or, if it executes, all that it has called."""
         frames = frames_of(coroutine_of(task))
-        owner = self._loop.owner
-        inner = _outwards(frames_of_threads().get(owner)) if owner is not None else []
-        if frames and frames[-1] in inner:
-            frames += inner[inner.index(frames[-1]) + 1 :]
-        return frames
+        return [*frames, *self._called_by(frames[-1])] if frames else frames
+
+    def _called_by(self, frame: FrameType) -> list[FrameType]:
+        """What `frame` has called, if the thread that runs the loop executes it, outermost first."""
+        frames = _outwards(frames_of_threads().get(self._loop.owner or 0))
+        return frames[frames.index(frame) + 1 :] if frame in frames else []
 
     # Ending one
 
@@ -222,8 +222,7 @@ class Activities:
         """Raise `KeyboardInterrupt` in the callback that keeps the loop, as in a thread; whether it is that
         of this number.
         """
-        found = self._user_loop.callback()
-        return found is not None and self._user_loop.end_callback(found[1], number)
+        return self._user_loop.end_callback(number)
 
     def stop_thread(self, number: int) -> bool:
         """Raise `KeyboardInterrupt` in a thread that a cell started; whether there is one.

@@ -192,13 +192,13 @@ class UserLoop:
         if home is not None and any(executes(coroutine_of(task)) for task in tasks):
             raiser_in(home)()
 
-    def end_callback(self, execution: Execution, turn: int) -> bool:
-        """As `end_step`, of a callback that belongs to `execution` and is no task's step; whether it is
-        there. Thread: any.
+    def end_callback(self, turn: int, execution: Execution | None = None) -> bool:
+        """As `end_step`, of a callback that is no task's step, only if it belongs to `execution` where that
+        is given; whether it is there. Thread: any.
         """
         found = self.callback()
         home = self._keeper_since(turn)
-        if found is None or found[1] is not execution or home is None:
+        if found is None or home is None or (execution is not None and found[1] is not execution):
             return False
         raiser_in(home)()
         return True

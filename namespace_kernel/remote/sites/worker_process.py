@@ -95,8 +95,7 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Whether it can run cells."""
-        is_lost = self._is_lost or any(isinstance(one, Lost) for one in self._messages)
-        return not is_lost and not self._has_ended()
+        return not self._is_lost and not self._has_ended()
 
     def _has_ended(self) -> bool:
         with self._asking:  # Popen would say that it goes on to who asks while another does
@@ -234,6 +233,7 @@ class WorkerProcess:
         except OSError:
             pass  # it has ended: whoever reads says so
         except Exception as error:  # or the cell would wait for ever
+            self._is_lost = True
             self._say(Lost(f"could not be told what to do ({type(error).__name__}: {error})"))
             self.kill()
         with contextlib.suppress(OSError):
