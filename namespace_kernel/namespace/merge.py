@@ -75,9 +75,10 @@ def _begins_with(before: Namespace, after: Namespace, more: int) -> bool:
 
     A dict keeps its names in the order in which they came, and one that was deleted and came back stands
     at the end. So if one name stands where it stood, all before it do: one missing would have moved it. It
-    must be one that the cell did not delete and bind again itself, and nobody does that with an earlier
-    cell's `_iN`, which is near the end, because IPython adds one with each cell. So the last few names stand
-    for all; only if none of them is an `_iN`, there is a pass over all names (1.5 ms of 100,000).
+    must be one that nobody deleted and bound again, and nobody does that with an `_iN`, which is near the
+    end, because IPython adds one with each cell; where the kernel puts one back, its key is another object.
+    So the last few names stand for all; only if none of them is an `_iN`, there is a pass over all names
+    (1.5 ms of 100,000).
     """
     ends = zip(reversed(before), islice(reversed(after), more, None), strict=False)
     for mine, theirs in islice(ends, _NEAR):

@@ -137,6 +137,6 @@ def set_right(
     for name in touched - in_use:
         value = source.numbered(name) if is_numbered(name) else MISSING
         if value is not MISSING and live.get(name, MISSING) is not value:
-            live[name] = value
+            live["".join(name)] = value  # a key of its own tells who compares that it stands elsewhere now
             wrong.add(name)
     return wrong

@@ -63,6 +63,22 @@ def test_a_cell_that_runs_on_a_copy_takes_no_name_of_one_that_does_not(
     end(manager, copy)
 
 
+@pytest.mark.parametrize(
+    "source", ["globals().clear(); b = None", "del a, _i1; b = None", "b = globals().pop('a'); del _i1"]
+)
+def test_what_another_deleted_and_the_kernel_put_back_hides_no_change(
+    manager: AsyncNamespaceManager, source: str
+) -> None:
+    manager.record_input("a = 1")
+    manager.update_namespace({"a": None, manager.live.popitem()[0]: "a = 1"}, "engine")
+    long = begin(manager, "long", "f()")
+    short = begin(manager, "short", source)
+    exec(source, short.namespace)
+    end(manager, short)
+    assert list(manager.live)[-1] == list(long.base)[-1] == "_i1"
+    assert end(manager, long).deleted == {"a"}
+
+
 def test_a_name_that_another_wrote_meanwhile_is_that_cell_s(manager: AsyncNamespaceManager) -> None:
     long = begin(manager, "long", "f()")
     short = begin(manager, "short", "x = 1")
