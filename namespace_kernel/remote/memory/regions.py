@@ -12,15 +12,15 @@ import mmap
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pickle import PickleBuffer
 from typing import Any, SupportsIndex
 
+from namespace_kernel.remote.memory.blocks import content_digest, digest_in_blocks
 from namespace_kernel.remote.memory.own_memory import OwnMap
 
 #: Bytes from which a buffer is worth a region.
 LARGE = 2**20
-#: Bytes that are copied at a time, so that they are still in the processor's cache when they are hashed.
-_STEP = 2**18
 #: Bytes of a huge page, and from how many on a region gets such pages.
 _HUGE, _WORTH = 2**21, 2**24
 #: What asks Linux for them; Python has no name for it.
@@ -101,34 +101,44 @@ def fill(raw: memoryview) -> Region:
     """
     import fcntl
 
-    from xxhash import xxh3_128
-
     region = Region(os.memfd_create("namespace_kernel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), len(raw), b"")
     os.ftruncate(region.descriptor, region.size)
-    _use_huge_pages(region)
-    digest, part = xxh3_128(), memoryview(bytearray(_STEP))
-    for begin in range(0, len(raw), _STEP):
-        part = part[: len(raw) - begin]
-        part[:] = raw[begin : begin + _STEP]
-        digest.update(part)
-        if os.write(region.descriptor, part) < len(part):
-            raise OSError(f"only {begin} of {len(raw)} bytes could be written")
+    mapped = _map(region.descriptor, region.size, mmap.MAP_SHARED)
+    region.digest = digest_in_blocks(region.size, partial(_fill_block, region, mapped, raw))
+    mapped.close()  # only now: after an error another thread may be writing to it still
     fcntl.fcntl(region.descriptor, fcntl.F_ADD_SEALS, _seals())
-    region.digest = digest.digest()
     return region
 
 
-def _use_huge_pages(region: Region) -> None:
-    """Let what will be written to `region` lie in huge pages, as arrays do: each page costs time of its own.
+def _fill_block(region: Region, mapped: mmap.mmap, raw: memoryview, part: slice) -> bytes:
+    """Copy a part of `raw` to the same part of `region`, which is `mapped`; the digest of what is there then.
 
-    The system makes such pages where a byte is there already, also of memory that has none by itself.
+    What has huge pages is written to as memory, which several threads may do at once. To other pages the
+    system writes: where memory is short, it says so, and nobody dies of it.
     """
-    whole = region.size // _HUGE * _HUGE
-    if whole >= _WORTH:
-        for begin in range(0, whole, _HUGE):
-            os.pwrite(region.descriptor, b"\0", begin)
-        with contextlib.suppress(OSError):  # the system cannot do it, or has no memory in such pieces
-            region.map().madvise(_COLLAPSE, 0, whole)
+    import ctypes
+
+    huge = part.start + _use_huge_pages(region, mapped, part)
+    ctypes.memmove(address_of(mapped) + part.start, address_of(raw) + part.start, huge - part.start)
+    if os.pwrite(region.descriptor, raw[huge : part.stop], huge) < part.stop - huge:
+        raise OSError(f"{part.stop} of {region.size} bytes could not be written")
+    with memoryview(mapped) as content:
+        return content_digest(content[part])
+
+
+def _use_huge_pages(region: Region, mapped: mmap.mmap, part: slice) -> int:
+    """Let a part of `region` lie in huge pages, as arrays do; for how many bytes from its beginning on.
+
+    Each page costs time of its own. The system makes huge ones where a byte is there already, also of memory
+    that has none by itself. Python's own `madvise` would keep the interpreter's lock.
+    """
+    whole = (part.stop - part.start) // _HUGE * _HUGE
+    if region.size < _WORTH or not whole:
+        return 0
+    for begin in range(part.start, part.start + whole, _HUGE):
+        os.pwrite(region.descriptor, b"\0", begin)
+    # It fails where the system cannot do it, or has no memory in such pieces.
+    return 0 if _libc().madvise(address_of(mapped) + part.start, whole, _COLLAPSE) else whole
 
 
 def received(descriptor: int, size: int, digest: bytes, changes: Changes) -> Region:
@@ -170,8 +180,8 @@ def _py_buffer() -> Any:
     return ctypes.c_void_p * 32
 
 
-def _map(descriptor: int, size: int) -> mmap.mmap:
-    """Map a file privately. Raises `OSError`.
+def _map(descriptor: int, size: int, flag: int = mmap.MAP_PRIVATE) -> mmap.mmap:
+    """Map a file. Raises `OSError`.
 
     Python's object would keep a descriptor open, and stand where no huge page fits. So it gets memory without
     a file, as long as whole huge pages, which the system puts where they fit; and the file takes its place.
@@ -180,12 +190,21 @@ def _map(descriptor: int, size: int) -> mmap.mmap:
 
     mapped = OwnMap(-1, -(-size // _HUGE) * _HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     mapped.resize(size)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_longlong)
     where, protection = address_of(mapped), mmap.PROT_READ | mmap.PROT_WRITE
     fixed = 0x10  # MAP_FIXED
-    if libc.mmap(where, size, protection, mmap.MAP_PRIVATE | fixed, descriptor, 0) != where:
+    if _libc().mmap(where, size, protection, flag | fixed, descriptor, 0) != where:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return mapped
+
+
+@functools.cache
+def _libc() -> Any:
+    """What of the system's library is called, without the interpreter's lock."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_longlong)
+    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return libc

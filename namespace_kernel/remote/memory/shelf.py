@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from namespace_kernel.base.weak_references import WeakKeys, WeakValues
+from namespace_kernel.remote.memory.blocks import content_digest
 from namespace_kernel.remote.memory.pages import is_untouched, written
 from namespace_kernel.remote.memory.regions import LARGE, Region, address_of, can_share, fill, room
-from namespace_kernel.remote.transfer.packing import Buffer, content_digest
+from namespace_kernel.remote.transfer.packing import Buffer
 
 #: If less than this part of a region has been written to, only that travels.
 _FEW = 4

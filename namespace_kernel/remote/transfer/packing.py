@@ -15,6 +15,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from namespace_kernel.base.errors import MissingPackageError
+from namespace_kernel.remote.memory.blocks import content_digest
 from namespace_kernel.remote.memory.regions import Region
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Draft:
         # Not `getbuffer`: the file would be garbage with its buffer in use, of which Python 3.13 complains.
         stream = memoryview(self._file.getvalue())
         buffers = tuple(map(share, self._buffers))
-        return Piece(self.names, _digest(self.names, stream, map(content_digest, buffers)), stream, buffers)
+        return Piece(self.names, _digest(self.names, stream, map(_content_digest, buffers)), stream, buffers)
 
 
 def _keep_buffer(buffers: list[memoryview], buffer: PickleBuffer) -> bool:
@@ -218,15 +219,12 @@ def goes_by_reference(definition: object) -> bool:
 
 def digest_of(piece: Piece) -> str:
     """The digest of what `piece` holds now: its buffers may have been changed since."""
-    return _digest(piece.names, piece.stream, map(content_digest, piece.buffers))
+    return _digest(piece.names, piece.stream, map(_content_digest, piece.buffers))
 
 
-def content_digest(buffer: Buffer | Region) -> bytes:
+def _content_digest(buffer: Buffer | Region) -> bytes:
     """The digest of what `buffer` holds now; a region always holds the same."""
-    if isinstance(buffer, Region):
-        return buffer.digest
-    digest: bytes = load("xxhash", "xxhash").xxh3_128(buffer).digest()
-    return digest
+    return buffer.digest if isinstance(buffer, Region) else content_digest(buffer)
 
 
 def load(package: str, module: str) -> Any:

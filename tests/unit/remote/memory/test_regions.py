@@ -12,18 +12,19 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from namespace_kernel.remote.memory import pages, regions
+from namespace_kernel.remote.memory.blocks import content_digest
 from namespace_kernel.remote.memory.handover import Handover, handover_pair
-from namespace_kernel.remote.memory.own_memory import OwnMap
 from namespace_kernel.remote.memory.regions import LARGE, Region, address_of, fill
 from namespace_kernel.remote.memory.shelf import Maps, Shelf
 from namespace_kernel.remote.transfer.frames import read_message, write_message
-from namespace_kernel.remote.transfer.packing import Draft, Piece, content_digest, new_arrival, unpack
+from namespace_kernel.remote.transfer.packing import Draft, Piece, new_arrival, unpack
 from tests import shared_memory
 from tests.unit.remote.transfer.travel import namespace, parcel
 
@@ -103,13 +104,9 @@ def test_a_large_one_lies_in_huge_pages_where_there_are_such() -> None:
     assert (sum(mapped), fill(memoryview(mapped)).digest) == (2, content_digest(mapped[:]))
 
 
-@pytest.mark.parametrize("why", [errno.EINVAL, errno.ENOMEM, errno.EAGAIN])
-def test_where_there_are_no_huge_pages_it_holds_the_same(why: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    class WithoutHugePages(OwnMap):
-        def madvise(self, *args: int) -> None:
-            raise OSError(why, os.strerror(why))
-
-    monkeypatch.setattr(regions, "OwnMap", WithoutHugePages)
+def test_where_there_are_no_huge_pages_it_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = SimpleNamespace(mmap=regions._libc().mmap, madvise=lambda address, size, advice: -1)
+    monkeypatch.setattr(regions, "_libc", lambda: without)
     content = os.urandom(HUGE + 4097)
     region = fill(memoryview(content))
     assert bytes(region.map()) == content and region.digest == content_digest(content)
@@ -384,15 +381,16 @@ def test_without_memory_the_buffer_itself_goes_and_the_log_says_so_once(
     assert descriptors() == before
 
 
-def test_memory_that_ends_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [300_000, 6_000_000], ids=["small pages", "huge pages"])
+def test_memory_that_ends_half_way_leaves_nothing(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     fill(memoryview(b"x"))
     before, count = descriptors(), Region.count
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGE // 2, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count * 4, limits[1]))
     try:
-        raw = raw_of(np.arange(300_000.0))
+        raw = raw_of(np.arange(float(count)))
         assert Shelf().share(raw) is raw
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
