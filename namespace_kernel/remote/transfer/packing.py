@@ -55,13 +55,14 @@ class Piece:
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[object, ...]:
         if protocol.__index__() < 5:  # Dask's workers among each other
             own = tuple(one if isinstance(one, Region) else bytes(one) for one in self.buffers)
-            return _piece, (self.names, self.digest, bytes(self.stream), own)
+            return _piece, (self.names, self.digest, own, bytes(self.stream))
         buffers = tuple(one if isinstance(one, Region) else PickleBuffer(one) for one in self.buffers)
-        return _piece, (self.names, self.digest, PickleBuffer(self.stream), buffers)
+        # The large ones first: what Dask receives after another buffer is copied once more, in one go.
+        return _piece, (self.names, self.digest, buffers, PickleBuffer(self.stream))
 
 
 def _piece(
-    names: tuple[str, ...], digest: str, stream: Buffer, buffers: tuple[Buffer | Region, ...]
+    names: tuple[str, ...], digest: str, buffers: tuple[Buffer | Region, ...], stream: Buffer
 ) -> Piece:
     own = tuple(one if isinstance(one, Region) else memoryview(one) for one in buffers)
     return Piece(names, digest, stream, own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import sys
 
 import numpy as np
@@ -172,6 +173,14 @@ def test_the_digest_is_the_contents() -> None:
     m[8_999] = 0
     changed = digests()
     assert {name for name in before if before[name] != changed[name]} == {"a", "m"}
+
+
+def test_an_array_is_the_first_buffer_of_its_piece() -> None:
+    """Dask receives it as it is then; what comes after another buffer it puts together from parts."""
+    pieces = parcel(namespace("import numpy as np; big = np.ones(100_000)"), "big").pieces
+    sent: list[pickle.PickleBuffer] = []
+    pickle.dumps(pieces, protocol=5, buffer_callback=sent.append)
+    assert [buffer.raw().nbytes for buffer in sent] == [800_000, *(len(one.stream) for one in pieces)]
 
 
 def test_a_piece_knows_that_its_buffers_were_changed() -> None:
