@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -10,6 +11,8 @@ from namespace_kernel.base.syntax import tree_of
 
 #: Bodies of these are run later, by whoever calls.
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_BINDING = re.compile(r"=|\b(?:for|as)\b")
+_AROUND = (ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
 
 
 def plainly_assigned(source: str) -> frozenset[str]:
@@ -54,6 +57,28 @@ def assigned(source: str) -> frozenset[str]:
             found.update(_names(node))
         if not isinstance(node, _LATER):
             waiting.extend(ast.iter_child_nodes(node))
+    return frozenset(found)
+
+
+@lru_cache(maxsize=256)
+def surely_bound(source: str) -> frozenset[str]:
+    """The names that statements of `source` assign if it comes to its end, whichever way it goes."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [*tree_of(source).body] if _BINDING.search(source) else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Assign):
+            waiting += node.targets
+        elif isinstance(node, (ast.Tuple, ast.List)):
+            waiting += node.elts
+        elif isinstance(node, ast.Starred):
+            waiting.append(node.value)
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)) and node.value is not None:
+            waiting.append(node.target)
+        elif isinstance(node, _AROUND):
+            waiting += [*_targets_beside(node), *node.body]
     return frozenset(found)
 
 

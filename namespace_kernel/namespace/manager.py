@@ -171,7 +171,7 @@ class AsyncNamespaceManager(NamespaceStore):
         if not view.aside:
             self._exception = self._live["_exception"] = outcome.error
         if view.namespace is self._live:
-            changes = changes_in(self._live, view)
+            changes = changes_in(self._live, view, outcome.succeeded)
             disputed = contested(changes, view, self._provenance)
             changes = own_changes(changes, view, self._running)
             changes = self._finish(changes, execution_id, view.context, view.opened)

@@ -5,7 +5,8 @@ A numpy array, a pandas frame or an object whose `__eq__` raises is compared lik
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import compress, filterfalse, islice, repeat
 from operator import is_, is_not
 
@@ -16,9 +17,11 @@ from .reserved_names import ANNOTATING_NAMES, MISSING, has_odd_keys, is_numbered
 
 #: So many names from the end on, the last cell's `_iN` is looked for.
 _NEAR = 64
+#: Says of a name whether it has been bound meanwhile, perhaps to what it was bound to.
+Bound = Callable[[str], bool]
 
 
-def changes_between(before: Namespace, after: Namespace) -> CellChanges:
+def changes_between(before: Namespace, after: Namespace, bound: Bound = lambda name: False) -> CellChanges:
     """Return which names `after` added, rebound and deleted against `before`.
 
     Left out are keys that are no plain strings, and what the compiler binds for annotations.
@@ -31,20 +34,22 @@ def changes_between(before: Namespace, after: Namespace) -> CellChanges:
         new = list(islice(reversed(after), more))
         added = {name: after[name] for name in reversed(new) if _is_users(name)}
         changed = compress(after, map(is_not, before.values(), after.values()))
-        changes = CellChanges(added, _others(changed, before, after))
+        changes = CellChanges(added, _others(changed, before, after, bound))
     elif has_odd_keys(before) or has_odd_keys(after):
-        return changes_between(only_names(before), only_names(after))
+        return changes_between(only_names(before), only_names(after), bound)
     else:
         added = {name: after[name] for name in filterfalse(before.__contains__, after) if _is_users(name)}
         changed = compress(after, map(is_not, map(before.get, after, repeat(MISSING)), after.values()))
-        rebound = _others((name for name in changed if name not in added), before, after)
+        rebound = _others((name for name in changed if name not in added), before, after, bound)
         changes = CellChanges(added, rebound, frozenset(before.keys() - after.keys()))
     if len(after) - len(before) != more:
         raise RuntimeError("The namespace changed while it was compared: compare a copy of it.")
     return changes
 
 
-def changes_among(names: Iterable[str], before: Namespace, after: Namespace) -> CellChanges:
+def changes_among(
+    names: Iterable[str], before: Namespace, after: Namespace, bound: Bound = lambda name: False
+) -> CellChanges:
     """Return which of `names` `after` added, rebound and deleted against `before`.
 
     Others may add and delete names meanwhile.
@@ -52,7 +57,7 @@ def changes_among(names: Iterable[str], before: Namespace, after: Namespace) -> 
     now = part_of(after, names)
     return CellChanges(
         {name: value for name, value in now.items() if name not in before},
-        {name: value for name, value in now.items() if name in before and is_other(before[name], value)},
+        _others(now.keys() & before.keys(), before, now, bound),
         frozenset(before.keys() - now.keys()),
     )
 
@@ -62,8 +67,12 @@ def part_of(names: Namespace, chosen: Iterable[str]) -> Namespace:
     return {name: value for name in chosen if (value := names.get(name, MISSING)) is not MISSING}
 
 
-def _others(changed: Iterable[str], before: Namespace, after: Namespace) -> Namespace:
-    return {name: after[name] for name in changed if _is_users(name) and is_other(before[name], after[name])}
+def _others(changed: Iterable[str], before: Namespace, after: Namespace, bound: Bound) -> Namespace:
+    return {
+        name: after[name]
+        for name in changed
+        if _is_users(name) and is_other(before[name], after[name], partial(bound, name))
+    }
 
 
 def _is_users(name: object) -> bool:

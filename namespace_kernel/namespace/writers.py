@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from namespace_kernel.base.cell import CellChanges, Context, Names, Namespace
 
-from .assignments import assigned
+from .assignments import assigned, surely_bound
 from .former_values import id_of
 from .merge import changes_among, changes_between
 from .provenance import ProvenanceBook
@@ -40,14 +40,18 @@ class View:
         return may_bind and id_of(self.base.get(name, MISSING)) != value_id
 
 
-def changes_in(live: Namespace, view: View) -> CellChanges:
+def changes_in(live: Namespace, view: View, succeeded: bool) -> CellChanges:
     """What has changed in `live` since `view` was opened; without a copy, if nobody adds names meanwhile."""
+
+    def bound(name: str) -> bool:
+        return succeeded and name in surely_bound(view.source)
+
     if view.binds is not None:
-        return changes_among(view.binds, view.base, live)
+        return changes_among(view.binds, view.base, live, bound)
     try:
-        return changes_between(view.base, live)
+        return changes_between(view.base, live, bound)
     except (RuntimeError, KeyError):  # "dictionary changed size during iteration"
-        return changes_between(view.base, live.copy())
+        return changes_between(view.base, live.copy(), bound)
 
 
 def own_changes(changes: CellChanges, view: View, others: Iterable[View]) -> CellChanges:

@@ -104,6 +104,7 @@ def fill(raw: memoryview) -> Region:
     region = Region(os.memfd_create("namespace_kernel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), len(raw), b"")
     os.ftruncate(region.descriptor, region.size)
     mapped = _map(region.descriptor, region.size, mmap.MAP_SHARED)
+    mapped.madvise(mmap.MADV_DONTFORK)  # it can be sealed only while nobody has it to write to
     region.digest = digest_in_blocks(region.size, partial(_fill_block, region, mapped, raw))
     mapped.close()  # only now: after an error another thread may be writing to it still
     fcntl.fcntl(region.descriptor, fcntl.F_ADD_SEALS, _seals())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import sys
+import weakref
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 from weakref import ref
 
 import pytest
 
 from namespace_kernel import AsyncNamespaceManager, Context, Outcome
-from namespace_kernel.namespace.former_values import Former, id_of, is_other, let_go
+from namespace_kernel.namespace.former_values import Former, is_other, let_go
 from namespace_kernel.namespace.writers import View
 
 
@@ -34,6 +37,7 @@ CONTAINERS: dict[str, Callable[[Thing], Any]] = {
     "a dict": lambda thing: {"a": thing},
     "a function": lambda thing: lambda: thing,
 }
+LIGHT: list[Any] = [10**30, 1.5, 2j, "some text", b"some bytes", (1, ("a", None)), float("nan")]
 SOURCES = [
     "del x",
     "x = 1",
@@ -99,14 +103,89 @@ def test_what_a_cell_only_mentions_is_unchanged(manager: AsyncNamespaceManager) 
     assert manager.writers() == {}
 
 
-def test_one_that_got_the_same_address_is_another_one(manager: AsyncNamespaceManager) -> None:
-    view = begin(manager, "x")
-    assert "x" not in view.base
-    former = Former(Thing())
-    new = Thing()
-    former.value_id = id(new)
-    assert former.is_other(new) and is_other(former, new) and id_of(former) == id(new)
-    assert not is_other(Former(new), new) and is_other(new, Thing()) and id_of(new) == id(new)
+@pytest.mark.parametrize(
+    ("source", "is_told"),
+    [
+        ("for _ in range(2): x = Thing()", True),
+        ("x = None; x = Thing()", True),
+        ("with open(path) as x: pass", True),
+        ("y, (x, *z) = f()", True),
+        ("x += [1]", True),
+        ("x: list = f()", True),
+        ("if y: x = Thing()", False),
+        ("import x", False),
+        ("x", False),
+        ("x.y = x[0] = 1", False),
+        ("[x for x in y]", False),
+        ("def f():\n    x = 1", False),
+        ("x: list", False),
+        ("del x; z = f()", False),
+    ],
+)
+def test_one_at_the_same_address_is_another_one_where_the_text_binds_it(
+    source: str, is_told: bool, manager: AsyncNamespaceManager
+) -> None:
+    manager.live["x"] = Thing()
+    for failed in (False, True):
+        view = begin(manager, source)
+        changes = manager.close(view, "In [2]", Outcome(error=ValueError() if failed else None))
+        assert ("x" in changes.rebound) is (is_told and not failed)
+
+
+USERS = """
+import functools
+def f():
+    global x
+    del x
+def decorated(g):
+    def inner(): g()
+    return inner
+wrapped = decorated(f)
+partly = functools.partial(f)
+class A:
+    def method(self): f()
+    @property
+    def z(self): f()
+class B(A):
+    @staticmethod
+    def s(): f()
+class C:
+    @classmethod
+    def k(cls): f()
+a, b = A(), B()
+bound = a.method
+"""
+
+
+@pytest.mark.parametrize(
+    "source", ["wrapped()", "partly()", "a.z", "b.method()", "B.s()", "C.k()", "bound()"]
+)
+def test_what_is_dropped_by_what_the_cell_uses_ends_there(source: str) -> None:
+    module = ModuleType("__main__")
+    manager = AsyncNamespaceManager(module)
+    exec(USERS, manager.live)
+    manager.live["x"] = Thing()
+    thing = ref(manager.live["x"])
+    begin(manager, source)
+    del manager.live["x"]
+    assert thing() is None
+
+
+@pytest.mark.parametrize("source", ["x", "x = 1", "g()", "print('x')"])
+@pytest.mark.parametrize(
+    "value",
+    [[], [1, 2], {}, Thing(), Thing, lambda: 1, {1}, bytearray(5), *LIGHT],
+    ids=lambda one: type(one).__name__,
+)
+def test_nobody_can_tell_that_a_cell_is_compared(
+    value: Any, source: str, manager: AsyncNamespaceManager
+) -> None:
+    manager.live["x"] = value
+    before = sys.getrefcount(value), weakref.getweakrefcount(value), len(gc.get_referrers(value))
+    view = begin(manager, source)
+    now = sys.getrefcount(value), weakref.getweakrefcount(value), len(gc.get_referrers(value))
+    assert now == before
+    manager.close(view, "In [2]", Outcome())
 
 
 def test_a_cell_that_still_runs_keeps_nothing_that_another_one_drops(manager: AsyncNamespaceManager) -> None:
@@ -151,8 +230,11 @@ def test_a_copy_keeps_what_it_was_made_of(manager: AsyncNamespaceManager) -> Non
     assert type(view.base["x"]) is Thing and view.namespace["x"] is view.base["x"]
 
 
-def test_light_values_stay_as_they_are() -> None:
-    base = {"a": 1, "b": "text", "c": (1, [2.0, None]), "d": [1] * 1000, "e": [[[[1]]]]}
-    assert len(let_go(base, ["a", "b", "c", "d", "e", "f"])) == 2
-    assert [type(base[name]) is Former for name in "abcde"] == [False, False, False, True, True]
+@pytest.mark.parametrize("value", LIGHT, ids=str)
+def test_a_small_value_that_cannot_change_is_known_by_its_hash(value: Any) -> None:
+    base = {"x": value}
+    assert let_go(base, ["x", "y"]) == [value] and type(base["x"]) is Former
+    assert not is_other(base["x"], value) and not is_other(base["x"], value, lambda: True)
+    for other in LIGHT:
+        assert is_other(base["x"]._replace(value_id=id(other)), other) is (other is not value)
     assert let_go(base, base) == []

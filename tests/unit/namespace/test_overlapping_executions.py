@@ -196,4 +196,4 @@ def test_names_that_others_add_while_it_is_compared_are_no_obstacle() -> None:
             return super().__getitem__(name)
 
     live = Growing(mine=1)
-    assert changes_in(live, View(Context.MAIN, live, {})).added.keys() >= {"mine"}
+    assert changes_in(live, View(Context.MAIN, live, {}), True).added.keys() >= {"mine"}

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from namespace_kernel.remote.memory import pages, regions
-from namespace_kernel.remote.memory.blocks import content_digest
+from namespace_kernel.remote.memory.blocks import content_digest, digest_in_blocks
 from namespace_kernel.remote.memory.handover import Handover, handover_pair
 from namespace_kernel.remote.memory.regions import LARGE, Region, address_of, fill
 from namespace_kernel.remote.memory.shelf import Maps, Shelf
@@ -110,6 +110,28 @@ def test_where_there_are_no_huge_pages_it_holds_the_same(monkeypatch: pytest.Mon
     content = os.urandom(HUGE + 4097)
     region = fill(memoryview(content))
     assert bytes(region.map()) == content and region.digest == content_digest(content)
+
+
+@pytest.mark.filterwarnings("ignore:This process .*fork:DeprecationWarning")
+def test_a_child_that_is_forked_meanwhile_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+
+    def fork(size: int, digest_of: Any) -> bytes:
+        child = os.fork()
+        if not child:
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+        children.append(child)
+        return digest_in_blocks(size, digest_of)
+
+    children: list[int] = []
+    monkeypatch.setattr(regions, "digest_in_blocks", fork)
+    content = os.urandom(LARGE)
+    assert bytes(fill(memoryview(content)).map()) == content
+    os.close(writer)
+    os.close(reader)
+    assert os.waitpid(children[0], 0)[1] == 0
 
 
 @pytest.mark.parametrize("way", ["write", "shared mapping", "truncate", "grow", "unseal"])
