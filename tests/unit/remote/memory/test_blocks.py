@@ -78,7 +78,7 @@ def test_the_first_error_is_raised_when_all_have_stopped(error: type, processors
     assert sorted(begun) == sorted(ended) and len(begun) < 1_000
 
 
-def test_a_stop_while_it_waits_for_the_others_is_raised_when_they_have_ended(
+def test_a_stop_is_raised_when_the_others_have_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     main, both, ended = threading.get_ident(), threading.Barrier(2), []
