@@ -227,14 +227,12 @@ class NamespaceKernelApp(IPKernelApp):
 
     def init_kernel(self) -> None:
         """Overridden to build the parts."""
-        collects_later = not gc.isenabled()  # `__main__`
-        if collects_later:
+        if not gc.isenabled():  # `__main__`
             gc.freeze()  # what has been imported; the namespace comes now, and `gc.get_referrers` finds it
         self._init_kernel_with_shared_stream()
         install_breakpoint_hook()
         self.house = assemble(self.kernel, self.shell_channel_thread, Path(self.abs_connection_file))
-        if collects_later:
-            gc.enable()
+        gc.enable()
 
     def _init_kernel_with_shared_stream(self) -> None:
         """`super().init_kernel`, with our stream for the shell socket."""

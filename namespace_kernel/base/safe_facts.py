@@ -16,10 +16,11 @@ from enum import IntEnum
 from functools import partial
 from typing import Any, NamedTuple
 
+#: A class's order of classes, and its namespace, whatever its metaclass says.
+mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 _name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 _module_of: Callable[[type], object] = type.__dict__["__module__"].__get__
-_mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
-_dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 _qualified_name_of: Callable[[type], str] = type.__dict__["__qualname__"].__get__
 _function_of_partial: Callable[[object], object] = vars(partial)["func"].__get__
 _function_of_method: Callable[[object], object] = vars(types.MethodType)["__func__"].__get__
@@ -81,8 +82,8 @@ _CODE_CLASSES = {
 
 
 def _shape(value: Any, cls: type) -> object:
-    for base in _mro_of(cls):
-        descriptor = _dict_of(base).get("shape")
+    for base in mro_of(cls):
+        descriptor = dict_of(base).get("shape")
         if descriptor is not None:
             return descriptor.__get__(value, cls)
     return None
@@ -120,7 +121,7 @@ _MEASURES: dict[str, dict[str, Callable[[Any, type], object]]] = {
 def group_of(cls: type) -> Group:
     """Whether instances of `cls` are data, or modules, functions and classes."""
     key = id(cls)
-    if key in _FUNCTIONS or any(base is type or base is types.ModuleType for base in _mro_of(cls)):
+    if key in _FUNCTIONS or any(base is type or base is types.ModuleType for base in mro_of(cls)):
         return Group.CODE
     module = _module_of(cls)
     if type(module) is str and (module == "typing" or (module, class_name(cls)) in _CODE_CLASSES):
@@ -135,13 +136,13 @@ def class_name(cls: type) -> str:
 
 def attribute_of_class(cls: type, name: str) -> Any:
     """What the first class in the order of `cls` has under `name`, as it is stored there; `None` if none."""
-    return next((_dict_of(base)[name] for base in _mro_of(cls) if name in _dict_of(base)), None)
+    return next((dict_of(base)[name] for base in mro_of(cls) if name in dict_of(base)), None)
 
 
 def called_function(target: object) -> Any:
     """What a chain of partials and methods calls in the end."""
     for _ in range(_CHAIN):
-        mro = _mro_of(type(target))
+        mro = mro_of(type(target))
         if any(base is partial for base in mro):
             target = _function_of_partial(target)
         elif type(target) is types.MethodType:
@@ -166,14 +167,14 @@ def callable_facts(target: object) -> tuple[str, types.CodeType | None]:
         return str.__str__(function.__qualname__), function.gi_code
     if kind is types.BuiltinFunctionType:
         return str.__str__(function.__name__), None
-    cls = function if any(base is type for base in _mro_of(kind)) else kind
+    cls = function if any(base is type for base in mro_of(kind)) else kind
     return str.__str__(_qualified_name_of(cls)), None
 
 
 def facts_of(value: Any) -> Facts:
     """Describe `value`. Thread: any; no code of the user's runs."""
     cls = type(value)
-    if any(base is type for base in _mro_of(cls)):
+    if any(base is type for base in mro_of(cls)):
         return Facts("class", value=_home_of(value))
     if cls is types.BuiltinFunctionType:
         return Facts("function")
@@ -197,10 +198,10 @@ def _size(value: object, cls: type) -> str:
         measure = _MEASURES[_root(cls)].get(class_name(cls))
         return "" if measure is None else _shape_text(measure(value, cls))
     # A class of the user's own that is an array, or a list and does not say otherwise.
-    mro = _mro_of(cls)
+    mro = mro_of(cls)
     array = _array_in(mro)
     if array is not None:
-        return _shape_text(_dict_of(array)["shape"].__get__(value, array))
+        return _shape_text(dict_of(array)["shape"].__get__(value, array))
     for base in mro:
         if id(base) in _BUILTIN_SIZED and not _defined_before(mro, base, "__len__"):
             return f"{_BUILTIN_SIZED[id(base)](value):,}"
@@ -212,7 +213,7 @@ def _defined_before(mro: tuple[type, ...], base: type, method: str) -> bool:
     for cls in mro:
         if cls is base:
             return False
-        if method in _dict_of(cls):
+        if method in dict_of(cls):
             return True
     return True
 
@@ -240,7 +241,7 @@ def _is_theirs(cls: type) -> bool:
 
 
 def _shape_text(shape: Any) -> str:
-    if not any(base is tuple for base in _mro_of(type(shape))):
+    if not any(base is tuple for base in mro_of(type(shape))):
         return ""
     sides = [f"{side:,}" if type(side) is int else "?" for side in tuple.__iter__(shape)]
     return " × ".join(sides)
@@ -260,10 +261,10 @@ def _short_value(value: Any, cls: type) -> str:
     if cls is types.ModuleType:
         name = vars(value).get("__name__")
         return name if type(name) is str else ""
-    mro = _mro_of(cls)
+    mro = mro_of(cls)
     array = _array_in(mro)
     if array is not None:  # the kind of its elements
-        return class_name(_dict_of(array)["dtype"].__get__(value, array).type)
+        return class_name(dict_of(array)["dtype"].__get__(value, array).type)
     if _root(cls) == "numpy" and _is_theirs(cls) and any(base is _numpy().get("generic") for base in mro):
         plain = _numpy()["generic"].item(value)
         return _short_value(plain, type(plain)) if _root(type(plain)) == "builtins" else ""

@@ -18,7 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, TypeGuard
 
 from namespace_kernel.base.cell import Namespace
-from namespace_kernel.base.safe_facts import attribute_of_class, called_function
+from namespace_kernel.base.safe_facts import attribute_of_class, called_function, dict_of
 from namespace_kernel.base.syntax import last_name_of, tree_of
 from namespace_kernel.base.weak_references import WeakKeys
 
@@ -45,7 +45,6 @@ _PASSING = (ast.Starred, ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp, as
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 # As Python stores them, whatever a class of classes or of modules says.
-_dict_of_class: Callable[[type], Namespace] = vars(type)["__dict__"].__get__
 _dict_of_module: Callable[[ModuleType], Namespace] = vars(ModuleType)["__dict__"].__get__
 
 #: Those of Python's own that call what they are given.
@@ -208,7 +207,7 @@ class CoroutineFunctions:
 
 
 def _namespace_of(owner: Any) -> Namespace:
-    return _dict_of_class(owner) if issubclass(type(owner), type) else _dict_of_module(owner)
+    return dict_of(owner) if issubclass(type(owner), type) else _dict_of_module(owner)
 
 
 def _async_members(owner: Any) -> Iterator[str]:

@@ -11,7 +11,9 @@ from namespace_kernel.base.syntax import tree_of
 
 #: Bodies of these are run later, by whoever calls.
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+#: No text without one of these assigns anything.
 _BINDING = re.compile(r"=|\b(?:for|as)\b")
+#: Bodies of these are run now; that of a `for` perhaps not once.
 _AROUND = (ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)
 
 

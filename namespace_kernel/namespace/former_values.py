@@ -9,25 +9,18 @@ what is kept of their values is no reference of any kind.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from types import CellType, CodeType, FunctionType, MethodType, NoneType
 from typing import Any, NamedTuple
 
 from namespace_kernel.base.cell import Namespace
+from namespace_kernel.base.safe_facts import called_function, dict_of, mro_of
 
 from .reserved_names import MISSING, is_engine_name
 
 _WORD = re.compile(r"[^\W\d]\w*")
-#: What has functions in it, and where.
-_HOLDERS: dict[type, tuple[str, ...]] = {
-    MethodType: ("__func__", "__self__"),
-    partial: ("func",),
-    classmethod: ("__func__",),
-    staticmethod: ("__func__",),
-    property: ("fget", "fset", "fdel"),
-}
-_NUMBERS = (bool, int, float, complex, NoneType)
+#: Classes are told by their id: a metaclass may define `__hash__` and `__eq__`.
+_NUMBERS = frozenset(map(id, (bool, int, float, complex, NoneType)))
 #: Texts and tuples of at most so many characters or items are light, these so deep.
 _LIGHT, _DEEP = 100, 2
 
@@ -68,18 +61,21 @@ def _codes_of(value: object) -> Iterator[CodeType]:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        kind = type(one)
+        if type(one) is MethodType:
+            waiting.append(one.__self__)
+        function = called_function(one)
+        kind = type(function)
         if kind is FunctionType:
-            yield one.__code__
-            waiting += [_content(cell) for cell in one.__closure__ or ()]
-        elif kind in _HOLDERS:
-            waiting += [getattr(one, name) for name in _HOLDERS[kind]]
+            yield function.__code__
+            waiting += map(_content, function.__closure__ or ())
+        elif kind is classmethod or kind is staticmethod:
+            waiting.append(function.__func__)
+        elif kind is property:
+            waiting += [function.fget, function.fset, function.fdel]
         else:
-            made = one if issubclass(kind, type) else kind
-            for base in type.__dict__["__mro__"].__get__(made):
-                members = type.__dict__["__dict__"].__get__(base)
-                if members.get("__module__") == "__main__":
-                    waiting += members.values()
+            for base in mro_of(function if issubclass(kind, type) else kind):
+                if dict_of(base).get("__module__") == "__main__":
+                    waiting += dict_of(base).values()
 
 
 def _content(cell: CellType) -> object:
@@ -110,16 +106,16 @@ def let_go(base: Namespace, names: Iterable[str]) -> list[object]:
     return values
 
 
-def is_other(former: object, value: object, bound: Callable[[], bool] = bool) -> bool:
-    """Whether `value` is another one than a base keeps as `former`.
-
-    What stands at the same address may be another one. It counts as one if the name has been `bound` since.
-    """
+def is_other(former: object, value: object) -> bool:
+    """Whether `value` is known to be another one than a base keeps as `former`."""
     if type(former) is not Former:
         return former is not value
-    if former.value_id != id(value):
-        return True
-    return bound() if former.content is None else former != _former(value)
+    return former.value_id != id(value) or (former.content is not None and former != _former(value))
+
+
+def is_only_an_address(former: object) -> bool:
+    """Whether another value at the same address would be taken for the one that a base keeps as `former`."""
+    return type(former) is Former and former.content is None
 
 
 def id_of(former: object) -> int:
@@ -130,10 +126,13 @@ def id_of(former: object) -> int:
 def _is_light(value: Any, depth: int = 0) -> bool:
     """Whether it is small, and its hash stands for it, and runs no code of anyone's."""
     kind = type(value)
-    if kind in _NUMBERS:
+    if id(kind) in _NUMBERS:
         return True
-    if kind not in (str, bytes, tuple) or len(value) > _LIGHT:
-        return False
     if kind is str or kind is bytes:
-        return True
-    return depth < _DEEP and all(_is_light(item, depth + 1) for item in value)
+        return len(value) <= _LIGHT
+    return (
+        kind is tuple
+        and len(value) <= _LIGHT
+        and depth < _DEEP
+        and all(_is_light(item, depth + 1) for item in value)
+    )

@@ -6,13 +6,12 @@ A numpy array, a pandas frame or an object whose `__eq__` raises is compared lik
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from itertools import compress, filterfalse, islice, repeat
 from operator import is_, is_not
 
 from namespace_kernel.base.cell import CellChanges, Namespace
 
-from .former_values import is_other
+from .former_values import is_only_an_address, is_other
 from .reserved_names import ANNOTATING_NAMES, MISSING, has_odd_keys, is_numbered_input, only_names
 
 #: So many names from the end on, the last cell's `_iN` is looked for.
@@ -71,7 +70,8 @@ def _others(changed: Iterable[str], before: Namespace, after: Namespace, bound: 
     return {
         name: after[name]
         for name in changed
-        if _is_users(name) and is_other(before[name], after[name], partial(bound, name))
+        if _is_users(name)
+        and (is_other(before[name], after[name]) or (is_only_an_address(before[name]) and bound(name)))
     }
 
 

@@ -7,7 +7,6 @@ save some reading, but beside a thread that computes in Python each call waits 5
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections import deque
 from collections.abc import Callable
@@ -82,5 +81,6 @@ def _processors() -> int:
 
 
 def _digest(content: bytes | memoryview) -> bytes:
-    digest: bytes = importlib.import_module("xxhash").xxh3_128(content).digest()
-    return digest
+    from xxhash import xxh3_128
+
+    return xxh3_128(content).digest()

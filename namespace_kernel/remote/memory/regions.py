@@ -122,7 +122,7 @@ def _fill_block(region: Region, mapped: mmap.mmap, raw: memoryview, part: slice)
     huge = part.start + _use_huge_pages(region, mapped, part)
     ctypes.memmove(address_of(mapped) + part.start, address_of(raw) + part.start, huge - part.start)
     if os.pwrite(region.descriptor, raw[huge : part.stop], huge) < part.stop - huge:
-        raise OSError(f"{part.stop} of {region.size} bytes could not be written")
+        raise OSError(f"not all of {region.size} bytes could be written")
     with memoryview(mapped) as content:
         return content_digest(content[part])
 

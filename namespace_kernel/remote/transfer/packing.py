@@ -157,7 +157,7 @@ class Draft:
         # Not `getbuffer`: the file would be garbage with its buffer in use, of which Python 3.13 complains.
         stream = memoryview(self._file.getvalue())
         buffers = tuple(map(share, self._buffers))
-        return Piece(self.names, _digest(self.names, stream, map(_content_digest, buffers)), stream, buffers)
+        return Piece(self.names, _digest(self.names, stream, map(_buffer_digest, buffers)), stream, buffers)
 
 
 def _keep_buffer(buffers: list[memoryview], buffer: PickleBuffer) -> bool:
@@ -220,10 +220,10 @@ def goes_by_reference(definition: object) -> bool:
 
 def digest_of(piece: Piece) -> str:
     """The digest of what `piece` holds now: its buffers may have been changed since."""
-    return _digest(piece.names, piece.stream, map(_content_digest, piece.buffers))
+    return _digest(piece.names, piece.stream, map(_buffer_digest, piece.buffers))
 
 
-def _content_digest(buffer: Buffer | Region) -> bytes:
+def _buffer_digest(buffer: Buffer | Region) -> bytes:
     """The digest of what `buffer` holds now; a region always holds the same."""
     return buffer.digest if isinstance(buffer, Region) else content_digest(buffer)
 

@@ -13,7 +13,7 @@ from weakref import ref
 import pytest
 
 from namespace_kernel import AsyncNamespaceManager, Context, Outcome
-from namespace_kernel.namespace.former_values import Former, is_other, let_go
+from namespace_kernel.namespace.former_values import Former, is_only_an_address, is_other, let_go
 from namespace_kernel.namespace.writers import View
 
 
@@ -204,6 +204,31 @@ def test_nobody_can_tell_that_a_cell_is_compared(
     manager.close(view, "In [2]", Outcome())
 
 
+def test_no_code_of_a_metaclass_runs_for_it(manager: AsyncNamespaceManager) -> None:
+    ran: list[str] = []
+
+    class Meta(type):
+        def __hash__(cls) -> int:
+            ran.append("hash")
+            return 1
+
+        def __eq__(cls, other: object) -> bool:
+            ran.append("eq")
+            return True
+
+    class Odd(metaclass=Meta):
+        pass
+
+    manager.live.update(x=Odd(), y=Odd)
+    thing = ref(manager.live["x"])
+    ran.clear()
+    view = begin(manager, "del x; y")
+    del manager.live["x"]
+    assert thing() is None
+    assert manager.close(view, "In [2]", Outcome()).deleted == {"x"}
+    assert ran == []
+
+
 def test_a_cell_that_still_runs_keeps_nothing_that_another_one_drops(manager: AsyncNamespaceManager) -> None:
     manager.live.update(x=Thing(), y=Thing())
     x, y = ref(manager.live["x"]), ref(manager.live["y"])
@@ -250,7 +275,7 @@ def test_a_copy_keeps_what_it_was_made_of(manager: AsyncNamespaceManager) -> Non
 def test_a_small_value_that_cannot_change_is_known_by_its_hash(value: Any) -> None:
     base = {"x": value}
     assert let_go(base, ["x", "y"]) == [value] and type(base["x"]) is Former
-    assert not is_other(base["x"], value) and not is_other(base["x"], value, lambda: True)
+    assert not is_other(base["x"], value) and not is_only_an_address(base["x"])
     for other in LIGHT:
         assert is_other(base["x"]._replace(value_id=id(other)), other) is (other is not value)
     assert let_go(base, base) == []
