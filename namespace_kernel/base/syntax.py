@@ -7,8 +7,9 @@ import contextlib
 import operator
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from types import CodeType
 from typing import Any
 
 from namespace_kernel.base.threads import RLock
@@ -49,6 +50,14 @@ def tree_of(source: str) -> ast.Module:
         return tree
     except COMPILE_ERRORS:
         return ast.Module([], [])
+
+
+def nested(code: CodeType) -> Iterator[CodeType]:
+    """`code` and all code objects within it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from nested(constant)
 
 
 def last_name_of(expression: ast.AST) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.safe_facts import called_function, dict_of, mro_of
+from namespace_kernel.base.syntax import nested
 
 from .reserved_names import MISSING, is_engine_name
 
@@ -49,7 +50,7 @@ def mentioned(source: str, names: Namespace) -> set[str]:
         if word not in found and word in names and not is_engine_name(word):
             found.add(word)
             for code in _codes_of(names.get(word)):
-                waiting.update(_names_in(code))
+                waiting.update(*(inner.co_names for inner in nested(code)))
     return found
 
 
@@ -83,13 +84,6 @@ def _content(cell: CellType) -> object:
         return cell.cell_contents
     except ValueError:  # it has none yet
         return None
-
-
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if type(constant) is CodeType:
-            yield from _names_in(constant)
 
 
 def let_go(base: Namespace, names: Iterable[str]) -> list[object]:

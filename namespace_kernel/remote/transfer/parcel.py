@@ -14,12 +14,13 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from namespace_kernel.base.errors import MissingPackageError
+from namespace_kernel.base.syntax import nested
 from namespace_kernel.remote.lazy_imports import resolved
 from namespace_kernel.remote.memory.own_memory import OwnBytes
 from namespace_kernel.remote.memory.regions import Region
 
 from .packing import Buffer, Draft, Piece, goes_by_reference
-from .reads import names_read, nested
+from .reads import names_read
 
 if TYPE_CHECKING:
     from namespace_kernel.base.cell import Names

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cloudpickle
 from cloudpickle import cloudpickle as internals
 
+from namespace_kernel.base.syntax import nested
+
 from . import arrays, exact, values
 from .classes import annotations_of, reduce_class, set_content
-from .reads import names_read, nested
+from .reads import names_read
 
 if TYPE_CHECKING:
     from namespace_kernel.base.cell import Names, Namespace

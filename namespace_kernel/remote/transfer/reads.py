@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from types import CodeType
 
+from namespace_kernel.base.syntax import nested
+
 _LOADS = frozenset(("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_NAME", "DELETE_GLOBAL"))
 _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
 
@@ -51,14 +53,6 @@ def names_read(code: CodeType) -> frozenset[str]:
     if any(not _TEXT_READERS.isdisjoint(one.co_names) for one in nested(code)):
         read |= {word for one in nested(code) for word in _words(one.co_consts)}
     return frozenset(read)
-
-
-def nested(code: CodeType) -> Iterator[CodeType]:
-    """`code` and all code objects within it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from nested(constant)
 
 
 def _read_inside(code: CodeType) -> set[str]:
