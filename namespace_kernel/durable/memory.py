@@ -64,6 +64,9 @@ def _gauges() -> tuple[Gauge, ...]:
     return (_machine, _address_space, *_groups())
 
 
+_dict_of: Callable[[threading.Thread], dict[str, object]] = vars(threading.Thread)["__dict__"].__get__
+
+
 def of_tree() -> int:
     """Bytes in memory of this process and of all that it has started, also through others. Thread: any.
 
@@ -83,7 +86,9 @@ def _threads_of(process: Path) -> list[str]:
     """Those that may have started a process."""
     if process.name != "self":
         return os.listdir(process / "task")
-    return [str(thread.native_id) for thread in threading.enumerate() if thread.native_id is not None]
+    # A subclass may have a `native_id` of its own, and eventlet's threads have none.
+    numbers = (_dict_of(thread).get("_native_id") for thread in threading.enumerate())
+    return [str(number) for number in numbers if number is not None]
 
 
 def _of_process(process: Path) -> int:

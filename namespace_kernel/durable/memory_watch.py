@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
 from namespace_kernel.base.asyncio_tasks import coroutine_of, executes
 from namespace_kernel.base.cell import Names
 from namespace_kernel.base.errors import MemoryLimitError
 from namespace_kernel.base.execution import Execution
-from namespace_kernel.base.originals import monotonic
+from namespace_kernel.base.originals import monotonic, shield
 from namespace_kernel.base.threads import Timers
+from namespace_kernel.base.words import words_of
 
 from .memory import Level, of_tree, tightest
 from .sizes import largest
+
+_log = logging.getLogger("namespace_kernel")
 
 #: Seconds between two looks; fewer where little is left, down to these: while a cell runs, and while none.
 _PACE, _FASTEST, _IDLE = 0.5, 0.02, 0.1
@@ -85,18 +89,24 @@ class MemoryWatch:
         self._hurries = False
         self._seen: dict[Execution, _Seen] = {}
         self._before = 0
+        self._has_failed = False
 
     def start(self) -> None:
         """Look from now on."""
         self._timers.call_later(_PACE, self._look_again)
 
     def _look_again(self) -> None:
-        pause = _PACE
-        try:
-            pause = self.look()
-        finally:
-            self._hurry_if(pause <= _HURRY)
-            self._timers.call_later(pause, self._look_again)
+        pause = shield(self.look, self._tell_of_failure)
+        self._hurry_if(pause <= _HURRY)
+        self._timers.call_later(pause, self._look_again)
+
+    def _tell_of_failure(self, error: BaseException, replaced: list[str]) -> float:
+        """Once, for the next look may fail as this one. Return in how many seconds to look again."""
+        level = logging.DEBUG if self._has_failed else logging.ERROR
+        self._has_failed = True
+        _log.log(level, "memory could not be looked at: %s: %s", type(error).__name__, words_of(error))
+        _log.debug("it failed here", exc_info=error)
+        return _PACE
 
     def _hurry_if(self, little_is_left: bool) -> None:
         """So that the next look need not wait for its turn, nor the end of what is stopped."""

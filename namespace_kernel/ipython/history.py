@@ -44,9 +44,9 @@ class BatchedHistory(HistoryManager):
 
     def __init__(self, later: Callable[[float, Callable[[], None]], None], **options: Any) -> None:
         """Overridden to do what super does, but for opening the database and starting the thread."""
-        self._writing = Lock()
-        # Held while the database is opened. A thread that has `_writing` may take it, and not the other way.
-        self._opening = RLock()
+        # Held by who opens the database or writes to it: of two transactions over one connection the one that
+        # ends first ends the other, whose own end fails then.
+        self._changing = RLock()
         self._starting = RLock()
         self._constructed = False
         # IPython lets a finalizer close the database. At the process's end finalizers have their turn where
@@ -77,7 +77,7 @@ class BatchedHistory(HistoryManager):
 
     @default("db")
     def _open(self) -> object:
-        with self._opening:
+        with self._changing:
             if "db" not in self._trait_values:
                 try:
                     import sqlite3  # noqa: F401
@@ -88,7 +88,7 @@ class BatchedHistory(HistoryManager):
 
     @default("session_number")
     def _begin_session(self) -> int:
-        with self._opening:
+        with self._changing:
             self._open()  # if there is nothing to open, it is not enabled any more
             if self.enabled and not self._has_session:
                 import sqlite3
@@ -113,13 +113,24 @@ class BatchedHistory(HistoryManager):
     def _has_session(self) -> bool:
         return "session_number" in self._trait_values
 
+    def new_session(self, conn: sqlite3.Connection | None = None) -> None:
+        """Overridden to hold the lock."""
+        with self._changing:
+            super().new_session(conn)
+
+    def name_session(self, name: str) -> None:
+        """Overridden to hold the lock."""
+        with self._changing:
+            super().name_session(name)
+
     def end_session(self) -> None:
         """Overridden: what the thread is writing is written then, and nobody else writes meanwhile. A session
         that has neither begun nor anything to write needs no end.
         """
         self._stop_save_thread()
-        if self._has_session or self.db_input_cache or self.db_output_cache:
-            super().end_session()
+        with self._changing:
+            if self._has_session or self.db_input_cache or self.db_output_cache:
+                super().end_session()
 
     def close(self) -> None:
         """Overridden not to open it for that, and not to start the thread again."""
@@ -183,7 +194,7 @@ class BatchedHistory(HistoryManager):
             shield(partial(self._write_out, conn), _tell_that_it_waits)
 
     def _write_out(self, connection: sqlite3.Connection) -> None:
-        with self._writing:
+        with self._changing:
             with self.db_input_cache_lock:
                 inputs, self.db_input_cache = self.db_input_cache, []
             with self.db_output_cache_lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,30 @@ def test_what_children_of_children_take_counts() -> None:
         assert process.stdout.readline() == b"taken\n"
         assert of_tree() - before > 60 * MIB
         process.stdin.close()
+
+
+class _Strange(threading.Thread):
+    """As a library may replace it."""
+
+    @property
+    def native_id(self) -> int:
+        raise AssertionError("asked")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the memory is not watched")
+def test_a_thread_that_does_not_know_its_number_is_no_obstacle() -> None:
+    over = threading.Event()
+    threads = [_Strange(target=over.wait) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    number = vars(threads[0]).pop("_native_id")  # as eventlet's
+    try:
+        assert of_tree() > 0
+    finally:
+        vars(threads[0])["_native_id"] = number
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the memory is not watched")

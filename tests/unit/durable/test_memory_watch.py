@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from namespace_kernel.base.cell import Cell, Context, Route
@@ -14,7 +16,7 @@ MIB = 2**20
 
 
 class Timers:
-    def call_later(self, seconds: float, function: object) -> None: ...
+    def call_later(self, seconds: float, function: Callable[[], object]) -> None: ...
 
 
 class Room:
@@ -213,3 +215,31 @@ def test_threads_take_turns_more_often_only_where_little_is_left() -> None:
         room.own = own
         room.watch._look_again()
     assert room.hurried == [True, False]
+
+
+def test_a_look_that_fails_is_told_once_and_the_next_one_comes(caplog: pytest.LogCaptureFixture) -> None:
+    due: list[Callable[[], object]] = []
+
+    class Later(Timers):
+        def call_later(self, seconds: float, function: Callable[[], object]) -> None:
+            due.append(function)
+
+    levels: list[BaseException | Level] = [AttributeError("native_id"), KeyboardInterrupt(), OSError(24, "x")]
+    levels += [Level(5 * MIB, 1000 * MIB, "the test", 5 * MIB), OSError(24, "x")]
+    looked: list[Level] = []
+
+    def level() -> Level:
+        found = levels.pop(0)
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    shares = Shares(lambda: 0.85, lambda: 0.95)
+    watch = MemoryWatch((), dict, shares, looked.append, looked.append, Later(), looked.append, level)
+    watch.start()
+    while levels:
+        due.pop()()
+    assert (len(looked), len(due)) == (1, 1)
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
+        "memory could not be looked at: AttributeError: native_id"
+    ]

@@ -14,6 +14,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from namespace_kernel.ipython.history import BatchedHistory
+from tests.unit.fakes import PATIENCE, WatchedLock
 
 Make = Callable[..., Any]
 
@@ -54,7 +55,7 @@ def write(history: Any) -> None:
     while history.db_input_cache and time.monotonic() < until:
         time.sleep(0.01)
     assert not history.db_input_cache
-    with history._writing:  # what has been taken out is in the file
+    with history._changing:  # what has been taken out is in the file
         pass
 
 
@@ -94,6 +95,55 @@ def test_threads_that_open_it_at_once_begin_one_session(make: Make, path: Path) 
         thread.join()
     assert found == [1] * 8
     assert rows(path, "select session from sessions") == [(1,)]
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "begins a session": lambda history: history.session_number,
+    "writes": lambda history: history.writeout_cache(),
+    "ends the session": lambda history: history.end_session(),
+    "begins another": lambda history: history.new_session(),
+    "names it": lambda history: history.name_session("mine"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:name_session")
+@pytest.mark.parametrize("second", [one for one in CHANGES if one != "begins a session"])
+@pytest.mark.parametrize("first", CHANGES)
+def test_what_changes_it_waits_for_what_another_thread_changes(first: str, second: str, make: Make) -> None:
+    """Two transactions over one connection: the first `commit` ends both, and the other one has none to end.
+
+    Then the session was not begun, and the history not saved from there on.
+    """
+    begun, waits_or_changes = threading.Event(), threading.Event()
+    changed: list[str] = []
+
+    class Connection(sqlite3.Connection):
+        def __enter__(self) -> Any:
+            if begun.is_set() and not waits_or_changes.is_set():
+                changed.append(second)
+                waits_or_changes.set()
+            return super().__enter__()
+
+        def __exit__(self, *details: Any) -> Any:
+            if not begun.is_set():
+                begun.set()
+                other.start()
+                assert waits_or_changes.wait(PATIENCE)
+            return super().__exit__(*details)
+
+    history = make(connection_options={"factory": Connection, "check_same_thread": False})
+    history.store_inputs(1, "x = 1")
+    other = threading.Thread(target=CHANGES[second], args=(history,))
+    waits_or_changes.set()  # not yet
+    begun.set()
+    assert history.db and (first == "begins a session" or history.session_number == 1)
+    waits_or_changes.clear()
+    begun.clear()
+    history._changing = watched = WatchedLock(history._changing)
+    watched.moved = waits_or_changes
+    CHANGES[first](history)
+    other.join(PATIENCE)
+    assert (changed, other.is_alive()) == ([], False)
 
 
 def test_of_two_kernels_with_one_session_number_the_later_writes_in_a_new_one(make: Make, path: Path) -> None:

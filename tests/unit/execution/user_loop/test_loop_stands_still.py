@@ -168,6 +168,10 @@ def creating(home: LoopUnderTest) -> Call:
     return lambda: group.create_task(soon())
 
 
+def rescheduling(home: LoopUnderTest) -> Call:
+    return partial(Inside(home, lambda: asyncio.timeout(None)).manager.reschedule, None)
+
+
 #: What is called, after what is made ready for it. Some are not there in every version.
 CALLS: dict[str, Callable[[LoopUnderTest], Call]] = {
     "gather": lambda home: lambda: asyncio.gather(soon(), soon()),
@@ -187,7 +191,7 @@ CALLS: dict[str, Callable[[LoopUnderTest], Call]] = {
     "Condition.notify": lambda home: locked(home, asyncio.Condition()).notify,
     "Condition.notify_all": lambda home: locked(home, asyncio.Condition()).notify_all,
     "TaskGroup.create_task": creating,
-    "Timeout.reschedule": lambda home: partial(Inside(home, lambda: asyncio.timeout(None)).manager.reschedule, None),
+    "Timeout.reschedule": rescheduling,
     "StreamReader.feed_data": lambda home: partial(reader(home).feed_data, b"x"),
     "StreamReader.feed_eof": lambda home: reader(home).feed_eof,
     "StreamReader.set_exception": lambda home: partial(reader(home).set_exception, OSError()),
