@@ -19,12 +19,12 @@ from threading import get_ident
 from types import FunctionType
 from typing import Any, TypeAlias
 
-from namespace_kernel.base.cell import Namespace
 from namespace_kernel.base.execution import Execution, current_execution
 from namespace_kernel.base.frames import unseen
 from namespace_kernel.base.patching import Function, Patch, Patches
 from namespace_kernel.base.safe_facts import attribute_of_class, called_function
 from namespace_kernel.base.started import Started, is_nobodys, note_start
+from namespace_kernel.base.threads import attributes_of
 from namespace_kernel.base.weak_references import WeakThings
 
 from .thread_pools import ThreadPoolFront
@@ -37,19 +37,15 @@ Tokens: TypeAlias = list[Token[Any]]
 Job: TypeAlias = Future[Any]
 
 
-#: As Python stores them, whatever a subclass says about its attributes.
-_attributes_of: Callable[[threading.Thread], Namespace] = vars(threading.Thread)["__dict__"].__get__
-
-
 def _can_start(thread: threading.Thread) -> bool:
     """Whether Python will not refuse to start it."""
-    attributes = _attributes_of(thread)
+    attributes = attributes_of(thread)
     return bool(attributes.get("_initialized")) and not attributes["_started"].is_set()
 
 
 def _target_of(thread: threading.Thread) -> object:
     """What `thread` will run. It is asked for nothing: it may answer with code of its own."""
-    attributes = _attributes_of(thread)
+    attributes = attributes_of(thread)
     for name in ("_target", "function"):  # of a timer
         if attributes.get(name) is not None:
             return attributes[name]
@@ -207,10 +203,10 @@ class Inheritance:
         # On the instance, and around all of the thread: `run` may be overridden, and a frame of ours
         # inside of it would show in tracebacks. Not `_bootstrap`: debugpy takes a thread whose first frame is
         # not threading's for one that nobody manages, and stops in none of its lines (from Python 3.12 on).
-        _attributes_of(thread)["_bootstrap_inner"] = partial(self._run, thread, execution, self._capture())
+        attributes_of(thread)["_bootstrap_inner"] = partial(self._run, thread, execution, self._capture())
 
     def _run(self, thread: Any, execution: Execution, inherited: _Values) -> None:
-        attributes = _attributes_of(thread)
+        attributes = attributes_of(thread)
         attributes.pop("_bootstrap_inner", None)
 
         def begin() -> Tokens:

@@ -17,6 +17,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 T = TypeVar("T", bound=type)
 
+# Of a thread, whatever its class says: a subclass may have a `name`, an `ident`, … of its own.
+attributes_of: Callable[[threading.Thread], dict[str, Any]] = vars(threading.Thread)["__dict__"].__get__
+thread_name: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
+ident_of: Callable[[threading.Thread], int | None] = vars(threading.Thread)["ident"].fget
+is_daemon: Callable[[threading.Thread], bool] = vars(threading.Thread)["daemon"].fget
+is_alive: Callable[[threading.Thread], bool] = threading.Thread.is_alive
+
 #: Whether threads run at the same time, without the interpreter's lock.
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 
@@ -19,6 +20,12 @@ def words_of(error: object) -> str:
         return str(error)
     except Exception as problem:
         return f"<its __str__ raised {type(problem).__name__}>"
+
+
+def tell(log: logging.Logger, level: int, what: str, error: BaseException) -> None:
+    """Tell in one line what failed, and where only who debugs."""
+    log.log(level, "%s: %s: %s", what, type(error).__name__, words_of(error))
+    log.debug("it failed here", exc_info=error)
 
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

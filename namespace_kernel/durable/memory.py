@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from namespace_kernel.base.threads import attributes_of
+
 if sys.platform != "win32":
     import resource
 
@@ -64,9 +66,6 @@ def _gauges() -> tuple[Gauge, ...]:
     return (_machine, _address_space, *_groups())
 
 
-_dict_of: Callable[[threading.Thread], dict[str, object]] = vars(threading.Thread)["__dict__"].__get__
-
-
 def of_tree() -> int:
     """Bytes in memory of this process and of all that it has started, also through others. Thread: any.
 
@@ -86,8 +85,9 @@ def _threads_of(process: Path) -> list[str]:
     """Those that may have started a process."""
     if process.name != "self":
         return os.listdir(process / "task")
-    # A subclass may have a `native_id` of its own, and eventlet's threads have none.
-    numbers = (_dict_of(thread).get("_native_id") for thread in threading.enumerate())
+    numbers = (
+        attributes_of(thread).get("_native_id") for thread in threading.enumerate()
+    )  # eventlet's: none
     return [str(number) for number in numbers if number is not None]
 
 

@@ -11,7 +11,7 @@ from namespace_kernel.base.errors import MemoryLimitError
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.originals import monotonic, shield
 from namespace_kernel.base.threads import Timers
-from namespace_kernel.base.words import words_of
+from namespace_kernel.base.words import tell
 
 from .memory import Level, of_tree, tightest
 from .sizes import largest
@@ -104,8 +104,7 @@ class MemoryWatch:
         """Once, for the next look may fail as this one. Return in how many seconds to look again."""
         level = logging.DEBUG if self._has_failed else logging.ERROR
         self._has_failed = True
-        _log.log(level, "memory could not be looked at: %s: %s", type(error).__name__, words_of(error))
-        _log.debug("it failed here", exc_info=error)
+        tell(_log, level, "memory could not be looked at", error)
         return _PACE
 
     def _hurry_if(self, little_is_left: bool) -> None:

@@ -23,7 +23,7 @@ from traitlets import default
 
 from namespace_kernel.base.originals import monotonic, shield
 from namespace_kernel.base.threads import Event, HiddenThread, Lock, RLock, leave_debugger
-from namespace_kernel.base.words import words_of
+from namespace_kernel.base.words import tell
 
 if TYPE_CHECKING:
     import sqlite3
@@ -245,8 +245,7 @@ class BatchedHistory(HistoryManager):
 
 
 def _tell_that_it_waits(error: BaseException, replaced: list[str]) -> None:
-    _log.error("the history is not saved yet: %s: %s", type(error).__name__, words_of(error))
-    _log.debug("it failed here", exc_info=error)
+    tell(_log, logging.ERROR, "the history is not saved yet", error)
 
 
 class _OpeningThread(HistorySavingThread, HiddenThread):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import get_ident
@@ -20,13 +20,9 @@ from namespace_kernel.base.frames import argument_of
 from namespace_kernel.base.lines import Lines
 from namespace_kernel.base.safe_facts import callable_facts
 from namespace_kernel.base.started import Started, started_of
-from namespace_kernel.base.threads import frames_of_threads
+from namespace_kernel.base.threads import frames_of_threads, ident_of, thread_name
 from namespace_kernel.execution.stop.thread_stop import raiser_in
 from namespace_kernel.execution.user_loop.user_loop import UserLoop
-
-# A subclass may have a `name` and an `ident` of its own.
-_name_of: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
-_ident_of: Callable[[threading.Thread], int | None] = vars(threading.Thread)["ident"].fget
 
 #: Seconds after which the loop should have cancelled a task.
 _PATIENCE = 0.3
@@ -115,8 +111,8 @@ class Activities:
         for thread in threading.enumerate():
             started = started_of(thread)
             if started is not None:
-                stack = _outwards(frames.get(_ident_of(thread) or 0))
-                found.append(self._started("thread", started, _name_of(thread), "runs", stack))
+                stack = _outwards(frames.get(ident_of(thread) or 0))
+                found.append(self._started("thread", started, thread_name(thread), "runs", stack))
         del frames
         return sorted(found, key=lambda one: one.number)
 
@@ -231,7 +227,7 @@ class Activities:
         """
         thread = next((one for one in threading.enumerate() if _has_number(one, number)), None)
         if thread is not None:
-            raiser_in(_ident_of(thread) or 0)()
+            raiser_in(ident_of(thread) or 0)()
         return thread is not None
 
     def cancel_job(self, number: int) -> bool:

@@ -13,7 +13,7 @@ from namespace_kernel.base.cell import CellChanges
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.base.lines import Leak, Lines, ToldCalls
 from namespace_kernel.base.started import Started, started_of
-from namespace_kernel.base.threads import Timers
+from namespace_kernel.base.threads import Timers, is_alive, is_daemon, thread_name
 from namespace_kernel.base.words import ranges_of
 from namespace_kernel.execution.hooks import describe_leaks
 from namespace_kernel.namespace.assignments import plainly_assigned
@@ -103,7 +103,7 @@ class CellReceipts(Receipts):
 
     def threads(self, execution: Execution) -> None:
         """Note the threads that the cell started and that still run."""
-        self._running(execution, Kind.THREADS, execution.threads, "thread", _thread_name, _describe_thread)
+        self._running(execution, Kind.THREADS, execution.threads, "thread", thread_name, _describe_thread)
 
     def jobs(self, execution: Execution) -> None:
         """Note the jobs that the cell submitted to thread pools and that are not done."""
@@ -240,7 +240,7 @@ def _running_of_the_user(things: Iterable[Any]) -> list[tuple[Any, Started]]:
     found = []
     for thing in snapshot(things):
         started = started_of(thing)
-        runs = _is_alive(thing) if _is_thread(thing) else not thing.done()
+        runs = is_alive(thing) if _is_thread(thing) else not thing.done()
         if runs and started is not None and started.place is not None and not _is_ending(thing):
             found.append((thing, started))
     return sorted(found, key=lambda entry: entry[1].number)
@@ -251,18 +251,12 @@ def _is_ending(thing: Any) -> bool:
     return issubclass(type(thing), asyncio.Task) and bool(thing.cancelling())
 
 
-# A subclass may have an `is_alive`, a `name` or a `daemon` of its own.
-_is_alive: Callable[[threading.Thread], bool] = threading.Thread.is_alive
-_is_daemon: Callable[[threading.Thread], bool] = vars(threading.Thread)["daemon"].fget
-_thread_name: Callable[[threading.Thread], str] = vars(threading.Thread)["name"].fget
-
-
 def _is_thread(thing: object) -> bool:
     return issubclass(type(thing), threading.Thread)
 
 
 def _describe_thread(thread: threading.Thread) -> str:
-    return "ends with the kernel" if _is_daemon(thread) else "keeps the process alive while it runs"
+    return "ends with the kernel" if is_daemon(thread) else "keeps the process alive while it runs"
 
 
 def _describe_job(job: Any) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from namespace_kernel.base.cell import Cell, Context, Route
@@ -11,12 +9,9 @@ from namespace_kernel.base.errors import MemoryLimitError
 from namespace_kernel.base.execution import Execution
 from namespace_kernel.durable.memory import Level
 from namespace_kernel.durable.memory_watch import MemoryWatch, Shares
+from tests.unit.fakes import SomeTimers
 
 MIB = 2**20
-
-
-class Timers:
-    def call_later(self, seconds: float, function: Callable[[], object]) -> None: ...
 
 
 class Room:
@@ -36,7 +31,7 @@ class Room:
             Shares(lambda: tell, lambda: stop),
             self.stopped.append,
             self.lines.append,
-            Timers(),
+            SomeTimers(),
             level=lambda: Level((self.own + self.others) * MIB, self.size * MIB, "the test", self.own * MIB),
             hurry=self.hurried.append,
         )
@@ -218,12 +213,7 @@ def test_threads_take_turns_more_often_only_where_little_is_left() -> None:
 
 
 def test_a_look_that_fails_is_told_once_and_the_next_one_comes(caplog: pytest.LogCaptureFixture) -> None:
-    due: list[Callable[[], object]] = []
-
-    class Later(Timers):
-        def call_later(self, seconds: float, function: Callable[[], object]) -> None:
-            due.append(function)
-
+    due = SomeTimers()
     levels: list[BaseException | Level] = [AttributeError("native_id"), KeyboardInterrupt(), OSError(24, "x")]
     levels += [Level(5 * MIB, 1000 * MIB, "the test", 5 * MIB), OSError(24, "x")]
     looked: list[Level] = []
@@ -235,7 +225,7 @@ def test_a_look_that_fails_is_told_once_and_the_next_one_comes(caplog: pytest.Lo
         return found
 
     shares = Shares(lambda: 0.85, lambda: 0.95)
-    watch = MemoryWatch((), dict, shares, looked.append, looked.append, Later(), looked.append, level)
+    watch = MemoryWatch((), dict, shares, looked.append, looked.append, due, looked.append, level)
     watch.start()
     while levels:
         due.pop()()

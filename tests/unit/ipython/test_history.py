@@ -114,19 +114,20 @@ def test_what_changes_it_waits_for_what_another_thread_changes(first: str, secon
 
     Then the session was not begun, and the history not saved from there on.
     """
-    begun, waits_or_changes = threading.Event(), threading.Event()
+    waits_or_changes = threading.Event()
     changed: list[str] = []
 
     class Connection(sqlite3.Connection):
+        """Before its first commit the other thread begins to change what it can."""
+
         def __enter__(self) -> Any:
-            if begun.is_set() and not waits_or_changes.is_set():
+            if other.ident is not None and not waits_or_changes.is_set():
                 changed.append(second)
                 waits_or_changes.set()
             return super().__enter__()
 
         def __exit__(self, *details: Any) -> Any:
-            if not begun.is_set():
-                begun.set()
+            if isinstance(history._changing, WatchedLock) and other.ident is None:
                 other.start()
                 assert waits_or_changes.wait(PATIENCE)
             return super().__exit__(*details)
@@ -134,11 +135,7 @@ def test_what_changes_it_waits_for_what_another_thread_changes(first: str, secon
     history = make(connection_options={"factory": Connection, "check_same_thread": False})
     history.store_inputs(1, "x = 1")
     other = threading.Thread(target=CHANGES[second], args=(history,))
-    waits_or_changes.set()  # not yet
-    begun.set()
     assert history.db and (first == "begins a session" or history.session_number == 1)
-    waits_or_changes.clear()
-    begun.clear()
     history._changing = watched = WatchedLock(history._changing)
     watched.moved = waits_or_changes
     CHANGES[first](history)
