@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kernel.client import Notebook
 from tests.libraries.steps import ok, result
 
@@ -36,7 +34,6 @@ def test_adaptive_s_runner_in_a_helper_of_a_plain_cell_is_told(fresh_notebook: N
 
 
 def test_panel_s_periodic_callback_is_called(fresh_notebook: Notebook) -> None:
-    pytest.importorskip("panel")
     fresh_notebook.run("import panel as pn, time\ncalled = []")
     ok(fresh_notebook, "callback = pn.state.add_periodic_callback(lambda: called.append(1), period=10)")
     ok(fresh_notebook, "while len(called) < 3: time.sleep(.01)")
